@@ -1,0 +1,75 @@
+# Everything a reader runs. `make` alone lists the targets.
+PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
+VENV ?= .venv
+BIN := $(VENV)/bin
+PROTOS_VENV := .venv-protos
+GENERATORS := grpcio-tools==1.80.0 mypy-protobuf==5.1.0
+SOURCES := server/postroom_server client/postroom tests
+ARGS ?=
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test unit interop gates gates-ci lint format types imports \
+        protos protos-check check bench clean dist
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## Make .venv and install both distributions in it
+
+$(VENV)/.installed: client/pyproject.toml server/pyproject.toml pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Postroom needs Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "hint: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -U 'pip>=25.1'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e 'client[cli]' -e server --group dev
+	@touch $@
+
+run: install ## Start the service with a sandbox relay and send a mail through it (ARGS=--once to stop after it)
+	@$(BIN)/python -m postroom_server.sandbox.tour $(ARGS)
+
+test: install ## Run all tests but interop and gates
+	$(BIN)/pytest -m "not interop and not gate" $(ARGS)
+
+unit: install ## Run the fast tests
+	$(BIN)/pytest tests/unit tests/architecture -m "not interop and not gate" $(ARGS)
+
+interop: install ## Run the tests with foreign clients, relays and parsers
+	$(BIN)/pytest -m interop $(ARGS)
+
+gates: install ## Run the gates with their full figures
+	POSTROOM_GATES=full $(BIN)/pytest -m gate --timeout=3600 $(ARGS)
+
+gates-ci: install ## Run the gates with small figures
+	$(BIN)/pytest -m gate --timeout=600 $(ARGS)
+
+lint: install ## Check format and style
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+format: install ## Format the code
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix-only -q $(SOURCES)
+
+types: install ## Check types, strictly
+	$(BIN)/mypy client/postroom server/postroom_server tests/typing
+
+imports: install ## Check the import contract
+	$(BIN)/lint-imports
+
+$(PROTOS_VENV)/.installed: Makefile
+	@$(PYTHON) -m venv $(PROTOS_VENV)
+	@$(PROTOS_VENV)/bin/python -m pip install -q --disable-pip-version-check $(GENERATORS)
+	@touch $@
+
+protos: $(PROTOS_VENV)/.installed ## Generate client/postroom/v1 from protos/
+	@$(PROTOS_VENV)/bin/python protos/generate.py client
+
+protos-check: install $(PROTOS_VENV)/.installed ## Lint the contract; fail if the stubs are stale
+	$(BIN)/buf lint protos
+	@$(PROTOS_VENV)/bin/python protos/generate.py --check client
+
+check: lint types imports protos-check test interop gates-ci ## Everything that CI runs
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) $(PROTOS_VENV) .build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Client of the Postroom e-mail delivery service."""

@@ -1,0 +1,1 @@
+"""Postroom: a gRPC e-mail delivery service."""
