@@ -1,0 +1,57 @@
+"""What is counted of deliveries, and how counts add up.
+
+A delivery counts when its status becomes final, and again when RetryDelivery reopened
+it: accepted + reopened = the sum of those that ended + those not final.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """The fields of `postroom.v1.DeliveryCounters`."""
+
+    accepted: int = 0
+    succeeded: int = 0
+    partial: int = 0
+    rejected: int = 0
+    failed: int = 0
+    temp_failed: int = 0
+    uncertain: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    attempts: int = 0
+    retries: int = 0
+    temporary_failures: int = 0
+    transactions_accepted: int = 0
+    recipients_delivered: int = 0
+    recipients_refused: int = 0
+    bytes_sent: int = 0
+    reopened: int = 0
+
+    def __add__(self, other: Counters) -> Counters:
+        return Counters(**{n: getattr(self, n) + getattr(other, n) for n in COUNTED})
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in COUNTED)
+
+    @property
+    def ended(self) -> int:
+        """Deliveries whose status became final."""
+        return sum(getattr(self, name) for name in ENDED)
+
+
+NOTHING = Counters()
+COUNTED = tuple(field.name for field in fields(Counters))
+ENDED = (
+    "succeeded",
+    "partial",
+    "rejected",
+    "failed",
+    "temp_failed",
+    "uncertain",
+    "expired",
+    "cancelled",
+)

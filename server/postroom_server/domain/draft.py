@@ -1,0 +1,61 @@
+"""What a caller asked for, before anyone looked at it: plain strings and bytes.
+
+The fields are those of `postroom.v1.Message`, where their meaning stands.  A draft
+becomes a `Message` in `domain.validation` or is refused; nothing else reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Disposition(IntEnum):
+    """Where a part of the mail is shown."""
+
+    UNSPECIFIED = 0
+    ATTACHMENT = 1
+    INLINE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxDraft:
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that has no field of its own."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentDraft:
+    """Exactly one of *data* and *data_base64* is to be set."""
+
+    filename: str
+    content_type: str
+    data: bytes | None = None
+    data_base64: str | None = None
+    disposition: Disposition = Disposition.UNSPECIFIED
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDraft:
+    from_mailbox: MailboxDraft | None = None
+    sender: MailboxDraft | None = None
+    reply_to: tuple[MailboxDraft, ...] = ()
+    to: tuple[MailboxDraft, ...] = ()
+    cc: tuple[MailboxDraft, ...] = ()
+    bcc: tuple[MailboxDraft, ...] = ()
+    envelope_from: str = ""
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    attachments: tuple[AttachmentDraft, ...] = ()
+    headers: tuple[Header, ...] = ()
+    message_id: str = ""

@@ -1,0 +1,50 @@
+"""What a relay said: code, enhanced code and text (RFC 5321 §4.2, RFC 3463)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postroom_server.domain.attempt import Phase
+from postroom_server.domain.text import printable
+
+TEXT_LIMIT = 512
+# RFC 2034 §4: class.subject.detail, then a space or the end of the line.
+_ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, its text already made safe to show.
+
+    *enhanced_code* is empty where the relay gave none, or one whose class is not
+    that of the code (RFC 2034 §4 forbids such a reply).  *phase* is the step that it
+    answers.
+    """
+
+    code: int
+    enhanced_code: str
+    text: str
+    phase: Phase
+
+    @classmethod
+    def of(cls, code: int, lines: Sequence[bytes], phase: Phase) -> Reply:
+        """The reply whose *lines* (after code and separator) the relay sent."""
+        enhanced, texts = "", []
+        for line in lines:
+            found = _ENHANCED.match(line)
+            if found and int(found[1]) == code // 100:
+                enhanced = enhanced or found[0].decode()
+                line = line[found.end() :]  # noqa: PLW2901  the code is not text
+            texts.append(line.strip())
+        text = printable(b" ".join(filter(None, texts)), TEXT_LIMIT)
+        return cls(code, enhanced, text, phase)
+
+    @property
+    def positive(self) -> bool:
+        """Whether it says yes, or yes so far (2yz, 3yz)."""
+        return 200 <= self.code < 400
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (str(self.code), self.enhanced_code, self.text)))

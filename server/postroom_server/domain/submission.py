@@ -1,0 +1,93 @@
+"""One mail and what to do with it: the fields of `postroom.v1.SendMessageRequest`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.draft import MessageDraft
+
+
+class Completion(IntEnum):
+    """When the caller wants the answer."""
+
+    UNSPECIFIED = 0
+    RELAYED = 1
+    ACCEPTED = 2
+    RELAYED_OR_QUEUED = 3
+
+
+class OnUncertain(IntEnum):
+    """What to do when the link was lost after the end of data."""
+
+    UNSPECIFIED = 0
+    RETRY = 1
+    HOLD = 2
+
+
+QUICK_DELAYS = (1.0, 5.0, 30.0)
+MIN_DELAY = 60.0
+MAX_DELAY = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How to retry; delays in seconds, *max_attempts* 0 for no limit but expiry."""
+
+    disabled: bool = False
+    quick_delays: tuple[float, ...] = QUICK_DELAYS
+    min_delay: float = MIN_DELAY
+    max_delay: float = MAX_DELAY
+    max_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryDraft:
+    """A retry policy as asked for; None takes the relay's setting."""
+
+    disabled: bool = False
+    quick_delays: tuple[float, ...] = ()
+    min_delay: float | None = None
+    max_delay: float | None = None
+    max_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A request to send, converted and not yet checked.
+
+    *relay* is a whole name ("relays/main") or empty for the default; *wait_timeout*
+    is in seconds.
+    """
+
+    message: MessageDraft
+    relay: str = ""
+    request_id: str = ""
+    completion: Completion = Completion.UNSPECIFIED
+    wait_timeout: float | None = None
+    retry: RetryDraft = RetryDraft()
+    on_uncertain: OnUncertain = OnUncertain.UNSPECIFIED
+    expire_at: Instant | None = None
+    all_recipients_or_none: bool = False
+    tenant: str = "default"
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientPlan:
+    """What would become of one recipient: as written, and as RCPT TO has it."""
+
+    address: str
+    envelope_address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationReport:
+    """What would be sent; *relay* and *envelope_from* as the contract writes them."""
+
+    size_bytes: int
+    relay: str
+    envelope_from: str
+    recipients: tuple[RecipientPlan, ...]
+    warnings: tuple[str, ...] = ()

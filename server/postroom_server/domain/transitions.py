@@ -1,0 +1,274 @@
+"""Every step that a delivery can take, as pure functions of what it was.
+
+Each returns a `Change`: the delivery after the step with its version raised by one,
+and what the outbox records with it in the same commit.  Recipients that have settled
+are never touched but by `reopen` and `settle_uncertain`: a recipient whose acceptance
+we recorded is never sent to again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.counters import NOTHING, Counters
+from postroom_server.domain.delivery import (
+    Delivery,
+    DeliveryStatus,
+    Recipient,
+    RecipientStatus,
+)
+from postroom_server.domain.events import Event, EventKind
+from postroom_server.domain.reply import Reply
+
+ATTEMPTS_KEPT = 20
+"""Of the ended attempts a delivery carries the first and so many of the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A step of a delivery: *before* and *after*, and what is recorded with it."""
+
+    before: Delivery
+    after: Delivery
+    events: tuple[Event, ...] = ()
+    counters: Counters = NOTHING
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What an attempt or a decision makes of one recipient."""
+
+    status: RecipientStatus
+    reason: FailureReason = FailureReason.UNSPECIFIED
+    reply: Reply | None = None
+    detail: str = ""
+
+
+def begin_attempt(delivery: Delivery, now: Instant) -> Change:
+    """An attempt is under way from *now* on."""
+    after = replace(
+        delivery,
+        version=delivery.version + 1,
+        due_at=None,
+        leased_at=now,
+        attempts_made=delivery.attempts_made + 1,
+        tries=delivery.tries + 1,
+    )
+    started = Event(
+        kind=EventKind.ATTEMPT_STARTED,
+        occurred_at=now,
+        status=after.status,
+        attempt=after.attempts_made,
+    )
+    counters = Counters(attempts=1, retries=int(delivery.attempts_made > 0))
+    return Change(before=delivery, after=after, events=(started,), counters=counters)
+
+
+def finish_attempt(
+    delivery: Delivery,
+    attempt: Attempt,
+    fates: Mapping[str, Fate],
+    due_at: Instant | None,
+    *,
+    crashed: bool = False,
+) -> Change:
+    """The attempt under way ended as *attempt*; *fates* by the recipients' `wire`.
+
+    Recipients that are open and in no fate stay as they are.  *due_at* is when the
+    next attempt may begin; it must be set exactly when a recipient is left open.
+    *crashed*: our process died with it.
+    """
+    now = attempt.ended_at
+    if delivery.leased_at is None or now is None:
+        raise ValueError("no attempt is under way, or it has not ended")
+    lost = attempt.outcome is AttemptOutcome.LOST
+    uncertain = attempt.outcome is AttemptOutcome.UNCERTAIN
+    released = replace(
+        delivery,
+        leased_at=None,
+        attempts=kept_attempts((*delivery.attempts, attempt)),
+        tries=delivery.tries - lost,
+        crashes=delivery.crashes + 1 if crashed else 0,
+        uncertain_retries=delivery.uncertain_retries + uncertain,
+        maybe_duplicate=delivery.maybe_duplicate
+        or _sent_after_uncertain(delivery, attempt),
+    )
+    change = _step(delivery, released, fates, (now, due_at))
+    return replace(
+        change,
+        attempt=attempt,
+        counters=change.counters + _of_attempt(delivery, attempt),
+    )
+
+
+def settle_open(
+    delivery: Delivery, fate: Fate, now: Instant, *, only: Iterable[str] | None = None
+) -> Change:
+    """Every open recipient (or those of *only*, by `wire`) meets *fate*."""
+    chosen = None if only is None else set(only)
+    fates = {
+        r.wire: fate
+        for r in delivery.open_recipients
+        if chosen is None or r.wire in chosen
+    }
+    return _step(delivery, delivery, fates, (now, None))
+
+
+def hurry(delivery: Delivery, now: Instant) -> Change:
+    """What waits for its next attempt may begin it *now*."""
+    after = replace(delivery, version=delivery.version + 1, due_at=now)
+    return Change(before=delivery, after=after)
+
+
+def reopen(
+    delivery: Delivery,
+    renewed: Delivery,
+    fates: Mapping[str, Fate],
+    times: tuple[Instant, Instant | None],
+) -> Change:
+    """RetryDelivery: recipients meet *fates*, and a new round of tries begins.
+
+    *renewed* is *delivery* with the plan and expiry asked for; *times* are now and
+    when the next attempt may begin (None: nothing is to be sent).
+    """
+    now, due_at = times
+    opened = any(f.status.is_open for f in fates.values())
+    fresh = replace(renewed, tries=0, crashes=0, uncertain_retries=0)
+    requested = Event(
+        kind=EventKind.RETRY_REQUESTED, occurred_at=now, status=DeliveryStatus.QUEUED
+    )
+    change = _step(delivery, fresh if opened else renewed, fates, (now, due_at))
+    was_final = delivery.status.is_final
+    return replace(
+        change,
+        events=(replace(requested, status=change.after.status), *change.events),
+        counters=change.counters + Counters(reopened=int(was_final)),
+    )
+
+
+def kept_attempts(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """The first of *attempts*, and the last `ATTEMPTS_KEPT`."""
+    if len(attempts) <= ATTEMPTS_KEPT + 1:
+        return attempts
+    return (attempts[0], *attempts[-ATTEMPTS_KEPT:])
+
+
+def _step(
+    before: Delivery,
+    during: Delivery,
+    fates: Mapping[str, Fate],
+    times: tuple[Instant, Instant | None],
+) -> Change:
+    now, due_at = times
+    recipients = tuple(_meet(r, fates.get(r.wire), now) for r in during.recipients)
+    after = replace(
+        during, version=before.version + 1, recipients=recipients, due_at=due_at
+    )
+    if (due_at is None) != after.status.is_final:
+        raise ValueError(f"{after.status.name} with due_at {due_at}")
+    after = _dated(after, now)
+    events = tuple(_events(before, after, now))
+    return Change(
+        before=before, after=after, events=events, counters=_counted(before, after)
+    )
+
+
+def _meet(recipient: Recipient, fate: Fate | None, now: Instant) -> Recipient:
+    if fate is None:
+        return recipient
+    return replace(
+        recipient,
+        status=fate.status,
+        reason=fate.reason,
+        reply=fate.reply,
+        detail=fate.detail,
+        settled_at=None if fate.status.is_open else now,
+    )
+
+
+def _dated(delivery: Delivery, now: Instant) -> Delivery:
+    sent_at = delivery.sent_at
+    if sent_at is None and any(
+        r.status is RecipientStatus.DELIVERED for r in delivery.recipients
+    ):
+        sent_at = now
+    settled_at = now if delivery.status.is_final else None
+    return replace(delivery, sent_at=sent_at, settled_at=settled_at)
+
+
+def _events(before: Delivery, after: Delivery, now: Instant) -> Iterable[Event]:
+    for old, new in zip(before.recipients, after.recipients, strict=True):
+        kind = _KINDS.get(new.status)
+        if new is old or kind is None:
+            continue
+        yield Event(
+            kind=kind,
+            occurred_at=now,
+            status=after.status,
+            recipient=new.address,
+            attempt=after.attempts_made,
+            reason=new.reason,
+            reply=new.reply,
+            detail=new.detail,
+            next_attempt_at=after.due_at if new.status.is_open else None,
+        )
+    if after.status.is_final:
+        yield Event(kind=EventKind.SETTLED, occurred_at=now, status=after.status)
+
+
+def _counted(before: Delivery, after: Delivery) -> Counters:
+    gained = _newly(before, after, RecipientStatus.DELIVERED)
+    refused = _newly(before, after, RecipientStatus.REFUSED)
+    counters = Counters(recipients_delivered=gained, recipients_refused=refused)
+    ended = _ENDED.get(after.status)
+    return counters + ended(1) if ended else counters
+
+
+def _newly(before: Delivery, after: Delivery, status: RecipientStatus) -> int:
+    pairs = zip(before.recipients, after.recipients, strict=True)
+    return sum(new.status is status and old.status is not status for old, new in pairs)
+
+
+def _of_attempt(delivery: Delivery, attempt: Attempt) -> Counters:
+    accepted = attempt.outcome is AttemptOutcome.ACCEPTED
+    return Counters(
+        temporary_failures=int(attempt.outcome is AttemptOutcome.TEMP_FAILED),
+        transactions_accepted=int(accepted),
+        bytes_sent=delivery.size_bytes if accepted else 0,
+    )
+
+
+def _sent_after_uncertain(delivery: Delivery, attempt: Attempt) -> bool:
+    """Whether a recipient may now have it twice: it was uncertain, and went again."""
+    again = attempt.outcome in {AttemptOutcome.ACCEPTED, AttemptOutcome.UNCERTAIN}
+    return again and any(
+        a.outcome is AttemptOutcome.UNCERTAIN for a in delivery.attempts
+    )
+
+
+_KINDS = {
+    RecipientStatus.DEFERRED: EventKind.DEFERRED,
+    RecipientStatus.DELIVERED: EventKind.DELIVERED,
+    RecipientStatus.REFUSED: EventKind.REFUSED,
+    RecipientStatus.FAILED: EventKind.FAILED,
+    RecipientStatus.WITHHELD: EventKind.FAILED,
+    RecipientStatus.TEMP_FAILED: EventKind.TEMP_FAILED,
+    RecipientStatus.UNCERTAIN: EventKind.UNCERTAIN,
+    RecipientStatus.CANCELLED: EventKind.CANCELLED,
+    RecipientStatus.EXPIRED: EventKind.EXPIRED,
+}
+
+_ENDED: Mapping[DeliveryStatus, Callable[[int], Counters]] = {
+    DeliveryStatus.SUCCESS: lambda n: Counters(succeeded=n),
+    DeliveryStatus.PARTIAL: lambda n: Counters(partial=n),
+    DeliveryStatus.REJECTED: lambda n: Counters(rejected=n),
+    DeliveryStatus.FAILED: lambda n: Counters(failed=n),
+    DeliveryStatus.TEMP_FAILED: lambda n: Counters(temp_failed=n),
+    DeliveryStatus.UNCERTAIN: lambda n: Counters(uncertain=n),
+    DeliveryStatus.EXPIRED: lambda n: Counters(expired=n),
+    DeliveryStatus.CANCELLED: lambda n: Counters(cancelled=n),
+}

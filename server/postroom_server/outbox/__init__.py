@@ -1,0 +1,1 @@
+"""Accepted mail survives us."""

@@ -1,0 +1,169 @@
+"""The outbox as the engine sees it, and what it guarantees.
+
+- `accept` and `save` return when the change is durable (fsync), and not before; many
+  callers share one commit.
+- A change is applied whole or not at all, and only to the version that it was made
+  from: a writer that lost its claim changes nothing.
+- A request id is unique per tenant over all methods until it expires.
+- A wait for the store is bounded.  `Overloaded`: its queue is full; nothing was
+  stored.  `StoreFull`: the disk is.  `NotReady`: the store is away.
+
+Every method may be called from any thread and blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.counters import Counters
+from postroom_server.domain.delivery import Delivery, DeliveryStatus
+from postroom_server.domain.message import Identity, Message
+from postroom_server.domain.transitions import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mail is composed from, the same bytes each time."""
+
+    message: Message
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """A request id that was used: by which method, with which body, for what.
+
+    *fingerprint* is 32 bytes; *delivery_id* is what it made or changed.
+    """
+
+    tenant: str
+    request_id: str
+    method: str
+    fingerprint: bytes
+    delivery_id: str
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery whose attempt is ours to make, and its content.
+
+    *content* is None when its bytes are gone or can't be read; the attempt then fails.
+    """
+
+    delivery: Delivery
+    content: Content | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryQuery:
+    """Conditions that must all hold; empty ones do.  *relay* is a bare id,
+    *recipient* an `Address.key`; *before* pages: older than that (accepted_at, id).
+    """
+
+    tenant: str
+    statuses: frozenset[DeliveryStatus] = frozenset()
+    relay: str = ""
+    recipient: str = ""
+    message_id: str = ""
+    accepted_from: Instant | None = None
+    accepted_before: Instant | None = None
+    before: tuple[Instant, str] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What waits: due now, waiting for a retry, under way; and the oldest due."""
+
+    due: int = 0
+    retrying: int = 0
+    sending: int = 0
+    oldest_due_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long after settling, in seconds."""
+
+    content: float
+    deliveries: float
+    events: float = 7 * 86_400.0
+
+
+class Outbox(Protocol):
+    """Durable deliveries.  See the module for what holds for every method."""
+
+    @property
+    def created_at(self) -> Instant:
+        """When this store was made."""
+
+    def accept(
+        self, change: Change, content: Content, request: RequestRecord | None
+    ) -> RequestRecord | None:
+        """Store a new delivery (*change.before* is ignored).
+
+        None: it is stored.  A record: the request id was used before, for that, and
+        nothing was stored.
+        """
+
+    def claim(
+        self, relay: str, now: Instant, *, retries: bool, limit: int
+    ) -> Sequence[Claimed]:
+        """Begin attempts on up to *limit* due deliveries, first due first.
+
+        *retries* picks the lane: deliveries tried before, or fresh ones.  Deliveries
+        found past their expiry are settled EXPIRED on the way, and not returned.
+        """
+
+    def save(
+        self,
+        change: Change,
+        *,
+        request: RequestRecord | None = None,
+        forget_request: bool = False,
+    ) -> bool:
+        """Store *change*; False if the delivery is no longer what it was made from.
+
+        *request* is remembered with it; *forget_request* frees the request id that
+        made the delivery.
+        """
+
+    def remember(self, request: RequestRecord) -> RequestRecord | None:
+        """Use a request id without a change; a record as for `accept`."""
+
+    def get(self, tenant: str, delivery_id: str) -> Delivery | None:
+        """The delivery, or None if the tenant has none of that id."""
+
+    def find(self, tenant: str, request_id: str) -> RequestRecord | None:
+        """What *request_id* was used for, or None if it is free or expired."""
+
+    def content(self, delivery_id: str) -> Content | None:
+        """What the delivery is composed from; None when it was purged."""
+
+    def list(self, query: DeliveryQuery) -> Sequence[Delivery]:
+        """Deliveries, newest acceptance first (ties: by id, falling)."""
+
+    def leased(self) -> Sequence[Delivery]:
+        """Deliveries whose attempt was under way when the store was opened."""
+
+    def next_due(self, relay: str, *, retries: bool) -> Instant | None:
+        """When the first delivery of the lane is due, past or to come."""
+
+    def waiting(self) -> Sequence[Delivery]:
+        """Deliveries not final and not under way, oldest first; for the start."""
+
+    def counters(self, relay: str = "") -> Counters:
+        """All that was ever counted, of *relay* or of all."""
+
+    def depth(self, now: Instant, relay: str = "") -> QueueDepth:
+        """The queue, of *relay* or of all."""
+
+    def purge(self, now: Instant, retention: Retention) -> int:
+        """Remove what is past its time, some of it; how much was removed."""
+
+    def close(self) -> None:
+        """Finish the commits under way and let go of the store."""
