@@ -1,0 +1,115 @@
+"""What gRPC calls for a method: a pool, a body under a time limit, one try block.
+
+Unary methods are registered as `stream_unary` (see `reading`).  Whatever a behaviour
+raises ends in the table of errors; nothing reaches gRPC but a refusal of ours, since it
+would send the text of any other exception to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+
+from postroom_server.domain.clock import Clock
+from postroom_server.domain.errors import DeadlinePassed
+from postroom_server.rpc.access_log import Observer
+from postroom_server.rpc.context import CallContext, answer_by
+from postroom_server.rpc.decode import decode
+from postroom_server.rpc.finish import Ending
+from postroom_server.rpc.methods import Method
+from postroom_server.rpc.pools import CountingPool
+from postroom_server.rpc.reading import Reader
+from postroom_server.rpc.streams import OpenStreams
+from postroom_server.rpc.watchdog import Lane, Watchdog
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What all methods of a server share."""
+
+    clock: Clock
+    watchdog: Watchdog
+    observers: Sequence[Observer]
+    streams: OpenStreams
+
+
+class UnaryAdapter:
+    """Serves one unary method on *pool*."""
+
+    def __init__(
+        self, method: Method, pool: CountingPool, lane: Lane, serving: Serving
+    ) -> None:
+        # gRPC looks for this name.
+        self.experimental_thread_pool = pool
+        self._method = method
+        self._lane = lane
+        self._serving = serving
+
+    def __call__(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> bytes:
+        shared = self._serving
+        ending = Ending.of(self._method.label, shared.clock, shared.observers)
+        call = CallContext(context)
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
+        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        try:
+            answer = self._answer(reader.only(), call, ending.arrived)
+        except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
+            ending.fail(context, call, error)
+        ending.succeed(context, call)
+        return answer
+
+    def _answer(self, raw: bytes, call: CallContext, arrived: float) -> bytes:
+        method = self._method
+        request = decode(method.request, raw, strict=method.strict)
+        now = self._serving.clock.monotonic()
+        call.limit = answer_by(call.time_remaining(), now, arrived, method.cap)
+        if call.limit <= now:
+            raise DeadlinePassed("the time ran out before the call was begun")
+        response = method.behaviour(request, call)
+        if not isinstance(response, method.response):
+            text = f"{method.label} answered with a {type(response).__name__}"
+            raise TypeError(text)
+        return response.SerializeToString()
+
+
+StreamBehaviour = Callable[[Reader, CallContext], Iterator[Message]]
+"""Answers a stream of requests; must end soon after the call has left."""
+
+
+class StreamAdapter:
+    """Serves one streaming method on *pool*; the server can cut its calls short."""
+
+    def __init__(
+        self,
+        label: str,
+        behaviour: StreamBehaviour,
+        pool: CountingPool,
+        lane: Lane,
+        serving: Serving,
+    ) -> None:
+        self.experimental_thread_pool = pool
+        self._label = label
+        self._behaviour = behaviour
+        self._lane = lane
+        self._serving = serving
+
+    def __call__(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
+        shared = self._serving
+        ending = Ending.of(self._label, shared.clock, shared.observers)
+        call = CallContext(context)
+        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        try:
+            with shared.streams.held(context):
+                for response in self._behaviour(reader, call):
+                    yield response.SerializeToString()
+        except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
+            ending.fail(context, call, error)
+        ending.succeed(context, call)

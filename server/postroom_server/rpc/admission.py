@@ -1,0 +1,155 @@
+"""Who comes in: decided when the headers arrive, before any thread is spent.
+
+It runs on gRPC's one polling thread, where waiting delays every other call: it only
+looks things up.  A refused call is answered by a rejecter, which is stream-typed and so
+never waits for the body, on a pool of its own; else calls that send headers and nothing
+more would hold the threads that refuse them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+import grpc
+
+from postroom_server.domain.clock import Clock
+from postroom_server.domain.errors import (
+    Draining,
+    NotImplementedHere,
+    NotReady,
+    Overloaded,
+    PostroomError,
+)
+from postroom_server.rpc.adapter import Serving
+from postroom_server.rpc.context import ARRIVED_AT, CallContext
+from postroom_server.rpc.finish import Ending
+from postroom_server.rpc.pools import CountingPool
+
+Endpoint: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+UNKNOWN_METHOD = "unknown"
+"""The label of all calls to methods that do not exist."""
+
+
+class Gate(Enum):
+    """Whether mail is taken at all.  Health and reflection answer in any case."""
+
+    NOT_READY = "not ready"
+    OPEN = "open"
+    DRAINING = "draining"
+
+
+class Refusal(Enum):
+    """Why a call is turned away at the door."""
+
+    NOT_READY = "not ready"
+    DRAINING = "draining"
+    OVERLOADED = "overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the calls of one method go.  *gated* as for `Method`."""
+
+    endpoint: Endpoint
+    pool: CountingPool
+    gated: bool
+    refusals: Mapping[Refusal, Endpoint]
+
+
+class Admission(grpc.GenericRpcHandler):
+    """The one door of a server: all its routes, by exact path."""
+
+    def __init__(
+        self, routes: Mapping[str, Route], unknown: Endpoint, clock: Clock
+    ) -> None:
+        self._routes = routes
+        self._unknown = unknown
+        self._clock = clock
+        self.gate = Gate.NOT_READY
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Endpoint:
+        """What answers the call: its method, or a rejecter."""
+        ARRIVED_AT.set(self._clock.monotonic())
+        route = self._routes.get(handler_call_details.method)
+        if route is None:
+            return self._unknown
+        if route.gated and self.gate is not Gate.OPEN:
+            return route.refusals[_BY_GATE[self.gate]]
+        if route.pool.saturated:
+            return route.refusals[Refusal.OVERLOADED]
+        return route.endpoint
+
+
+_BY_GATE = {Gate.NOT_READY: Refusal.NOT_READY, Gate.DRAINING: Refusal.DRAINING}
+
+
+class Rejecter:
+    """Refuses a call on *pool* without reading any of it."""
+
+    def __init__(
+        self,
+        label: str,
+        error: Callable[[], PostroomError],
+        pool: CountingPool,
+        serving: Serving,
+    ) -> None:
+        self.experimental_thread_pool = pool
+        self._label = label
+        self._error = error
+        self._serving = serving
+
+    def __call__(
+        self, _messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> bytes:
+        shared = self._serving
+        ending = Ending.of(self._label, shared.clock, shared.observers)
+        ending.fail(context, CallContext(context), self._error())
+
+
+def rejecters(
+    label: str, pool: CountingPool, serving: Serving
+) -> Mapping[Refusal, Endpoint]:
+    """What refuses calls of the method *label*, for each refusal."""
+    return {
+        refusal: grpc.stream_unary_rpc_method_handler(
+            Rejecter(label, error, pool, serving)
+        )
+        for refusal, error in _ERRORS.items()
+    }
+
+
+def unknown_method(pool: CountingPool, serving: Serving) -> Endpoint:
+    """What refuses calls of methods that do not exist."""
+    return grpc.stream_unary_rpc_method_handler(
+        Rejecter(UNKNOWN_METHOD, _not_implemented, pool, serving)
+    )
+
+
+def _overloaded() -> PostroomError:
+    # Callers wait exactly as long as they are told: spread them out, or they will
+    # all be back at the same moment.
+    wait = random.uniform(0.5, 1.5)  # noqa: S311  spreads load, hides nothing
+    return Overloaded("too many calls at the moment", wait)
+
+
+def _draining() -> PostroomError:
+    return Draining("this server is shutting down", 0.1)
+
+
+def _not_ready() -> PostroomError:
+    return NotReady("this server is not ready")
+
+
+def _not_implemented() -> PostroomError:
+    return NotImplementedHere("this server has no such method")
+
+
+_ERRORS: Mapping[Refusal, Callable[[], PostroomError]] = {
+    Refusal.NOT_READY: _not_ready,
+    Refusal.DRAINING: _draining,
+    Refusal.OVERLOADED: _overloaded,
+}

@@ -1,0 +1,131 @@
+"""Bytes into a request, strictly: what we don't know is refused, never ignored.
+
+gRPC would turn bad bytes into INTERNAL, and protobuf drops fields and keeps enum values
+that this server does not know.  Mail that lost an option must not leave, so all three
+are refused, and the place is named.  The contract has no map fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, TypeAlias, TypeVar
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from postroom_server.domain.errors import MalformedRequest, Problem, UnknownField
+
+PROBLEMS_LIMIT = 100
+"""More unknown fields than this are not looked for."""
+
+_M = TypeVar("_M", bound=Message)
+_Value: TypeAlias = Any  # whatever a field of the contract may hold
+
+
+def decode(kind: type[_M], raw: bytes, *, strict: bool = True) -> _M:
+    """The request that *raw* is.
+
+    Raises `MalformedRequest` if it is no such message or holds text that is no
+    UTF-8, and, where *strict*, `UnknownField` for fields and enum values that *kind*
+    lacks.
+    """
+    try:
+        request = kind.FromString(raw)
+    except DecodeError as error:
+        text = f"the request is no valid {kind.DESCRIPTOR.full_name}"
+        raise MalformedRequest(text) from error
+    if strict:
+        _refuse_unknown(request)
+    return request
+
+
+def _refuse_unknown(request: Message) -> None:
+    problems: list[Problem] = []
+    if _has_unknown_fields(request):
+        _collect(problems, _unknown_fields(request, ""))
+    _collect(problems, _unknown_values(request, ""))
+    if problems:
+        raise UnknownField(problems)
+
+
+def _collect(problems: list[Problem], found: Iterator[Problem]) -> None:
+    for problem in found:
+        if len(problems) == PROBLEMS_LIMIT:
+            return
+        problems.append(problem)
+
+
+def _has_unknown_fields(request: Message) -> bool:
+    known = type(request)()
+    known.CopyFrom(request)
+    known.DiscardUnknownFields()
+    return known.ByteSize() != request.ByteSize()
+
+
+def _unknown_fields(message: Message, path: str) -> Iterator[Problem]:
+    unknown: Iterable[Any] = UnknownFieldSet(message)  # type: ignore[assignment]
+    for number in sorted({field.field_number for field in unknown}):
+        yield Problem(f"{path}{number}", f"unknown field number {number}")
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for place, child in _entries(field, value, path):
+                yield from _unknown_fields(child, f"{place}.")
+
+
+def _unknown_values(message: Message, path: str) -> Iterator[Problem]:
+    enums, messages = _enum_plan(message.DESCRIPTOR)
+    for field, kind in enums:
+        for place, number in _entries(field, getattr(message, field.name), path):
+            if number not in kind.values_by_number:
+                yield Problem(place, f"unknown value {number}")
+    for field in messages:
+        if field.is_repeated or message.HasField(field.name):
+            value = getattr(message, field.name)
+            for place, child in _entries(field, value, path):
+                yield from _unknown_values(child, f"{place}.")
+
+
+_Enums = tuple[tuple[FieldDescriptor, EnumDescriptor], ...]
+_Messages = tuple[FieldDescriptor, ...]
+
+
+@cache
+def _enum_plan(kind: Descriptor) -> tuple[_Enums, _Messages]:
+    """The fields that are enums, and those below which an enum can be.
+
+    Most of a large request is neither, and is not walked.
+    """
+    enums = tuple(
+        (field, field.enum_type) for field in kind.fields if field.enum_type is not None
+    )
+    messages = tuple(
+        field
+        for field in kind.fields
+        if field.message_type is not None and _leads_to_enum(field.message_type, ())
+    )
+    return enums, messages
+
+
+def _leads_to_enum(kind: Descriptor, above: tuple[Descriptor, ...]) -> bool:
+    if kind in above:
+        return False
+    return any(
+        field.enum_type is not None
+        or (
+            field.message_type is not None
+            and _leads_to_enum(field.message_type, (*above, kind))
+        )
+        for field in kind.fields
+    )
+
+
+def _entries(
+    field: FieldDescriptor, value: _Value, path: str
+) -> Iterator[tuple[str, _Value]]:
+    if not field.is_repeated:
+        yield f"{path}{field.name}", value
+        return
+    for index, entry in enumerate(value):
+        yield f"{path}{field.name}[{index}]", entry

@@ -1,0 +1,103 @@
+"""All routes of a server: its methods, each on its pool, behind the one door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import grpc
+
+from postroom_server.rpc import wire
+from postroom_server.rpc.adapter import (
+    Serving,
+    StreamAdapter,
+    StreamBehaviour,
+    UnaryAdapter,
+)
+from postroom_server.rpc.admission import (
+    Admission,
+    Endpoint,
+    Route,
+    rejecters,
+    unknown_method,
+)
+from postroom_server.rpc.descriptors import DescriptorIndex, served_files
+from postroom_server.rpc.health import HealthBoard, HealthWatch, health_methods
+from postroom_server.rpc.methods import Method
+from postroom_server.rpc.pools import CountingPool, PoolKind
+from postroom_server.rpc.reflection import Reflection
+from postroom_server.rpc.settings import RpcSettings
+from postroom_server.rpc.watchdog import Lane
+
+Pools = Mapping[PoolKind, CountingPool]
+
+
+class RouteTable:
+    """Collects routes, and makes the door of them."""
+
+    def __init__(self, pools: Pools, serving: Serving, settings: RpcSettings) -> None:
+        self._pools = pools
+        self._serving = serving
+        self._settings = settings
+        self._routes: dict[str, Route] = {}
+
+    def add_methods(self, methods: Sequence[Method]) -> None:
+        """Serve *methods*."""
+        for method in methods:
+            pool = self._pools[method.pool]
+            lane = self._lane(method.pool, self._settings.body_timeout)
+            adapter = UnaryAdapter(method, pool, lane, self._serving)
+            endpoint: Endpoint = grpc.stream_unary_rpc_method_handler(adapter)
+            self._add(method.path, method.label, endpoint, pool, gated=method.gated)
+
+    def add_health(self, board: HealthBoard) -> None:
+        """Serve grpc.health.v1 from *board*."""
+        self.add_methods(health_methods(board))
+        self._add_stream(
+            f"{wire.HEALTH}/Watch",
+            HealthWatch(board),
+            PoolKind.WATCH,
+            self._settings.body_timeout,
+        )
+
+    def add_reflection(self) -> None:
+        """Serve both versions of grpc.reflection."""
+        reflection = Reflection(DescriptorIndex(served_files()), self._serving.clock)
+        for service in (wire.REFLECTION, wire.REFLECTION_ALPHA):
+            self._add_stream(
+                f"{service}/ServerReflectionInfo",
+                reflection,
+                PoolKind.REFLECTION,
+                self._settings.reflection_idle,
+            )
+
+    def admission(self) -> Admission:
+        """The door to what was added."""
+        unknown = unknown_method(self._pools[PoolKind.REJECT], self._serving)
+        return Admission(self._routes, unknown, self._serving.clock)
+
+    def _add_stream(
+        self, name: str, behaviour: StreamBehaviour, kind: PoolKind, patience: float
+    ) -> None:
+        label = name.rpartition(".")[2]
+        pool = self._pools[kind]
+        adapter = StreamAdapter(
+            label, behaviour, pool, self._lane(kind, patience), self._serving
+        )
+        endpoint: Endpoint = grpc.stream_stream_rpc_method_handler(adapter)
+        self._add(f"/{name}", label, endpoint, pool, gated=False)
+
+    def _add(
+        self,
+        path: str,
+        label: str,
+        endpoint: Endpoint,
+        pool: CountingPool,
+        *,
+        gated: bool,
+    ) -> None:
+        refusals = rejecters(label, self._pools[PoolKind.REJECT], self._serving)
+        self._routes[path] = Route(endpoint, pool, gated, refusals)
+
+    def _lane(self, kind: PoolKind, patience: float) -> Lane:
+        pool = self._pools[kind]
+        return Lane(patience, pool.plan.patience, lambda: pool.pressed)

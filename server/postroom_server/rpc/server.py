@@ -1,0 +1,153 @@
+"""The server: builds the parts, opens the door, and closes it without losing a call.
+
+Leaving goes in this order: health says NOT_SERVING, balancers get time to notice, new
+calls are refused, the port is closed, calls in flight finish within the grace, and the
+pools go last (a pool that is gone before the server hangs every later call).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+import grpc
+
+from postroom_server.domain.clock import Clock, SystemClock
+from postroom_server.rpc.access_log import Observer, log_call
+from postroom_server.rpc.adapter import Serving
+from postroom_server.rpc.admission import Gate
+from postroom_server.rpc.health import HealthBoard
+from postroom_server.rpc.listening import listening
+from postroom_server.rpc.methods import (
+    DELIVERY_SERVICE_NAME,
+    Behaviour,
+    delivery_methods,
+)
+from postroom_server.rpc.pools import (
+    PLANS,
+    CountingPool,
+    PoolKind,
+    PoolPlan,
+    PoolReading,
+)
+from postroom_server.rpc.routes import RouteTable
+from postroom_server.rpc.settings import RpcSettings
+from postroom_server.rpc.streams import OpenStreams
+from postroom_server.rpc.watchdog import Watchdog
+
+_STOP_MARGIN = 5.0
+"""Seconds beyond the grace in which gRPC must have ended all calls."""
+
+
+class RpcServer:
+    """DeliveryService, health and reflection on one address.
+
+    *behaviours* answer the methods of DeliveryService, by bare name.  *observers* are
+    told of each finished call.  Raises `MethodTableError` if a method has no behaviour.
+    """
+
+    def __init__(
+        self,
+        settings: RpcSettings,
+        behaviours: Mapping[str, Behaviour],
+        health: HealthBoard,
+        *,
+        observers: Sequence[Observer] = (log_call,),
+        plans: Mapping[PoolKind, PoolPlan] = PLANS,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        methods = delivery_methods(behaviours, settings.max_wait)
+        self.settings = settings
+        self.health = health
+        self.address = ""
+        self._watchdog = Watchdog(clock)
+        self._streams = OpenStreams()
+        self._pools = {
+            kind: CountingPool(kind, plans[kind], clock) for kind in PoolKind
+        }
+        serving = Serving(clock, self._watchdog, tuple(observers), self._streams)
+        table = RouteTable(self._pools, serving, settings)
+        table.add_methods(methods)
+        table.add_health(health)
+        if settings.reflection:
+            table.add_reflection()
+        self._admission = table.admission()
+        self._server = self._build()
+        self._hurry = threading.Event()
+        self._leaving = threading.Lock()
+        self._release = ExitStack()
+        health.set(DELIVERY_SERVICE_NAME, False)
+
+    def _build(self) -> grpc.Server:
+        # Every endpoint names its pool, so the server's own is never used.
+        server = grpc.server(
+            self._pools[PoolKind.REJECT], options=self.settings.channel_options()
+        )
+        server.add_generic_rpc_handlers((self._admission,))
+        return server
+
+    @property
+    def port(self) -> int:
+        """The TCP port; 0 for a Unix socket."""
+        port = self.address.rpartition(":")[2]
+        return int(port) if port.isdecimal() else 0
+
+    def pools(self) -> Mapping[PoolKind, PoolReading]:
+        """How busy each kind of method is."""
+        return {kind: pool.reading() for kind, pool in self._pools.items()}
+
+    def start(self) -> None:
+        """Listen; mail is refused with NOT_READY until `set_ready`.
+
+        Raises `ListenError`; the server is of no further use then.
+        """
+        try:
+            self.address = self._release.enter_context(
+                listening(
+                    self._server,
+                    self.settings.listen,
+                    insecure_plaintext=self.settings.insecure_plaintext,
+                )
+            )
+        except BaseException:
+            self._shut_pools()
+            raise
+        self._watchdog.start()
+        self._server.start()
+
+    def set_ready(self, ready: bool) -> None:  # noqa: FBT001  the value itself
+        """Take mail, or refuse it with NOT_READY (starting, or the store is away)."""
+        if self._admission.gate is not Gate.DRAINING:
+            self._admission.gate = Gate.OPEN if ready else Gate.NOT_READY
+            self.health.set(DELIVERY_SERVICE_NAME, ready)
+
+    def drain(self, grace: float) -> None:
+        """Leave in order; calls in flight have *grace* seconds to finish.
+
+        Returns when no call is left.  `stop` from another thread cuts the delay short.
+        """
+        self.health.drain()
+        self._hurry.wait(self.settings.drain_delay)
+        self._leave(grace)
+
+    def stop(self) -> None:
+        """Leave at once; calls in flight are cancelled."""
+        self._hurry.set()
+        self.health.drain()
+        self._leave(0.0)
+
+    def _leave(self, grace: float) -> None:
+        self._admission.gate = Gate.DRAINING
+        self._streams.close()
+        stopped = self._server.stop(grace)
+        stopped.wait(grace + _STOP_MARGIN)
+        with self._leaving:
+            self._watchdog.close()
+            self._release.close()
+            self._shut_pools()
+
+    def _shut_pools(self) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=False)
