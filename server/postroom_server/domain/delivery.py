@@ -91,6 +91,10 @@ class Plan:
     retry: RetryPolicy
     all_recipients_or_none: bool = False
 
+    @property
+    def holds_when_uncertain(self) -> bool:
+        return self.on_uncertain is OnUncertain.HOLD
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -102,7 +106,8 @@ class Delivery:
     under way.  *attempts* holds the ended ones, the first and the last 20;
     *attempts_made* counts all, the one under way included.  *tries* counts those that
     use up the retry policy: RetryDelivery begins anew, and an attempt lost with our
-    process costs nothing.  *crashes* counts processes in a row that died with it.
+    process costs nothing.  *crashes* counts processes in a row that died with it;
+    *data_marked* says that the attempt under way may have written its end of data.
     *due_at* is when the next attempt may begin, and None where none is to come.
     """
 
@@ -126,6 +131,7 @@ class Delivery:
     attempts_made: int = 0
     tries: int = 0
     crashes: int = 0
+    data_marked: bool = False
     uncertain_retries: int = 0
     maybe_duplicate: bool = False
     sent_at: Instant | None = None
@@ -149,6 +155,11 @@ class Delivery:
             DeliveryStatus.TEMP_FAILED,
             DeliveryStatus.PARTIAL,
         } and any(r.is_retryable for r in self.recipients)
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether its next attempt is not its first: it waits among the retries."""
+        return self.attempts_made > 0
 
     @property
     def open_recipients(self) -> tuple[Recipient, ...]:

@@ -48,6 +48,13 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
 
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether an address in it can only be shown to relays with SMTPUTF8."""
+        authors = filter(None, (self.from_mailbox, self.sender))
+        shown = (*authors, *self.reply_to, *self.to, *self.cc, *self.bcc)
+        return any(mailbox.address.needs_smtputf8 for mailbox in shown)
+
     def recipients(self) -> tuple[Address, ...]:
         """The envelope recipients: to, cc, bcc, equal ones once, the first kept."""
         seen: dict[str, Address] = {}

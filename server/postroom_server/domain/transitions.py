@@ -48,6 +48,18 @@ class Fate:
     detail: str = ""
 
 
+def newly_accepted(delivery: Delivery) -> Change:
+    """*delivery* is durably stored."""
+    event = Event(
+        kind=EventKind.ACCEPTED,
+        occurred_at=delivery.accepted_at,
+        status=delivery.status,
+    )
+    return Change(
+        before=delivery, after=delivery, events=(event,), counters=Counters(accepted=1)
+    )
+
+
 def begin_attempt(delivery: Delivery, now: Instant) -> Change:
     """An attempt is under way from *now* on."""
     after = replace(
@@ -90,6 +102,7 @@ def finish_attempt(
     released = replace(
         delivery,
         leased_at=None,
+        data_marked=False,
         attempts=kept_attempts((*delivery.attempts, attempt)),
         tries=delivery.tries - lost,
         crashes=delivery.crashes + 1 if crashed else 0,
@@ -105,17 +118,20 @@ def finish_attempt(
     )
 
 
-def settle_open(
-    delivery: Delivery, fate: Fate, now: Instant, *, only: Iterable[str] | None = None
-) -> Change:
-    """Every open recipient (or those of *only*, by `wire`) meets *fate*."""
-    chosen = None if only is None else set(only)
-    fates = {
-        r.wire: fate
-        for r in delivery.open_recipients
-        if chosen is None or r.wire in chosen
-    }
+def settle_open(delivery: Delivery, fate: Fate, now: Instant) -> Change:
+    """Every open recipient meets *fate*."""
+    return settle(delivery, {r.wire: fate for r in delivery.open_recipients}, now)
+
+
+def settle(delivery: Delivery, fates: Mapping[str, Fate], now: Instant) -> Change:
+    """Recipients meet *fates* (by their `wire`), and nothing more is to come."""
     return _step(delivery, delivery, fates, (now, None))
+
+
+def mark_data(delivery: Delivery) -> Change:
+    """The end of data is about to be written; for those who must know for sure."""
+    after = replace(delivery, version=delivery.version + 1, data_marked=True)
+    return Change(before=delivery, after=after)
 
 
 def hurry(delivery: Delivery, now: Instant) -> Change:

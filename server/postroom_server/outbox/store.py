@@ -21,6 +21,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.message import Identity, Message
+from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change
 
 
@@ -153,8 +154,8 @@ class Outbox(Protocol):
     def next_due(self, relay: str, *, retries: bool) -> Instant | None:
         """When the first delivery of the lane is due, past or to come."""
 
-    def waiting(self) -> Sequence[Delivery]:
-        """Deliveries not final and not under way, oldest first; for the start."""
+    def waiting(self, completion: Completion) -> Sequence[Delivery]:
+        """Deliveries of that completion, neither final nor under way, oldest first."""
 
     def counters(self, relay: str = "") -> Counters:
         """All that was ever counted, of *relay* or of all."""

@@ -1,0 +1,155 @@
+"""Makes one attempt: borrows a session, offers the mail, tells what was found.
+
+A pooled session that turns out to be dead is replaced by a fresh one, once, and that
+costs no attempt: as long as no end of data was written to it, or when the relay said
+421 (RFC 5321 §3.8, threat R7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from postroom_server.delivery.control import AttemptControl
+from postroom_server.delivery.findings import (
+    Finding,
+    Found,
+    deciding,
+    of_session_failure,
+    of_transaction,
+    outcome_of,
+)
+from postroom_server.delivery.mailing import Mailing
+from postroom_server.delivery.relay import Relay
+from postroom_server.domain.attempt import (
+    Attempt,
+    AttemptOutcome,
+    FailureReason,
+    Phase,
+    PhaseTiming,
+)
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.delivery import Delivery
+from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.session import Session
+from postroom_server.smtp.transaction import Transaction, TransactionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How an attempt went: *findings* by the recipients' `wire`, and the facts."""
+
+    findings: Mapping[str, Finding]
+    phase: Phase = Phase.UNSPECIFIED
+    remote: str = ""
+    tls_version: str = ""
+    session_reused: bool = False
+    timings: tuple[PhaseTiming, ...] = field(default=())
+
+    def attempt(self, delivery: Delivery, ended_at: Instant) -> Attempt:
+        """The record of it."""
+        findings = tuple(self.findings.values())
+        decisive = deciding(findings)
+        outcome = outcome_of(findings)
+        counts = {f: sum(x.found is f for x in findings) for f in Found}
+        accepted = outcome is AttemptOutcome.ACCEPTED
+        return Attempt(
+            number=delivery.attempts_made,
+            relay=f"relays/{delivery.relay}",
+            started_at=delivery.leased_at or ended_at,
+            ended_at=ended_at,
+            outcome=outcome,
+            phase=self.phase,
+            reply=decisive.reply,
+            reason=FailureReason.UNSPECIFIED if accepted else decisive.reason,
+            detail="" if accepted else decisive.detail,
+            remote=self.remote,
+            session_reused=self.session_reused,
+            tls_version=self.tls_version,
+            timings=self.timings,
+            recipients_delivered=counts[Found.DELIVERED],
+            recipients_refused=counts[Found.REFUSED],
+            recipients_deferred=counts[Found.TEMPORARY],
+        )
+
+
+def for_all(delivery: Delivery, finding: Finding, phase: Phase) -> Course:
+    """A course that ended the same for every open recipient."""
+    findings = {r.wire: finding for r in delivery.open_recipients}
+    return Course(findings=findings, phase=phase)
+
+
+def make_attempt(relay: Relay, mailing: Mailing, control: AttemptControl) -> Course:
+    """Offer *mailing* to *relay*."""
+    refusal = relay.watch.refusal()
+    if refusal is not None:
+        return for_all(mailing.delivery, refusal, Phase.QUEUE)
+    course, again = _over_a_session(relay, mailing, control, fresh=False)
+    if again and control.take_back():
+        course, _ = _over_a_session(relay, mailing, control, fresh=True)
+    return course
+
+
+def _over_a_session(
+    relay: Relay, mailing: Mailing, control: AttemptControl, *, fresh: bool
+) -> tuple[Course, bool]:
+    """How it went, and whether a fresh session should be tried in place of this."""
+    try:
+        with relay.pool.session(control, fresh=fresh) as session:
+            relay.watch.worked()
+            return _transact(session, mailing, control)
+    except SessionError as failure:
+        return _without_a_session(relay, mailing, failure), False
+
+
+def _without_a_session(relay: Relay, mailing: Mailing, failure: SessionError) -> Course:
+    finding = of_session_failure(failure)
+    if finding.reason is not FailureReason.DEADLINE:
+        relay.watch.failed(finding)
+    course = for_all(mailing.delivery, finding, failure.phase)
+    return replace(
+        course,
+        remote=failure.link.remote,
+        tls_version=failure.link.tls_version,
+        timings=failure.timings,
+    )
+
+
+def _transact(
+    session: Session, mailing: Mailing, control: AttemptControl
+) -> tuple[Course, bool]:
+    offer = mailing.offer(smtputf8=session.extensions.smtputf8)
+    facts = Course(
+        findings=offer.impossible,
+        phase=Phase.MAIL,
+        remote=session.link.remote,
+        tls_version=session.link.tls_version,
+        session_reused=session.reused > 0,
+        timings=session.take_timings(),
+    )
+    if offer.transaction is None:
+        return facts, False
+    report = session.transact(offer.transaction, control)
+    found = _found(offer.transaction, report)
+    course = replace(
+        facts,
+        findings={**offer.impossible, **found},
+        phase=report.phase,
+        timings=(*facts.timings, *report.timings),
+    )
+    return course, facts.session_reused and _was_dead(report)
+
+
+def _found(transaction: Transaction, report: TransactionReport) -> dict[str, Finding]:
+    findings = of_transaction(report, all_or_none=transaction.all_or_none)
+    return dict(zip(transaction.recipients, findings, strict=True))
+
+
+def _was_dead(report: TransactionReport) -> bool:
+    if report.final is not None and report.final.positive:
+        return False
+    replies = (report.mail, *report.rcpt, report.data, report.final)
+    if any(reply is not None and reply.code == 421 for reply in replies):
+        return True
+    failure = report.failure
+    return failure is not None and failure.by_relay and not report.end_of_data_sent

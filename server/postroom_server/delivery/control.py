@@ -1,0 +1,148 @@
+"""One attempt under way: how it may still be broken off, and when no more.
+
+The point of no return is the end of data.  Passing it and calling the attempt off
+exclude each other under one lock, so that a caller who was told "broken off" never
+finds the mail delivered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum
+
+from postroom_server.smtp.timeouts import NO_DEADLINE, Deadline
+
+
+class Stage(Enum):
+    """Where an attempt is, as far as breaking it off goes."""
+
+    OPEN = "open"
+    CALLED_OFF = "called off"
+    PAST_END_OF_DATA = "past the end of data"
+    OVER = "over"
+
+
+class AttemptControl:
+    """What the session asks before its end of data, and what may stop it.
+
+    *limit* gives the deadline (monotonic) each time that it is asked for; *mark* makes
+    the point of no return known to the next process, and may refuse.
+    """
+
+    def __init__(
+        self, limit: Callable[[], float | None], mark: Callable[[], bool]
+    ) -> None:
+        self._limit = limit
+        self._mark = mark
+        self._lock = threading.Lock()
+        self._stage = Stage.OPEN
+        self._abort: Callable[[], None] | None = None
+        self._cancelled = False
+        self.recorded = threading.Event()
+
+    @property
+    def deadline(self) -> Deadline:
+        """Until when the steps before the end of data may last, asked each time."""
+        limit = self._limit()
+        return NO_DEADLINE if limit is None else Deadline(limit)
+
+    def pass_end_of_data(self) -> bool:
+        """Whether the end of data may be written; no way back after True."""
+        with self._lock:
+            if self._stage is not Stage.OPEN:
+                return False
+            self._stage = Stage.PAST_END_OF_DATA
+        if self._mark():
+            return True
+        with self._lock:
+            self._stage = Stage.CALLED_OFF
+        return False
+
+    def take_back(self) -> bool:
+        """The relay surely does not have it: the attempt may be made once more."""
+        with self._lock:
+            if self._stage is Stage.PAST_END_OF_DATA:
+                self._stage = Stage.OPEN
+            self._abort = None
+            return self._stage is Stage.OPEN
+
+    def on_abort(self, callback: Callable[[], None]) -> None:
+        """Have *callback* break off a blocked wait; at once if it is called off."""
+        with self._lock:
+            self._abort = callback
+            called_off = self._stage is Stage.CALLED_OFF
+        if called_off:
+            callback()
+
+    def call_off(self, *, cancelled: bool = False) -> bool:
+        """Break the attempt off; False when it is past its end of data, or over."""
+        with self._lock:
+            if self._stage in {Stage.PAST_END_OF_DATA, Stage.OVER}:
+                return False
+            self._stage = Stage.CALLED_OFF
+            self._cancelled = self._cancelled or cancelled
+            abort = self._abort
+        if abort is not None:
+            abort()
+        return True
+
+    def conclude(self) -> bool:
+        """The attempt is over, and its outcome is decided now; whether cancelled."""
+        with self._lock:
+            self._stage = Stage.OVER
+            self._abort = None
+            return self._cancelled
+
+    @property
+    def past_end_of_data(self) -> bool:
+        """Whether the relay may have the mail already."""
+        return self._stage is Stage.PAST_END_OF_DATA
+
+    @property
+    def is_over(self) -> bool:
+        """Whether only the recording is left; `recorded` tells its end."""
+        return self._stage is Stage.OVER
+
+
+class UnderWay:
+    """The attempts under way in this process, by delivery."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._controls: dict[str, AttemptControl] = {}
+
+    def begin(self, delivery_id: str, control: AttemptControl) -> None:
+        with self._changed:
+            self._controls[delivery_id] = control
+            self._changed.notify_all()
+
+    def end(self, delivery_id: str) -> None:
+        with self._changed:
+            self._controls.pop(delivery_id, None)
+            self._changed.notify_all()
+
+    def get(self, delivery_id: str) -> AttemptControl | None:
+        with self._changed:
+            return self._controls.get(delivery_id)
+
+    def changed(self, seconds: float) -> None:
+        """Wait until an attempt begins or ends, at most so long."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def call_off_all(self) -> None:
+        """Break off whatever can still be broken off."""
+        with self._changed:
+            controls = list(self._controls.values())
+        for control in controls:
+            control.call_off()
+
+    def wait_for_none(self, seconds: float) -> bool:
+        """Wait until nothing is under way; False if something still is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._controls, seconds)
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._controls)

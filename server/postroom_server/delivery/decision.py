@@ -1,0 +1,148 @@
+"""What follows from an attempt: each recipient's fate, and when to go on.
+
+Pure.  The delivery's plan, the time and whether a caller still waits go in; fates and
+the next due time come out.  The rules are those of `Completion`, `OnUncertain` and
+`RetryPolicy` in the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from postroom_server.delivery.findings import Finding, Found
+from postroom_server.delivery.schedule import (
+    UNCERTAIN_DELAY,
+    UNCERTAIN_DELAY_QUICK,
+    Chance,
+    allows_another,
+    long_delay,
+    quick_delay,
+)
+from postroom_server.domain.clock import Instant, after
+from postroom_server.domain.delivery import Delivery, RecipientStatus
+from postroom_server.domain.submission import Completion, OnUncertain
+from postroom_server.domain.transitions import Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision depends on beside the delivery.
+
+    *patience* is how many seconds the callers still wait, None when nobody does;
+    *cancelled* says that the delivery was taken back while it was under way.
+    """
+
+    now: Instant
+    patience: float | None
+    chance: Chance
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """*fates* by the recipients' `wire`; *due_at* when something stays open.
+
+    *answers_now* says that whoever waits need not wait for the next attempt.
+    """
+
+    fates: Mapping[str, Fate]
+    due_at: Instant | None
+    answers_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What becomes of recipients that are not through: stop as, or go on after."""
+
+    status: RecipientStatus
+    delay: float | None = None
+    quick: bool = False
+
+
+def decide(
+    delivery: Delivery, findings: Mapping[str, Finding], situation: Situation
+) -> Decision:
+    """Decide on *findings*, by the `wire` of each recipient that was tried."""
+    nexts = {
+        found: _next(found, delivery, situation)
+        for found in {finding.found for finding in findings.values()}
+    }
+    fates = {
+        wire: Fate(
+            status=nexts[finding.found].status,
+            reason=finding.reason,
+            reply=finding.reply,
+            detail=finding.detail,
+        )
+        for wire, finding in findings.items()
+    }
+    going_on = [n for n in nexts.values() if n.delay is not None]
+    if not going_on:
+        return Decision(fates, None, answers_now=True)
+    due_at = after(situation.now, max(n.delay or 0.0 for n in going_on))
+    return Decision(fates, due_at, answers_now=not all(n.quick for n in going_on))
+
+
+def _next(found: Found, delivery: Delivery, situation: Situation) -> _Next:
+    settled = _SETTLED.get(found)
+    if settled is not None:
+        return _Next(settled)
+    if found is Found.UNCERTAIN:
+        return _after_uncertain(delivery, situation)
+    if situation.cancelled:
+        return _Next(RecipientStatus.CANCELLED)
+    if found is Found.RELAY_AT_FAULT:
+        return _after_relay_fault(delivery, situation)
+    return _after_temporary(delivery, situation)
+
+
+def _after_temporary(delivery: Delivery, situation: Situation) -> _Next:
+    plan = delivery.plan
+    if plan.completion is not Completion.ACCEPTED:
+        delay = quick_delay(plan.retry, delivery.tries)
+        if delay is not None and _fits(delay, situation):
+            return _Next(RecipientStatus.DEFERRED, delay, quick=True)
+    if plan.completion is Completion.RELAYED:
+        return _Next(RecipientStatus.TEMP_FAILED)
+    return _on_the_long_schedule(delivery, situation)
+
+
+def _after_relay_fault(delivery: Delivery, situation: Situation) -> _Next:
+    if delivery.plan.completion is Completion.RELAYED:
+        return _Next(RecipientStatus.FAILED)
+    return _on_the_long_schedule(delivery, situation)
+
+
+def _on_the_long_schedule(delivery: Delivery, situation: Situation) -> _Next:
+    delay = long_delay(delivery.plan.retry, delivery.tries, situation.chance)
+    if delay is None:
+        return _Next(RecipientStatus.TEMP_FAILED)
+    return _Next(RecipientStatus.DEFERRED, delay)
+
+
+def _after_uncertain(delivery: Delivery, situation: Situation) -> _Next:
+    plan = delivery.plan
+    again = (
+        plan.on_uncertain is not OnUncertain.HOLD
+        and not situation.cancelled
+        and delivery.uncertain_retries == 0
+        and allows_another(plan.retry, delivery.tries)
+    )
+    if again and plan.completion is not Completion.RELAYED:
+        return _Next(RecipientStatus.DEFERRED, UNCERTAIN_DELAY)
+    if again and _fits(UNCERTAIN_DELAY_QUICK, situation):
+        return _Next(RecipientStatus.DEFERRED, UNCERTAIN_DELAY_QUICK, quick=True)
+    return _Next(RecipientStatus.UNCERTAIN)
+
+
+def _fits(delay: float, situation: Situation) -> bool:
+    return situation.patience is not None and delay < situation.patience
+
+
+_SETTLED = {
+    Found.DELIVERED: RecipientStatus.DELIVERED,
+    Found.REFUSED: RecipientStatus.REFUSED,
+    Found.FAILED: RecipientStatus.FAILED,
+    Found.WITHHELD: RecipientStatus.WITHHELD,
+}

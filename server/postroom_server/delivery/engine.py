@@ -1,0 +1,203 @@
+"""The delivery engine as a whole: what the RPC side calls, and its life.
+
+Built by `app`; started after recovery; drained in the order: no new mail, no new
+claims, attempts under way finish within the grace, the rest is broken off and stays
+queued.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.control import UnderWay
+from postroom_server.delivery.dispatcher import Dispatcher
+from postroom_server.delivery.intake import Intake
+from postroom_server.delivery.lanes import Lane
+from postroom_server.delivery.looking import Cancellation, Looking
+from postroom_server.delivery.observing import Observer
+from postroom_server.delivery.recovery import Recovered, recover
+from postroom_server.delivery.relays import Relays
+from postroom_server.delivery.reopening import RetryRequest
+from postroom_server.delivery.sending import Answer, Sending
+from postroom_server.delivery.upkeep import Upkeep
+from postroom_server.delivery.waiting import Patience
+from postroom_server.delivery.waits import WaitRoom
+from postroom_server.delivery.worker import Ports, Worker
+from postroom_server.domain.clock import Clock
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import Draining
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.submission import Submission, ValidationReport
+from postroom_server.outbox.marks import Marks
+from postroom_server.outbox.store import DeliveryQuery, Outbox, Retention
+from postroom_server.smtp.probe import ProbeReport, probe
+from postroom_server.smtp.timeouts import Deadline
+
+LAST_WORD = 2.0
+"""Seconds that attempts get to end after they were broken off at the end of a drain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """What an engine is made of; *waiting_per_relay* callers may wait for one relay."""
+
+    outbox: Outbox
+    marks: Marks
+    relays: Relays
+    clock: Clock
+    limits: Limits
+    observer: Observer
+    waiting_per_relay: int = 64
+
+
+class DeliveryEngine:
+    """Accepts mail and sees to its delivery; every method is thread-safe."""
+
+    def __init__(self, parts: EngineParts) -> None:
+        self.relays = parts.relays
+        self.limits = parts.limits
+        self.outbox = parts.outbox
+        self._clock = parts.clock
+        self._marks = parts.marks
+        self._closing = threading.Event()
+        self._draining = False
+        self._under_way = UnderWay()
+        waits = WaitRoom(parts.waiting_per_relay)
+        self._lanes = {r.id: Lane(r.id, r.settings.pool.max_size) for r in parts.relays}
+        self._dispatcher = Dispatcher(
+            parts.outbox, parts.clock, self._lanes, self._resumes_in
+        )
+        self._worker = Worker(self._ports(parts, waits))
+        self._sending = Sending(
+            outbox=parts.outbox,
+            relays=parts.relays,
+            intake=Intake(parts.clock, parts.limits),
+            dispatcher=self._dispatcher,
+            waits=waits,
+            patience=Patience(parts.outbox, waits, self._under_way, parts.clock),
+            clock=parts.clock,
+            limits=parts.limits,
+        )
+        self._looking = Looking(
+            outbox=parts.outbox,
+            sending=self._sending,
+            dispatcher=self._dispatcher,
+            waits=waits,
+            under_way=self._under_way,
+            clock=parts.clock,
+            limits=parts.limits,
+        )
+        self._upkeep = Upkeep(
+            parts.outbox,
+            parts.clock,
+            Retention(
+                content=parts.limits.content_retention,
+                deliveries=parts.limits.delivery_retention,
+            ),
+        )
+
+    def start(self) -> Recovered:
+        """Settle what the process before left, then begin to deliver."""
+        recovered = recover(self.outbox, self._was_marked, self._clock.now())
+        self._marks.forget()
+        self._dispatcher.start(self._worker.deliver)
+        self._upkeep.start()
+        return recovered
+
+    def send(self, submission: Submission, caller: Caller) -> Answer:
+        """Accept one mail, deliver it, and answer when its caller wants."""
+        self._refuse_while_draining()
+        return self._sending.send(submission, caller)
+
+    def validate(self, submission: Submission) -> ValidationReport:
+        """Say what would be sent; nothing is stored."""
+        return self._sending.validate(submission)
+
+    def get(self, tenant: str, delivery_id: str) -> Delivery:
+        """The delivery; raises `DeliveryNotFound`."""
+        return self._looking.get(tenant, delivery_id)
+
+    def find(self, tenant: str, request_id: str) -> Delivery:
+        """The delivery that *request_id* made; raises `DeliveryNotFound`."""
+        return self._looking.find(tenant, request_id)
+
+    def list(self, query: DeliveryQuery) -> Sequence[Delivery]:
+        """Deliveries, newest acceptance first."""
+        return self.outbox.list(query)
+
+    def cancel(self, tenant: str, delivery_id: str, request_id: str) -> Cancellation:
+        """Take back what is not sent yet; raises `TooLate`."""
+        return self._looking.cancel(tenant, delivery_id, request_id)
+
+    def retry(self, request: RetryRequest, caller: Caller) -> Answer:
+        """Go on with what is open; raises `NotRetryable`, `ContentPurged`."""
+        self._refuse_while_draining()
+        return self._looking.retry(request, caller)
+
+    def test_connection(
+        self, relay: str, verify_sender: str, limit: float
+    ) -> ProbeReport:
+        """Test the way to a relay over a connection of its own, until *limit*.
+
+        A relay that works again is told to the engine: queued mail then goes on.
+        """
+        found = self.relays.find(relay)
+        sender = verify_sender or found.from_address
+        report = probe(found.settings, sender, Deadline(limit))
+        if report.ok:
+            found.watch.worked()
+            self._dispatcher.wake()
+        return report
+
+    def drain(self, grace: float) -> bool:
+        """Take no new mail, let attempts finish within *grace* seconds.
+
+        What is broken off then stays queued.  False if something would not end.
+        """
+        self._draining = True
+        self._dispatcher.stop()
+        if self._under_way.wait_for_none(grace):
+            return True
+        self._under_way.call_off_all()
+        return self._under_way.wait_for_none(LAST_WORD)
+
+    def close(self) -> None:
+        """End the threads; the outbox and the pools are closed by who made them."""
+        self._draining = True
+        self._dispatcher.stop()
+        self._closing.set()
+        self._under_way.call_off_all()
+        self._upkeep.stop()
+        self._dispatcher.close()
+
+    def _ports(self, parts: EngineParts, waits: WaitRoom) -> Ports:
+        return Ports(
+            outbox=parts.outbox,
+            marks=parts.marks,
+            relays=parts.relays.by_id,
+            waits=waits,
+            under_way=self._under_way,
+            clock=parts.clock,
+            closing=self._closing,
+            scheduled=self._scheduled,
+            observe=parts.observer.attempted,
+        )
+
+    def _scheduled(self, delivery: Delivery) -> None:
+        if delivery.due_at is not None:
+            self._dispatcher.hear(
+                delivery.relay, delivery.due_at, retries=delivery.was_tried
+            )
+
+    def _resumes_in(self, relay: str) -> float:
+        return self.relays.by_id[relay].watch.resumes_in()
+
+    def _was_marked(self, delivery: Delivery) -> bool:
+        return self._marks.was_marked(delivery.id, delivery.version)
+
+    def _refuse_while_draining(self) -> None:
+        if self._draining:
+            raise Draining("the service is shutting down")

@@ -1,0 +1,72 @@
+"""What makes two requests with one request id the same request.
+
+The body is everything but the request id and how long the caller waits, compared by
+meaning: defaults count as what they mean, contents by their SHA-256.  Wire bytes are
+never compared: one message has several encodings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64decode
+from binascii import Error as Base64Error
+from dataclasses import asdict, replace
+from typing import Any
+
+from postroom_server.domain.draft import AttachmentDraft, Disposition, MessageDraft
+from postroom_server.domain.submission import Completion, OnUncertain, Submission
+
+
+def fingerprint(submission: Submission, relay: str) -> bytes:
+    """32 bytes, equal for requests that mean the same; *relay* is the one meant."""
+    message = submission.message
+    meaning = {
+        "message": _without_contents(message),
+        "text": _digest(message.text),
+        "html": _digest(message.html),
+        "attachments": [_attachment(a) for a in message.attachments],
+        "relay": relay,
+        "completion": submission.completion or Completion.RELAYED,
+        "retry": asdict(submission.retry),
+        "on_uncertain": submission.on_uncertain or OnUncertain.RETRY,
+        "expire_at": submission.expire_at,
+        "all_or_none": submission.all_recipients_or_none,
+    }
+    return of_values(**meaning)
+
+
+def of_values(**meaning: object) -> bytes:
+    """32 bytes, equal for equal values."""
+    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _without_contents(message: MessageDraft) -> dict[str, Any]:
+    return asdict(replace(message, text=None, html=None, attachments=()))
+
+
+def _attachment(attachment: AttachmentDraft) -> list[str | int]:
+    return [
+        attachment.filename,
+        attachment.content_type,
+        attachment.disposition or Disposition.ATTACHMENT,
+        attachment.content_id,
+        _content_digest(attachment),
+    ]
+
+
+def _content_digest(attachment: AttachmentDraft) -> str:
+    if attachment.data_base64 is None:
+        return hashlib.sha256(attachment.data or b"").hexdigest()
+    try:
+        data = b64decode(attachment.data_base64, validate=True)
+    except (Base64Error, ValueError):
+        return _digest(attachment.data_base64) + " (not base64)"
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest(text: str | None) -> str:
+    if text is None:
+        return ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

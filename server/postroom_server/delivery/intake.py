@@ -1,0 +1,127 @@
+"""From a request to an accepted delivery: validate, identify, compose, plan.
+
+Nothing is stored here, and every problem is reported at once.  Composing comes before
+accepting: the size is then known, what can't be composed is refused while the caller
+still listens, and the first attempt has its bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom_server.delivery.mailing import Mailing, composed
+from postroom_server.delivery.options import Options, option_problems, options
+from postroom_server.delivery.relay import Relay
+from postroom_server.domain.clock import Clock
+from postroom_server.domain.delivery import Delivery, Recipient
+from postroom_server.domain.errors import InvalidArgument, InvalidMessage, Problem
+from postroom_server.domain.limits import MB, Limits
+from postroom_server.domain.message import Message
+from postroom_server.domain.submission import (
+    RecipientPlan,
+    Submission,
+    ValidationReport,
+)
+from postroom_server.domain.validation import (
+    SenderDefaults,
+    ValidMessage,
+    check_message,
+)
+from postroom_server.mail.composer import Composed, HeaderBlockTooLarge
+from postroom_server.mail.identity import new_identity
+from postroom_server.outbox.ids import new_id
+from postroom_server.outbox.store import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A mail that can be accepted: the delivery to be, its bytes, its options."""
+
+    delivery: Delivery
+    content: Content
+    composed: Composed
+    options: Options
+    warnings: tuple[str, ...]
+
+    @property
+    def mailing(self) -> Mailing:
+        """What the first attempt sends."""
+        return Mailing.ready(self.delivery, self.content, self.composed)
+
+
+class Intake:
+    """Turns submissions into deliveries that are ready to be stored."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self._clock = clock
+        self._limits = limits
+
+    def prepare(self, submission: Submission, relay: Relay) -> Ready:
+        """*submission* made ready for *relay*.
+
+        Raises `InvalidMessage` or `InvalidArgument` with every problem.
+        """
+        now = self._clock.now()
+        valid = self._check(submission, relay)
+        identity = new_identity(valid.message, now, valid.message_id)
+        content = Content(valid.message, identity)
+        bytes_ = self._compose(content)
+        chosen = options(submission, relay.retry, now, self._limits)
+        delivery = Delivery(
+            id=new_id(now),
+            tenant=submission.tenant,
+            relay=relay.id,
+            request_id=submission.request_id,
+            plan=chosen.plan,
+            envelope_from=valid.envelope_from.wire if valid.envelope_from else "",
+            subject=valid.message.subject,
+            message_id=identity.message_id,
+            accepted_at=now,
+            expire_at=chosen.expire_at,
+            recipients=_recipients(valid.message),
+            size_bytes=bytes_.size,
+            trace_id=submission.trace_id,
+            due_at=now,
+        )
+        return Ready(delivery, content, bytes_, chosen, valid.warnings)
+
+    def _check(self, submission: Submission, relay: Relay) -> ValidMessage:
+        others = option_problems(submission, self._clock.now(), self._limits)
+        defaults = SenderDefaults(relay.from_address, relay.envelope_from)
+        try:
+            valid = check_message(submission.message, defaults, self._limits)
+        except InvalidMessage as error:
+            raise InvalidMessage((*error.problems, *others)) from None
+        if others:
+            raise InvalidArgument(others)
+        return valid
+
+    def _compose(self, content: Content) -> Composed:
+        try:
+            bytes_ = composed(content)
+        except HeaderBlockTooLarge as error:
+            raise InvalidMessage([Problem("message.headers", str(error))]) from None
+        if bytes_.size > self._limits.max_message_bytes:
+            limit = self._limits.max_message_bytes / MB
+            problem = f"the composed mail is larger than {limit:g} MB"
+            raise InvalidMessage([Problem("message", problem)])
+        return bytes_
+
+
+def report(ready: Ready) -> ValidationReport:
+    """What would be sent."""
+    delivery = ready.delivery
+    return ValidationReport(
+        size_bytes=delivery.size_bytes,
+        relay=f"relays/{delivery.relay}",
+        envelope_from=delivery.envelope_from or "<>",
+        recipients=tuple(RecipientPlan(r.address, r.wire) for r in delivery.recipients),
+        warnings=ready.warnings,
+    )
+
+
+def _recipients(message: Message) -> tuple[Recipient, ...]:
+    return tuple(
+        Recipient(address=address.given, wire=address.wire)
+        for address in message.recipients()
+    )

@@ -1,0 +1,219 @@
+"""Looking after deliveries: find, list, take back, go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.control import AttemptControl, UnderWay
+from postroom_server.delivery.dispatcher import Dispatcher
+from postroom_server.delivery.fingerprint import of_values
+from postroom_server.delivery.options import (
+    expiry_problems,
+    request_id_problems,
+    wait_problems,
+)
+from postroom_server.delivery.reopening import RetryRequest, retried
+from postroom_server.delivery.sending import Answer, Sending
+from postroom_server.delivery.waits import News, WaitRoom
+from postroom_server.domain.clock import Clock, after
+from postroom_server.domain.delivery import (
+    Delivery,
+    DeliveryStatus,
+    RecipientStatus,
+)
+from postroom_server.domain.errors import (
+    DeliveryNotFound,
+    InvalidArgument,
+    Overloaded,
+    Problem,
+    RequestIdReused,
+    TooLate,
+)
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.transitions import Fate, settle_open
+from postroom_server.outbox.store import Outbox, RequestRecord
+
+RECORDING = 5.0
+"""Seconds to wait for an outcome that is just being stored."""
+TRIES = 16
+"""A change is made on what was just read; so often may someone else be faster."""
+
+CANCEL = "CancelDelivery"
+RETRY = "RetryDelivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """*pending*: an attempt is under way and stops if it still can."""
+
+    delivery: Delivery
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What callers may do with deliveries once they exist."""
+
+    outbox: Outbox
+    sending: Sending
+    dispatcher: Dispatcher
+    waits: WaitRoom
+    under_way: UnderWay
+    clock: Clock
+    limits: Limits
+
+    def get(self, tenant: str, delivery_id: str) -> Delivery:
+        """The delivery; raises `DeliveryNotFound`."""
+        delivery = self.outbox.get(tenant, delivery_id)
+        if delivery is None:
+            raise DeliveryNotFound(f"deliveries/{delivery_id}")
+        return delivery
+
+    def find(self, tenant: str, request_id: str) -> Delivery:
+        """The delivery that *request_id* made; raises `DeliveryNotFound`."""
+        used = self.outbox.find(tenant, request_id)
+        if used is None or used.method in {CANCEL, RETRY}:
+            raise DeliveryNotFound(request_id)
+        return self.get(tenant, used.delivery_id)
+
+    def cancel(self, tenant: str, delivery_id: str, request_id: str) -> Cancellation:
+        """Take back what is not sent yet; raises `TooLate`."""
+        _refuse(*request_id_problems(request_id))
+        request = self._request(tenant, request_id, CANCEL, delivery_id, b"")
+        if request is not None and self._used(request):
+            return Cancellation(self.get(tenant, delivery_id))
+        for _ in range(TRIES):
+            delivery = self.get(tenant, delivery_id)
+            done = self._try_to_cancel(delivery, request)
+            if done is not None:
+                return done
+        raise Overloaded("the delivery changes too fast")
+
+    def retry(self, request: RetryRequest, caller: Caller) -> Answer:
+        """Go on with recipients that are open, or settle them."""
+        now = self.clock.now()
+        _refuse(
+            *request_id_problems(request.request_id),
+            *wait_problems(request.wait_timeout, self.limits),
+            *expiry_problems(request.expire_at, now, self.limits),
+        )
+        record = self._request(
+            request.tenant,
+            request.request_id,
+            RETRY,
+            request.delivery_id,
+            _meaning(request),
+        )
+        delivery = self.get(request.tenant, request.delivery_id)
+        repeated = record is not None and self._used(record)
+        if not repeated:
+            delivery = self._reopen(delivery, request, record)
+        caller.accepted()
+        waited = self.sending.wait_for(delivery, caller, request.wait_timeout)
+        return Answer(waited, replayed=repeated)
+
+    def _try_to_cancel(
+        self, delivery: Delivery, request: RequestRecord | None
+    ) -> Cancellation | None:
+        if delivery.leased_at is not None:
+            return self._break_off(delivery, request)
+        if delivery.status is DeliveryStatus.CANCELLED:
+            return Cancellation(delivery)
+        if delivery.status.is_final:
+            raise TooLate(f"it is {delivery.status.name} already", delivery.name)
+        fate = Fate(status=RecipientStatus.CANCELLED)
+        change = settle_open(delivery, fate, self.clock.now())
+        if not self.outbox.save(change, request=request):
+            return None
+        self.waits.post(News(change.after, answers_now=True))
+        return Cancellation(change.after)
+
+    def _break_off(
+        self, delivery: Delivery, request: RequestRecord | None
+    ) -> Cancellation | None:
+        control = self.under_way.get(delivery.id)
+        if control is None:
+            # Claimed and not begun, or ended and not yet read: look again.
+            self.under_way.changed(RECORDING / TRIES)
+            return None
+        if control.call_off(cancelled=True):
+            if request is not None:
+                self.outbox.remember(request)
+            return self._stopped(delivery, control)
+        if control.past_end_of_data:
+            raise TooLate("its end of data was sent", delivery.name)
+        control.recorded.wait(RECORDING)
+        return None
+
+    def _stopped(self, delivery: Delivery, control: AttemptControl) -> Cancellation:
+        """Called off in time: mostly it ends at once, and can be told so."""
+        control.recorded.wait(0.1)
+        now = self.get(delivery.tenant, delivery.id)
+        return Cancellation(now, pending=not now.status.is_final)
+
+    def _reopen(
+        self, delivery: Delivery, request: RetryRequest, record: RequestRecord | None
+    ) -> Delivery:
+        for _ in range(TRIES):
+            now = self.clock.now()
+            change = retried(delivery, request, now, self.limits)
+            if self.outbox.save(change, request=record):
+                if change.after.due_at is not None:
+                    self.dispatcher.hear(
+                        delivery.relay, now, retries=change.after.was_tried
+                    )
+                return change.after
+            delivery = self.get(request.tenant, request.delivery_id)
+        raise Overloaded("the delivery changes too fast")
+
+    def _used(self, request: RequestRecord) -> bool:
+        """Whether the request was made before; raises `RequestIdReused`."""
+        used = self.outbox.find(request.tenant, request.request_id)
+        if used is None:
+            return False
+        same = (
+            used.method == request.method
+            and used.fingerprint == request.fingerprint
+            and used.delivery_id == request.delivery_id
+        )
+        if not same:
+            raise RequestIdReused(
+                f'request_id "{used.request_id}" was used for something else',
+                delivery=f"deliveries/{used.delivery_id}",
+            )
+        return True
+
+    def _request(
+        self,
+        tenant: str,
+        request_id: str,
+        method: str,
+        delivery_id: str,
+        meaning: bytes,
+    ) -> RequestRecord | None:
+        if not request_id:
+            return None
+        return RequestRecord(
+            tenant=tenant,
+            request_id=request_id,
+            method=method,
+            fingerprint=meaning or of_values(delivery=delivery_id),
+            delivery_id=delivery_id,
+            expires_at=after(self.clock.now(), self.limits.request_id_retention),
+        )
+
+
+def _meaning(request: RetryRequest) -> bytes:
+    return of_values(
+        delivery=request.delivery_id,
+        settlement=request.settlement,
+        completion=request.completion,
+        expire_at=request.expire_at,
+        recipients=sorted(request.recipients),
+    )
+
+
+def _refuse(*problems: Problem) -> None:
+    if problems:
+        raise InvalidArgument(problems)

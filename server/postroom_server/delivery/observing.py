@@ -1,0 +1,52 @@
+"""What the engine tells telemetry: counts of every stored change, and times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom_server.delivery.attempts import Course
+from postroom_server.domain.attempt import Phase
+from postroom_server.domain.clock import seconds_between
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.stats import LatencyKind
+from postroom_server.domain.transitions import Change
+from postroom_server.telemetry.meter import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Feeds the meter."""
+
+    meter: Meter
+
+    def stored(self, change: Change) -> None:
+        """A change was stored; called by the outbox for each."""
+        if change.counters:
+            self.meter.record(change.after.relay, change.counters)
+
+    def attempted(self, delivery: Delivery, course: Course) -> None:
+        """An attempt ended, and *delivery* is what it left."""
+        spent: dict[LatencyKind, float] = {}
+        for timing in course.timings:
+            kind = _KINDS.get(timing.phase)
+            if kind is not None:
+                spent[kind] = spent.get(kind, 0.0) + timing.seconds
+        sent_at = delivery.sent_at
+        if sent_at is not None and sent_at == delivery.attempts[-1].ended_at:
+            spent[LatencyKind.SEND] = seconds_between(delivery.accepted_at, sent_at)
+        for kind, seconds in spent.items():
+            self.meter.observe(delivery.relay, kind, seconds)
+
+
+_KINDS = {
+    Phase.POOL: LatencyKind.POOL,
+    Phase.DNS: LatencyKind.CONNECT,
+    Phase.CONNECT: LatencyKind.CONNECT,
+    Phase.TLS: LatencyKind.TLS,
+    Phase.AUTH: LatencyKind.AUTH,
+    Phase.MAIL: LatencyKind.TRANSACTION,
+    Phase.RCPT: LatencyKind.TRANSACTION,
+    Phase.DATA: LatencyKind.TRANSACTION,
+    Phase.BODY: LatencyKind.TRANSACTION,
+    Phase.END_OF_DATA: LatencyKind.TRANSACTION,
+}

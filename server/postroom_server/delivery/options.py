@@ -1,0 +1,130 @@
+"""What a request asks beside its mail: checked, and with its defaults filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from postroom_server.domain.clock import Instant, after, seconds_between
+from postroom_server.domain.delivery import Plan
+from postroom_server.domain.errors import Problem
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.submission import (
+    Completion,
+    OnUncertain,
+    RetryDraft,
+    RetryPolicy,
+    Submission,
+)
+
+SHORTEST_WAIT = 0.1
+QUICK_DELAY_RANGE = (0.1, 60.0)
+QUICK_DELAYS_MOST = 3
+MIN_DELAY_RANGE = (10.0, 3600.0)
+MAX_DELAY_MOST = 86_400.0
+ATTEMPTS_MOST = 100
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The plan, when it ends, and how long the caller waits at most, in seconds."""
+
+    plan: Plan
+    expire_at: Instant
+    wait: float
+
+
+def request_id_problems(request_id: str) -> Iterator[Problem]:
+    """What is wrong with a request id; an empty one is none."""
+    if request_id and not _REQUEST_ID.fullmatch(request_id):
+        yield Problem("request_id", "must be 1 to 256 printable ASCII characters")
+
+
+def wait_problems(wait_timeout: float | None, limits: Limits) -> Iterator[Problem]:
+    """What is wrong with how long a caller wants to wait."""
+    if wait_timeout is None:
+        return
+    if not SHORTEST_WAIT <= wait_timeout <= limits.max_wait:
+        yield Problem(
+            "wait_timeout",
+            f"must be {SHORTEST_WAIT:g} to {limits.max_wait:g} s, got {wait_timeout:g} s",
+        )
+
+
+def expiry_problems(
+    expire_at: Instant | None, now: Instant, limits: Limits
+) -> Iterator[Problem]:
+    """What is wrong with when the caller wants it to end."""
+    if expire_at is None:
+        return
+    if expire_at <= now:
+        yield Problem("expire_at", "must be later than now")
+    elif seconds_between(now, expire_at) > limits.max_expiry:
+        days = limits.max_expiry / 86_400
+        yield Problem("expire_at", f"must be at most {days:g} days ahead")
+
+
+def retry_problems(retry: RetryDraft) -> Iterator[Problem]:
+    """What is wrong with a retry policy."""
+    others = (retry.quick_delays, retry.min_delay, retry.max_delay, retry.max_attempts)
+    if retry.disabled and any(others):
+        yield Problem("retry.disabled", "allows no other field of retry to be set")
+    if len(retry.quick_delays) > QUICK_DELAYS_MOST:
+        yield Problem("retry.quick_delays", f"at most {QUICK_DELAYS_MOST} entries")
+    for place, delay in enumerate(retry.quick_delays):
+        yield from _within(f"retry.quick_delays[{place}]", delay, QUICK_DELAY_RANGE)
+    if retry.min_delay is not None:
+        yield from _within("retry.min_delay", retry.min_delay, MIN_DELAY_RANGE)
+    if retry.max_delay is not None:
+        shortest = retry.min_delay if retry.min_delay is not None else 10.0
+        yield from _within(
+            "retry.max_delay", retry.max_delay, (shortest, MAX_DELAY_MOST)
+        )
+    if not 0 <= retry.max_attempts <= ATTEMPTS_MOST:
+        yield Problem("retry.max_attempts", f"must be 1 to {ATTEMPTS_MOST}")
+
+
+def option_problems(
+    submission: Submission, now: Instant, limits: Limits
+) -> tuple[Problem, ...]:
+    """All that is wrong with a request outside its mail."""
+    return (
+        *request_id_problems(submission.request_id),
+        *wait_problems(submission.wait_timeout, limits),
+        *expiry_problems(submission.expire_at, now, limits),
+        *retry_problems(submission.retry),
+    )
+
+
+def options(
+    submission: Submission, defaults: RetryPolicy, now: Instant, limits: Limits
+) -> Options:
+    """The options of a *submission* without problems."""
+    plan = Plan(
+        completion=submission.completion or Completion.RELAYED,
+        on_uncertain=submission.on_uncertain or OnUncertain.RETRY,
+        retry=retry_policy(submission.retry, defaults),
+        all_recipients_or_none=submission.all_recipients_or_none,
+    )
+    expire_at = submission.expire_at or after(now, limits.default_expiry)
+    return Options(plan, expire_at, submission.wait_timeout or limits.max_wait)
+
+
+def retry_policy(draft: RetryDraft, defaults: RetryPolicy) -> RetryPolicy:
+    """*draft*, with what it leaves open taken from *defaults*."""
+    min_delay = draft.min_delay or defaults.min_delay
+    return RetryPolicy(
+        disabled=draft.disabled or defaults.disabled,
+        quick_delays=draft.quick_delays or defaults.quick_delays,
+        min_delay=min_delay,
+        max_delay=max(min_delay, draft.max_delay or defaults.max_delay),
+        max_attempts=draft.max_attempts or defaults.max_attempts,
+    )
+
+
+def _within(field: str, value: float, bounds: tuple[float, float]) -> Iterator[Problem]:
+    lowest, highest = bounds
+    if not lowest <= value <= highest:
+        yield Problem(field, f"must be {lowest:g} to {highest:g} s, got {value:g} s")

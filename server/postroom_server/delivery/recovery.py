@@ -1,0 +1,131 @@
+"""What a process finds when it starts: attempts that died with the one before.
+
+The marks tell on which side of its end of data an attempt was.  Not marked: nothing
+was sent, and it cost nothing (LOST).  Marked, or the marks can't be read: the relay may
+have it (UNCERTAIN).  A relayed send has lost its caller and is not sent later; its
+request id resumes it.  After `CRASHES` in a row a delivery is set aside, so that one
+mail can't keep us from all others.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from postroom_server.delivery.schedule import UNCERTAIN_DELAY
+from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason, Phase
+from postroom_server.domain.clock import Instant, after
+from postroom_server.domain.delivery import Delivery, RecipientStatus
+from postroom_server.domain.submission import Completion
+from postroom_server.domain.transitions import (
+    Change,
+    Fate,
+    finish_attempt,
+    settle_open,
+)
+from postroom_server.outbox.store import Outbox
+
+CRASHES = 3
+
+_log = structlog.get_logger(__name__)
+
+_NOT_SENT = "the service ended before the mail was sent"
+_MAY_HAVE_IT = "the service ended after the end of data, before the relay's answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How many attempts were lost, left uncertain, and relayed sends given up."""
+
+    lost: int = 0
+    uncertain: int = 0
+    given_up: int = 0
+
+
+def recover(
+    outbox: Outbox, is_marked: Callable[[Delivery], bool], now: Instant
+) -> Recovered:
+    """Settle or put back whatever the process before left under way."""
+    lost = uncertain = given_up = 0
+    for delivery in outbox.leased():
+        marked = delivery.data_marked or is_marked(delivery)
+        outbox.save(_after_end(delivery, now) if marked else _lost(delivery, now))
+        uncertain += marked
+        lost += not marked
+    for delivery in outbox.waiting(Completion.RELAYED):
+        outbox.save(settle_open(delivery, _given_up(_NOT_SENT), now))
+        given_up += 1
+    found = Recovered(lost, uncertain, given_up)
+    if lost or uncertain or given_up:
+        _log.warning(
+            "delivery.recovered", lost=lost, uncertain=uncertain, given_up=given_up
+        )
+    return found
+
+
+def _lost(delivery: Delivery, now: Instant) -> Change:
+    attempt = _attempt(delivery, AttemptOutcome.LOST, now)
+    if delivery.crashes + 1 >= CRASHES:
+        return _finish(delivery, attempt, _crash_loop(delivery))
+    if delivery.plan.completion is Completion.RELAYED:
+        return _finish(delivery, attempt, _given_up(_NOT_SENT))
+    return finish_attempt(delivery, attempt, {}, now, crashed=True)
+
+
+def _after_end(delivery: Delivery, now: Instant) -> Change:
+    attempt = _attempt(delivery, AttemptOutcome.UNCERTAIN, now)
+    plan = delivery.plan
+    again = (
+        not plan.holds_when_uncertain
+        and not plan.retry.disabled
+        and plan.completion is not Completion.RELAYED
+        and delivery.uncertain_retries == 0
+    )
+    status = RecipientStatus.DEFERRED if again else RecipientStatus.UNCERTAIN
+    fate = Fate(status=status, reason=FailureReason.INTERNAL, detail=_MAY_HAVE_IT)
+    if not again:
+        return _finish(delivery, attempt, fate)
+    fates = {r.wire: fate for r in delivery.open_recipients}
+    due_at = after(now, UNCERTAIN_DELAY)
+    return finish_attempt(delivery, attempt, fates, due_at, crashed=True)
+
+
+def _finish(delivery: Delivery, attempt: Attempt, fate: Fate) -> Change:
+    fates = {r.wire: fate for r in delivery.open_recipients}
+    return finish_attempt(delivery, attempt, fates, None, crashed=True)
+
+
+def _attempt(delivery: Delivery, outcome: AttemptOutcome, now: Instant) -> Attempt:
+    uncertain = outcome is AttemptOutcome.UNCERTAIN
+    return Attempt(
+        number=delivery.attempts_made,
+        relay=f"relays/{delivery.relay}",
+        started_at=delivery.leased_at or now,
+        ended_at=now,
+        outcome=outcome,
+        phase=Phase.END_OF_DATA if uncertain else Phase.UNSPECIFIED,
+        reason=FailureReason.INTERNAL,
+        detail=_MAY_HAVE_IT if uncertain else _NOT_SENT,
+    )
+
+
+def _given_up(detail: str) -> Fate:
+    return Fate(
+        status=RecipientStatus.TEMP_FAILED,
+        reason=FailureReason.INTERNAL,
+        detail=detail,
+    )
+
+
+def _crash_loop(delivery: Delivery) -> Fate:
+    incident = uuid.uuid4().hex
+    _log.error("delivery.crash_loop", delivery=delivery.id, incident=incident)
+    return Fate(
+        status=RecipientStatus.FAILED,
+        reason=FailureReason.INTERNAL,
+        detail=f"the service ended {CRASHES} times while it was being sent, "
+        f"incident {incident}",
+    )

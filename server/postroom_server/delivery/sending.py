@@ -1,0 +1,213 @@
+"""`SendMessage`: the one path from a request to an answer, and its repetition.
+
+A request id that was used before gives the delivery's state now, joins an attempt in
+flight, or goes on with what is still open; it never makes a second mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.dispatcher import Dispatcher
+from postroom_server.delivery.fingerprint import fingerprint
+from postroom_server.delivery.intake import Intake, Ready, report
+from postroom_server.delivery.relays import Relays
+from postroom_server.delivery.reopening import resumed
+from postroom_server.delivery.waiting import Patience
+from postroom_server.delivery.waits import Wait, WaitRoom
+from postroom_server.domain.clock import Clock, after
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import (
+    DeliveryNotFound,
+    Overloaded,
+    RequestIdReused,
+)
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.submission import (
+    Completion,
+    Submission,
+    ValidationReport,
+)
+from postroom_server.domain.transitions import Change, begin_attempt, newly_accepted
+from postroom_server.outbox.store import Claimed, Outbox, RequestRecord
+
+METHOD = "SendMessage"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a caller gets: the delivery, and whether its request id was used before."""
+
+    delivery: Delivery
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """Accepts mail and waits for its fate as long as its caller wants."""
+
+    outbox: Outbox
+    relays: Relays
+    intake: Intake
+    dispatcher: Dispatcher
+    waits: WaitRoom
+    patience: Patience
+    clock: Clock
+    limits: Limits
+
+    def validate(self, submission: Submission) -> ValidationReport:
+        """Check and compose *submission*; nothing is stored."""
+        relay = self.relays.find(submission.relay)
+        return report(self.intake.prepare(submission, relay))
+
+    def send(self, submission: Submission, caller: Caller) -> Answer:
+        """Accept *submission*, see to its delivery, and answer when it is time.
+
+        Raises a `PostroomError` when nothing was accepted.
+        """
+        relay = self.relays.find(submission.relay)
+        print_ = fingerprint(submission, relay.name) if submission.request_id else b""
+        used = self._used(submission)
+        if used is not None:
+            return self._repeat(used, print_, submission, caller)
+        ready = self.intake.prepare(submission, relay)
+        request = self._request(submission, print_, ready.delivery)
+        if ready.options.plan.completion is Completion.ACCEPTED:
+            used = self._accept(ready, request, caller)
+            if used is None:
+                return Answer(ready.delivery)
+        else:
+            answer = self._send_and_wait(ready, request, caller)
+            if isinstance(answer, Answer):
+                return answer
+            used = answer
+        return self._repeat(used, print_, submission, caller)
+
+    def wait_for(
+        self, delivery: Delivery, caller: Caller, wait: float | None
+    ) -> Delivery:
+        """*delivery* when it is worth an answer, waited for as it was asked for."""
+        completion = delivery.plan.completion
+        if delivery.status.is_final or completion is Completion.ACCEPTED:
+            return delivery
+        own = self.clock.monotonic() + (wait or self.limits.max_wait)
+        entered = self.waits.enter(delivery.id, delivery.relay, min(own, caller.limit))
+        caller.on_leave(entered.leave)
+        return self._watch(entered, delivery)
+
+    def _send_and_wait(
+        self, ready: Ready, request: RequestRecord | None, caller: Caller
+    ) -> Answer | RequestRecord:
+        delivery = ready.delivery
+        if not self.waits.has_room(delivery.relay):
+            return self._send_without_waiting(ready, request, caller)
+        own = self.clock.monotonic() + ready.options.wait
+        wait = self.waits.enter(delivery.id, delivery.relay, min(own, caller.limit))
+        try:
+            used = self._accept(ready, request, caller)
+        except BaseException:
+            self.waits.leave(wait)
+            raise
+        if used is not None:
+            self.waits.leave(wait)
+            return used
+        caller.on_leave(wait.leave)
+        return Answer(self._watch(wait, delivery))
+
+    def _send_without_waiting(
+        self, ready: Ready, request: RequestRecord | None, caller: Caller
+    ) -> Answer | RequestRecord:
+        if ready.options.plan.completion is Completion.RELAYED:
+            raise Overloaded(f"too many callers wait for relays/{ready.delivery.relay}")
+        return self._accept(ready, request, caller) or Answer(ready.delivery)
+
+    def _watch(self, wait: Wait, delivery: Delivery) -> Delivery:
+        try:
+            return self.patience.wait(wait, delivery)
+        finally:
+            self.waits.leave(wait)
+
+    def _accept(
+        self, ready: Ready, request: RequestRecord | None, caller: Caller
+    ) -> RequestRecord | None:
+        """Make it durable and see that it is delivered; a record: it is a repetition."""
+        relay = ready.delivery.relay
+        waits = ready.options.plan.completion is not Completion.ACCEPTED
+        leased = waits and self.dispatcher.reserve(relay)
+        try:
+            change = self._accepted(ready.delivery, leased=leased)
+            used = self.outbox.accept(change, ready.content, request)
+        except BaseException:
+            if leased:
+                self.dispatcher.release(relay)
+            raise
+        if used is not None:
+            if leased:
+                self.dispatcher.release(relay)
+            return used
+        caller.accepted()
+        if leased:
+            self.dispatcher.begin(Claimed(change.after, ready.content), ready.mailing)
+        else:
+            self.dispatcher.hear(relay, ready.delivery.accepted_at, retries=False)
+        return None
+
+    def _accepted(self, delivery: Delivery, *, leased: bool) -> Change:
+        accepted = newly_accepted(delivery)
+        if not leased:
+            return accepted
+        begun = begin_attempt(delivery, delivery.accepted_at)
+        return replace(
+            begun,
+            after=replace(begun.after, version=delivery.version),
+            events=(*accepted.events, *begun.events),
+            counters=accepted.counters + begun.counters,
+        )
+
+    def _used(self, submission: Submission) -> RequestRecord | None:
+        if not submission.request_id:
+            return None
+        return self.outbox.find(submission.tenant, submission.request_id)
+
+    def _request(
+        self, submission: Submission, print_: bytes, delivery: Delivery
+    ) -> RequestRecord | None:
+        if not submission.request_id:
+            return None
+        return RequestRecord(
+            tenant=submission.tenant,
+            request_id=submission.request_id,
+            method=METHOD,
+            fingerprint=print_,
+            delivery_id=delivery.id,
+            expires_at=after(delivery.accepted_at, self.limits.request_id_retention),
+        )
+
+    def _repeat(
+        self, used: RequestRecord, print_: bytes, submission: Submission, caller: Caller
+    ) -> Answer:
+        if used.method != METHOD or used.fingerprint != print_:
+            raise RequestIdReused(
+                f'request_id "{used.request_id}" was used for something else',
+                delivery=f"deliveries/{used.delivery_id}" if used.delivery_id else "",
+            )
+        delivery = self.outbox.get(used.tenant, used.delivery_id)
+        if delivery is None:
+            raise DeliveryNotFound(f"deliveries/{used.delivery_id}")
+        caller.accepted()
+        if delivery.is_retryable and not delivery.content_purged:
+            delivery = self._resume(delivery)
+        return Answer(
+            self.wait_for(delivery, caller, submission.wait_timeout), replayed=True
+        )
+
+    def _resume(self, delivery: Delivery) -> Delivery:
+        """Go on with the recipients that are still open, as RetryDelivery would."""
+        now = self.clock.now()
+        change = resumed(delivery, now, self.limits)
+        if not self.outbox.save(change):
+            # A twin was faster; its attempt is ours too.
+            return self.outbox.get(delivery.tenant, delivery.id) or delivery
+        self.dispatcher.hear(delivery.relay, now, retries=True)
+        return change.after

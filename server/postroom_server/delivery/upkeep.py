@@ -1,0 +1,57 @@
+"""Purging what is past its time, in the background and in small turns."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from postroom_server.domain.clock import Clock
+from postroom_server.domain.errors import PostroomError
+from postroom_server.outbox.store import Outbox, Retention
+
+PAUSE = 60.0
+"""Seconds between looks when nothing was left to purge."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """One thread that purges; `run_once` is what it does each time."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, retention: Retention) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._retention = retention
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name="postroom-upkeep", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def run_once(self) -> int:
+        """Purge until nothing is left to; how many rows went."""
+        purged = 0
+        while not self._stop.is_set():
+            turn = self._outbox.purge(self._clock.now(), self._retention)
+            if not turn:
+                break
+            purged += turn
+        return purged
+
+    def _run(self) -> None:
+        while not self._stop.wait(PAUSE):
+            try:
+                purged = self.run_once()
+            except PostroomError as error:
+                _log.warning("upkeep.store_unavailable", reason=error.reason)
+                continue
+            if purged:
+                _log.info("upkeep.purged", rows=purged)

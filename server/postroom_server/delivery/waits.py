@@ -1,0 +1,105 @@
+"""The callers who wait for deliveries, and what they learn.
+
+A delivery may have several (a twin call with the same request id); the last one to
+leave decides what becomes of a relayed send.  The room knows how long anyone will
+still wait, which bounds every step of an attempt.
+
+The lock guards the room's own numbers; nothing is called while it is held.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import Overloaded
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A delivery after a step; *answers_now* when it is worth an answer."""
+
+    delivery: Delivery
+    answers_now: bool
+
+
+@dataclass(slots=True, eq=False)
+class Wait:
+    """One caller's wait, until *limit* (monotonic) or until the caller has *left*."""
+
+    delivery_id: str
+    relay: str
+    limit: float
+    news: News | None = None
+    left: bool = False
+    woken: threading.Event = field(default_factory=threading.Event)
+
+    def leave(self) -> None:
+        """The caller is gone."""
+        self.left = True
+        self.woken.set()
+
+    def answer(self) -> Delivery | None:
+        """What the caller may be told, if there is news worth it."""
+        news = self.news
+        return news.delivery if news is not None and news.answers_now else None
+
+
+class WaitRoom:
+    """All waits of this process, at most *per_relay* of them for one relay."""
+
+    def __init__(self, per_relay: int) -> None:
+        self._per_relay = per_relay
+        self._lock = threading.Lock()
+        self._waits: dict[str, list[Wait]] = {}
+        self._by_relay: Counter[str] = Counter()
+
+    def has_room(self, relay: str) -> bool:
+        """Whether one more caller may wait for *relay*."""
+        with self._lock:
+            return self._by_relay[relay] < self._per_relay
+
+    def enter(self, delivery_id: str, relay: str, limit: float) -> Wait:
+        """Begin to wait; raises `Overloaded` when too many wait for *relay*."""
+        wait = Wait(delivery_id, relay, limit)
+        with self._lock:
+            if self._by_relay[relay] >= self._per_relay:
+                raise Overloaded(f"too many callers wait for relays/{relay}")
+            self._by_relay[relay] += 1
+            self._waits.setdefault(delivery_id, []).append(wait)
+        return wait
+
+    def leave(self, wait: Wait) -> bool:
+        """End a wait; True if nobody waits for the delivery any more."""
+        with self._lock:
+            self._by_relay[wait.relay] -= 1
+            waits = self._waits[wait.delivery_id]
+            waits.remove(wait)
+            if waits:
+                return False
+            del self._waits[wait.delivery_id]
+            return True
+
+    def others(self, wait: Wait) -> bool:
+        """Whether someone else waits for the same delivery for longer."""
+        with self._lock:
+            return any(
+                w is not wait and not w.left and w.limit > wait.limit
+                for w in self._waits[wait.delivery_id]
+            )
+
+    def limit(self, delivery_id: str) -> float | None:
+        """Until when anyone waits (monotonic); None when nobody does."""
+        with self._lock:
+            limits = [w.limit for w in self._waits.get(delivery_id, ()) if not w.left]
+        return max(limits, default=None)
+
+    def post(self, news: News) -> None:
+        """Tell everyone who waits for the delivery."""
+        with self._lock:
+            waits = list(self._waits.get(news.delivery.id, ()))
+        for wait in waits:
+            wait.news = news
+            wait.woken.set()

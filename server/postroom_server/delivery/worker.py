@@ -1,0 +1,208 @@
+"""Lease -> attempt -> record: what a delivering thread does with one delivery.
+
+Whatever happens, the attempt ends with a record: an outcome that can't be stored yet
+is kept and stored when the store is back, and an exception of ours becomes an INTERNAL
+failure with an incident id (or UNCERTAIN, past the end of data).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from postroom_server.delivery.attempts import Course, for_all, make_attempt
+from postroom_server.delivery.control import AttemptControl, UnderWay
+from postroom_server.delivery.decision import Decision, Situation, decide
+from postroom_server.delivery.findings import Finding, Found
+from postroom_server.delivery.mailing import Mailing
+from postroom_server.delivery.relay import Relay
+from postroom_server.delivery.schedule import Chance
+from postroom_server.delivery.waits import News, WaitRoom
+from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.clock import Clock, Instant
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import PostroomError, StoreFull
+from postroom_server.domain.submission import Completion
+from postroom_server.domain.transitions import Change, finish_attempt, mark_data
+from postroom_server.outbox.marks import Marks
+from postroom_server.outbox.store import Claimed, Outbox
+
+RECORD_AGAIN = 0.5
+"""Seconds between tries to store an outcome; jittered."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the worker meets: the store, the relays, those who wait, the time.
+
+    *closing* is set when the process must end; *scheduled* hears of every due time.
+    """
+
+    outbox: Outbox
+    marks: Marks
+    relays: Mapping[str, Relay]
+    waits: WaitRoom
+    under_way: UnderWay
+    clock: Clock
+    closing: threading.Event
+    scheduled: Callable[[Delivery], None]
+    observe: Callable[[Delivery, Course], None]
+    chance: Chance = random.random
+
+
+class Worker:
+    """Delivers one claimed delivery at a time; any number of threads may."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def deliver(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
+        """Make the attempt that *claimed* began, and record how it ended.
+
+        *mailing* is given when its content was composed already.
+        """
+        lease = _Lease(claimed.delivery, self._ports)
+        self._ports.under_way.begin(claimed.delivery.id, lease.control)
+        try:
+            course = self._course(claimed, mailing, lease.control)
+            self._conclude(lease, course)
+        finally:
+            self._ports.under_way.end(claimed.delivery.id)
+            lease.control.recorded.set()
+
+    def _course(
+        self, claimed: Claimed, mailing: Mailing | None, control: AttemptControl
+    ) -> Course:
+        delivery = claimed.delivery
+        try:
+            if self._is_abandoned(delivery):
+                return for_all(delivery, _CALLER_GONE, Phase.QUEUE)
+            if mailing is None and claimed.content is None:
+                return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
+            if mailing is None and claimed.content is not None:
+                mailing = Mailing(delivery, claimed.content)
+            assert mailing is not None
+            return make_attempt(self._ports.relays[delivery.relay], mailing, control)
+        except Exception:  # noqa: BLE001  a bug must end as a recorded failure
+            incident = uuid.uuid4().hex
+            _log.exception("delivery.bug", incident=incident, delivery=delivery.id)
+            return for_all(delivery, _bug(incident, control), Phase.UNSPECIFIED)
+
+    def _is_abandoned(self, delivery: Delivery) -> bool:
+        relayed = delivery.plan.completion is Completion.RELAYED
+        return relayed and self._ports.waits.limit(delivery.id) is None
+
+    def _conclude(self, lease: _Lease, course: Course) -> None:
+        cancelled = lease.control.conclude()
+        now = self._ports.clock.now()
+        delivery = lease.delivery
+        situation = Situation(
+            now=now,
+            patience=self._patience(delivery.id),
+            chance=self._ports.chance,
+            cancelled=cancelled,
+        )
+        decision = decide(delivery, course.findings, situation)
+        change = _finished(delivery, course, decision, now)
+        if not self._record(change):
+            return
+        lease.clear_mark()
+        self._ports.observe(change.after, course)
+        if change.after.due_at is not None:
+            self._ports.scheduled(change.after)
+        self._ports.waits.post(News(change.after, decision.answers_now))
+
+    def _patience(self, delivery_id: str) -> float | None:
+        limit = self._ports.waits.limit(delivery_id)
+        return None if limit is None else limit - self._ports.clock.monotonic()
+
+    def _record(self, change: Change) -> bool:
+        """Store *change*, however long the store is away; False if it is stale."""
+        while True:
+            try:
+                stored = self._ports.outbox.save(change)
+            except PostroomError as error:
+                _log.error(
+                    "delivery.outcome_not_stored_yet",
+                    delivery=change.after.id,
+                    reason=error.reason,
+                    full=isinstance(error, StoreFull),
+                )
+                pause = RECORD_AGAIN * (0.5 + self._ports.chance())
+                if self._ports.closing.wait(pause):
+                    return False
+                continue
+            if not stored:
+                _log.error("delivery.stale_outcome", delivery=change.after.id)
+            return stored
+
+
+class _Lease:
+    """The delivery whose attempt is ours, and the mark of its point of no return."""
+
+    def __init__(self, delivery: Delivery, ports: Ports) -> None:
+        self.delivery = delivery
+        self._ports = ports
+        self._slot: int | None = None
+        relayed = delivery.plan.completion is Completion.RELAYED
+        self.control = AttemptControl(
+            limit=self._limit if relayed else _no_limit, mark=self._mark
+        )
+
+    def clear_mark(self) -> None:
+        if self._slot is not None:
+            self._ports.marks.clear(self._slot)
+            self._slot = None
+
+    def _limit(self) -> float | None:
+        return self._ports.waits.limit(self.delivery.id)
+
+    def _mark(self) -> bool:
+        if self._slot is None:
+            self._slot = self._ports.marks.mark(self.delivery.id, self.delivery.version)
+        if not self.delivery.plan.holds_when_uncertain or self.delivery.data_marked:
+            return True
+        change = mark_data(self.delivery)
+        try:
+            stored = self._ports.outbox.save(change)
+        except PostroomError:
+            return False
+        if stored:
+            self.delivery = change.after
+        return stored
+
+
+def _no_limit() -> None:
+    return None
+
+
+def _finished(
+    delivery: Delivery, course: Course, decision: Decision, now: Instant
+) -> Change:
+    attempt = course.attempt(delivery, now)
+    due_at, fates = decision.due_at, decision.fates
+    if due_at is not None:
+        # What would come after its expiry is looked at once more then, and expires.
+        due_at = min(due_at, max(now, delivery.expire_at))
+    return finish_attempt(delivery, attempt, fates, due_at)
+
+
+def _bug(incident: str, control: AttemptControl) -> Finding:
+    found = Found.UNCERTAIN if control.past_end_of_data else Found.FAILED
+    detail = f"internal error, incident {incident}"
+    return Finding(found, FailureReason.INTERNAL, detail=detail)
+
+
+_CALLER_GONE = Finding(
+    Found.CALLED_OFF, FailureReason.DEADLINE, detail="the caller went away"
+)
+_CONTENT_GONE = Finding(
+    Found.FAILED, FailureReason.INTERNAL, detail="the content can't be read"
+)
