@@ -146,10 +146,6 @@ def _found(transaction: Transaction, report: TransactionReport) -> dict[str, Fin
 
 
 def _was_dead(report: TransactionReport) -> bool:
-    if report.final is not None and report.final.positive:
-        return False
-    replies = (report.mail, *report.rcpt, report.data, report.final)
-    if any(reply is not None and reply.code == 421 for reply in replies):
-        return True
+    """Whether the pooled session was gone, and the relay surely has nothing."""
     failure = report.failure
-    return failure is not None and failure.by_relay and not report.end_of_data_sent
+    return failure is not None and failure.by_relay and not report.in_doubt

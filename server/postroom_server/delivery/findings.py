@@ -98,7 +98,7 @@ def _of_the_rest(report: TransactionReport) -> Finding:
             detail="broken off before the end of data",
         )
     if report.failure is not None:
-        return _of_broken_link(report.failure, after_end=report.end_of_data_sent)
+        return _of_broken_link(report.failure, in_doubt=report.in_doubt)
     if report.data is not None and not report.data.positive:
         return _of_refusal(report.data)
     return Finding(
@@ -106,8 +106,8 @@ def _of_the_rest(report: TransactionReport) -> Finding:
     )
 
 
-def _of_broken_link(failure: SessionError, *, after_end: bool) -> Finding:
-    if not after_end:
+def _of_broken_link(failure: SessionError, *, in_doubt: bool) -> Finding:
+    if not in_doubt:
         return of_session_failure(failure)
     detail = f"no answer to the end of data: {failure.detail}"
     return Finding(Found.UNCERTAIN, failure.reason, failure.reply, detail)

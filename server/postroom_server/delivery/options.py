@@ -49,7 +49,7 @@ def wait_problems(wait_timeout: float | None, limits: Limits) -> Iterator[Proble
     if not SHORTEST_WAIT <= wait_timeout <= limits.max_wait:
         yield Problem(
             "wait_timeout",
-            f"must be {SHORTEST_WAIT:g} to {limits.max_wait:g} s, got {wait_timeout:g} s",
+            f"must be {SHORTEST_WAIT:g} to {limits.max_wait:g} s",
         )
 
 
