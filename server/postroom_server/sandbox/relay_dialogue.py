@@ -208,11 +208,18 @@ class SandboxDialogue(SMTP):
             await self.push(refusal)
             return
         if drop is not Drop.LOST:
-            self.post.mailbox.keep(mail.sender, mail.addresses, data)
+            refusal = self._keep(mail, data)
         if drop:
             self.abort()
         else:
-            await self.push("250 2.0.0 Ok: kept in the sandbox")
+            await self.push(refusal or "250 2.0.0 Ok: kept in the sandbox")
+
+    def _keep(self, mail: Transaction, data: bytes) -> str | None:
+        try:
+            self.post.mailbox.keep(mail.sender, mail.addresses, data)
+        except OSError as error:
+            return f"452 4.3.1 could not keep it: {error.strerror}"
+        return None
 
     def _out_of_turn(self) -> str | None:
         if not self.session.host_name:

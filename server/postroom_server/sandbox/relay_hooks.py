@@ -56,6 +56,8 @@ class Hooks:
         address: str,
         options: list[str],
     ) -> str:
+        if address == "<>":
+            return "553 5.1.3 nobody is named"
         told = dialogue.post.faults.next_recipient_reply(address)
         if told:
             return told

@@ -130,6 +130,7 @@ def test_any_stuffed_content_comes_out_as_it_went_in(client, relay, pieces):
         (["MAIL FROM:<a@example.com> BODY=BINARYMIME"], "501 5.5.4"),
         (["MAIL FROM:<a@example.com> RET=FULL"], "555 5.5.4"),
         (["MAIL FROM:<a@example.com> SIZE=999999999999"], "552 5.3.4"),
+        (["MAIL FROM:<ada@example.com>", "RCPT TO:<>"], "553 5.1.3"),
         (["WHAT"], "500 5.5.2"),
         (["VRFY ada@example.com"], "252 2.0.0"),
         (["QUIT"], "221 2.0.0"),

@@ -122,3 +122,14 @@ def test_a_large_mail_arrives_whole(relay):
         client.sendmail(SENDER, RECIPIENT, mail)
 
     assert relay.messages[0].data == mail
+
+
+def test_a_mail_that_cannot_be_written_is_put_off(tmp_path):
+    folder = tmp_path / "mails"
+    with SandboxRelay(folder) as relay, smtplib.SMTP("127.0.0.1", relay.port) as client:
+        folder.rmdir()
+        with pytest.raises(smtplib.SMTPDataError, match=r"4\.3\.1") as refused:
+            client.sendmail(SENDER, RECIPIENT, MAIL)
+
+    assert refused.value.smtp_code == 452
+    assert relay.messages == ()
