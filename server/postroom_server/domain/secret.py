@@ -1,4 +1,4 @@
-"""Text that never shows itself: not printed, logged, formatted or pickled (threat D1)."""
+"""Text that never shows itself: not in print, log, format or pickle (threat D1)."""
 
 from __future__ import annotations
 

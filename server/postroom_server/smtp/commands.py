@@ -1,0 +1,92 @@
+"""Command lines from typed values: the only place that writes them (threat A7).
+
+Nothing is repaired: an argument that could end a line, start another one or pass for a
+parameter is refused.  Limits: RFC 5321 §4.5.3.1.4, and what each extension adds (RFC
+1870 §3, RFC 4954 §4, RFC 6152 §2, RFC 6531 §3.1).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class UnsafeCommand(ValueError):
+    """The arguments can't be put on one line; the message never holds them."""
+
+
+class Verb(StrEnum):
+    """The commands that we use."""
+
+    EHLO = "EHLO"
+    HELO = "HELO"
+    STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    BDAT = "BDAT"
+    RSET = "RSET"
+    NOOP = "NOOP"
+    VRFY = "VRFY"
+    QUIT = "QUIT"
+
+
+_LIMIT = 512
+MAX_AUTH_LINE = 12_288
+_ALLOWANCES = {Verb.MAIL: 26 + 17 + 10, Verb.VRFY: 10}
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+# What would end a path or begin a parameter outside a quoted string.
+_UNSAFE_IN_PATH = re.compile(r'[ <>"\\]')
+
+
+def command(verb: Verb, *arguments: str, utf8: bool = False) -> bytes:
+    """The line of *verb* and *arguments*, CRLF included.
+
+    *utf8* allows non-ASCII (SMTPUTF8).  Raises `UnsafeCommand`.
+    """
+    line = " ".join((verb, *arguments))
+    if _CONTROL.search(line):
+        raise UnsafeCommand(f"a control character in {verb}")
+    if not utf8 and not line.isascii():
+        raise UnsafeCommand(f"non-ASCII text in {verb}")
+    octets = continuation_line(line, verb)
+    limit = MAX_AUTH_LINE if verb is Verb.AUTH else _LIMIT + _ALLOWANCES.get(verb, 0)
+    if len(octets) > limit:
+        raise UnsafeCommand(f"{verb} of more than {limit} octets")
+    return octets
+
+
+def continuation_line(text: str, verb: Verb) -> bytes:
+    """*text* as a line of the dialogue that *verb* began.  Raises `UnsafeCommand`."""
+    try:
+        return text.encode() + b"\r\n"
+    except UnicodeEncodeError:
+        raise UnsafeCommand(f"text without UTF-8 form in {verb}") from None
+
+
+def mail(reverse_path: str, *parameters: str, utf8: bool = False) -> bytes:
+    """``MAIL FROM``; an empty *reverse_path* is the null one."""
+    path = f"FROM:{_path(reverse_path, Verb.MAIL)}"
+    return command(Verb.MAIL, path, *parameters, utf8=utf8)
+
+
+def rcpt(address: str, *, utf8: bool = False) -> bytes:
+    """``RCPT TO`` one address."""
+    if not address:
+        raise UnsafeCommand("an empty address in RCPT")
+    return command(Verb.RCPT, f"TO:{_path(address, Verb.RCPT)}", utf8=utf8)
+
+
+def bdat_last(octets: int) -> bytes:
+    """The command before the only chunk of a mail (RFC 3030 §2)."""
+    return command(Verb.BDAT, str(octets), "LAST")
+
+
+def _path(address: str, verb: Verb) -> str:
+    # ``a@b> SIZE=1`` must not become a path and a parameter (threat B2).
+    if _UNSAFE_IN_PATH.search(_QUOTED.sub("", address)):
+        raise UnsafeCommand(f"an address that is no path in {verb}")
+    return f"<{address}>"

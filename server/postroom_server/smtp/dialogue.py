@@ -1,0 +1,120 @@
+"""Commands and their replies, one after the other, and what a failure means.
+
+Every way in which the link or the relay can fail becomes a `SessionError` here and
+nowhere else.  The first failure is kept as *fault*: from then on nothing more is said
+or heard, so no reply can be taken for that of another command (threats M4, R6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.reply import Reply
+from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.protocol import ProtocolError, RawReply
+from postroom_server.smtp.timeouts import NO_DEADLINE, DeadlineSource, Timeouts, Wait
+from postroom_server.smtp.wire import LinkLost, WaitEnded, Wire
+
+# The positive codes of steps for which not every 2yz will do (RFC 5321 §4.3.2, RFC
+# 3207 §4, RFC 4954 §4).  A 250 that answers DATA belongs to something else.
+_POSITIVE = {
+    Phase.GREETING: {220},
+    Phase.TLS: {220},
+    Phase.AUTH: {235, 334},
+    Phase.DATA: {354},
+}
+
+
+class Dialogue:
+    """One side of the conversation over *wire*; *deadline* may be set anew."""
+
+    def __init__(
+        self, wire: Wire, timeouts: Timeouts, deadline: DeadlineSource = NO_DEADLINE
+    ) -> None:
+        self.wire = wire
+        self.timeouts = timeouts
+        self.deadline = deadline
+        self.fault: SessionError | None = None
+
+    def fail(self, fault: SessionError) -> SessionError:
+        """Give the conversation up; the link is cut.  The first fault stays."""
+        if self.fault is None:
+            self.fault = fault
+            self.wire.close()
+        return self.fault
+
+    def say(self, octets: bytes, phase: Phase) -> None:
+        """Write one flight of commands.  Raises `SessionError`."""
+        self.write([octets], phase, self.timeouts.block)
+
+    def write(
+        self,
+        buffers: Sequence[bytes | memoryview],
+        phase: Phase,
+        seconds: float,
+        heard: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Write *buffers*; whether all are gone, as `Wire.write`."""
+        wait = Wait(seconds, self.deadline)
+        with self._failures(phase, wait):
+            return self.wire.write(buffers, wait, heard)
+
+    def hear(self, phase: Phase, seconds: float | None = None) -> Reply:
+        """The next reply, which answers *phase*.
+
+        A negative one is returned like a positive; one out of turn is a failure.
+        Raises `SessionError`.
+        """
+        raw = self.hear_raw(phase, seconds)
+        return Reply.of(raw.code, raw.lines, phase)
+
+    def hear_raw(self, phase: Phase, seconds: float | None = None) -> RawReply:
+        """The next reply as it came; otherwise as `hear`."""
+        wait = Wait(
+            self.timeouts.command if seconds is None else seconds, self.deadline
+        )
+        with self._failures(phase, wait):
+            raw = self.wire.read_reply(wait)
+        return self._checked(raw, phase)
+
+    def at_hand(self, phase: Phase) -> Reply | None:
+        """The reply to *phase* if it was read already.  Raises `SessionError`."""
+        with self._failures(phase, Wait(0)):
+            raw = self.wire.reply_at_hand()
+        if raw is None:
+            return None
+        self._checked(raw, phase)
+        return Reply.of(raw.code, raw.lines, phase)
+
+    def ask(self, octets: bytes, phase: Phase, seconds: float | None = None) -> Reply:
+        """Say *octets* and hear the reply.  Raises `SessionError`."""
+        self.say(octets, phase)
+        return self.hear(phase, seconds)
+
+    def _checked(self, raw: RawReply, phase: Phase) -> RawReply:
+        if raw.code == 421:
+            # RFC 5321 §3.8: the relay leaves; nothing that follows counts.
+            self.fail(SessionError.refused(Reply.of(raw.code, raw.lines, phase)))
+        elif raw.code < 400 and raw.code not in _POSITIVE.get(phase, range(200, 300)):
+            detail = f"a {raw.code} that is no answer to {phase.name}"
+            raise self.fail(SessionError(phase, FailureReason.PROTOCOL, detail))
+        return raw
+
+    @contextmanager
+    def _failures(self, phase: Phase, wait: Wait) -> Iterator[None]:
+        if self.fault is not None:
+            raise self.fault
+        try:
+            yield
+        except WaitEnded:
+            detail = f"the relay took too long at {phase.name}"
+            raise self.fail(SessionError(phase, wait.reason, detail)) from None
+        except ProtocolError as breach:
+            detail = f"the relay sent {breach}"
+            reason = FailureReason.PROTOCOL
+            raise self.fail(SessionError(phase, reason, detail)) from breach
+        except LinkLost as lost:
+            reason = FailureReason.NETWORK
+            raise self.fail(SessionError(phase, reason, str(lost))) from lost

@@ -1,0 +1,103 @@
+"""What a relay offered in its EHLO reply (RFC 5321 §4.1.1.1).
+
+After HELO, and until EHLO was repeated after STARTTLS, nothing is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_SIZE_DIGITS = 20  # RFC 1870 §3
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """Keywords, upper case, each with its parameters as the relay wrote them."""
+
+    keywords: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    @classmethod
+    def of(cls, lines: Iterable[bytes]) -> Extensions:
+        """The extensions in the *lines* of an EHLO reply; the first line greets."""
+        found: dict[str, tuple[str, ...]] = {}
+        for line in list(lines)[1:]:
+            words = line.decode("ascii", "replace").split()
+            if words:
+                keyword, *parameters = _modern(words)
+                known = found.get(keyword.upper(), ())
+                found[keyword.upper()] = known + tuple(parameters)
+        return cls(MappingProxyType(found))
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self.keywords
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Each keyword with its parameters, as one line."""
+        return tuple(" ".join((k, *v)) for k, v in self.keywords.items())
+
+    @property
+    def starttls(self) -> bool:
+        return "STARTTLS" in self
+
+    @property
+    def pipelining(self) -> bool:
+        return "PIPELINING" in self
+
+    @property
+    def chunking(self) -> bool:
+        return "CHUNKING" in self
+
+    @property
+    def eight_bit_mime(self) -> bool:
+        return "8BITMIME" in self
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether UTF-8 mail may be sent; RFC 6531 §3.1 asks for 8BITMIME as well."""
+        return "SMTPUTF8" in self and self.eight_bit_mime
+
+    @property
+    def vrfy(self) -> bool:
+        return "VRFY" in self
+
+    @property
+    def dsn(self) -> bool:
+        return "DSN" in self
+
+    @property
+    def enhanced_status_codes(self) -> bool:
+        return "ENHANCEDSTATUSCODES" in self
+
+    @property
+    def auth_mechanisms(self) -> tuple[str, ...]:
+        """SASL mechanisms, upper case, in the relay's order, each once."""
+        return tuple(dict.fromkeys(m.upper() for m in self.keywords.get("AUTH", ())))
+
+    @property
+    def size_limit(self) -> int | None:
+        """The largest mail in octets; 0: no fixed limit; None: SIZE not offered."""
+        if "SIZE" not in self:
+            return None
+        number = next(iter(self.keywords["SIZE"]), "0")
+        valid = number.isascii() and number.isdigit() and len(number) <= _SIZE_DIGITS
+        return int(number) if valid else 0
+
+    def takes(self, size: int) -> bool:
+        """Whether a mail of *size* octets is within SIZE."""
+        return not self.size_limit or size <= self.size_limit
+
+
+def _modern(words: list[str]) -> list[str]:
+    # Relays older than RFC 4954 write ``AUTH=LOGIN PLAIN``.
+    first = words[0]
+    if first.upper().startswith("AUTH="):
+        return ["AUTH", *filter(None, [first[5:]]), *words[1:]]
+    return words
+
+
+NOTHING_OFFERED = Extensions()

@@ -1,0 +1,30 @@
+"""Content cut into writes, with the last one told apart.
+
+The last write holds the end of data: it is the point of no return, and whoever ordered
+the mail is asked before it.  Large content is never copied together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+BLOCK = 256 * 1024
+"""Octets of one write, which must be gone within the block time-out."""
+
+Block = tuple[list[memoryview], bool]
+
+
+def blocks(pieces: Iterable[bytes]) -> Iterator[Block]:
+    """*pieces* as writes of at most `BLOCK` octets; the last one is marked."""
+    block: list[memoryview] = []
+    room = BLOCK
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            if not room:
+                yield block, False
+                block, room = [], BLOCK
+            part, view = view[:room], view[room:]
+            block.append(part)
+            room -= len(part)
+    yield block, True

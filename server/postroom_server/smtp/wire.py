@@ -1,0 +1,220 @@
+"""Octets to and from a relay over a socket, each wait bounded (threats R8, R9).
+
+The socket never blocks by itself: we try, and wait with `poll` when there is nothing to
+do, for reading *and* writing, so that a relay which speaks while we write is heard and
+both sides can't wait for each other.  Everything but `abort` belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+
+from postroom_server.smtp.protocol import RawReply, ReplyReader
+from postroom_server.smtp.timeouts import Wait
+
+_READ_SIZE = 64 * 1024
+_TLS_SLICE = 64 * 1024
+_IN = select.POLLIN
+_OUT = select.POLLOUT
+_WANTS = (
+    BlockingIOError,
+    InterruptedError,
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+)
+
+
+class LinkLost(OSError):
+    """The connection ended: closed by the relay, broken, or cut off by us."""
+
+
+class WaitEnded(Exception):
+    """The time for this step is over."""
+
+
+class Wire:
+    """One connection; takes the socket over."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._reader = ReplyReader()
+        self._poll = select.poll()
+        self._poll.register(sock, _IN)
+        self._ending = threading.Lock()
+        self._closed = False
+        self._lost: LinkLost | None = None
+        self.octets_written = 0
+
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        """The TLS side of it, once there is one."""
+        return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+
+    @property
+    def local_ip(self) -> str:
+        return str(self._socket.getsockname()[0])
+
+    @property
+    def silent(self) -> bool:
+        """Whether everything that was read was asked for."""
+        return self._reader.empty
+
+    def start_tls(self, context: ssl.SSLContext, host: str, wait: Wait) -> None:
+        """Shake hands as *host*'s client.
+
+        Raises `ssl.SSLError`, another `OSError` if the link broke, `WaitEnded`.
+        """
+        with self._ending:
+            tls = context.wrap_socket(
+                self._socket, server_hostname=host, do_handshake_on_connect=False
+            )
+            self._socket = tls
+        while True:
+            try:
+                return tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._await(_IN, wait)
+            except ssl.SSLWantWriteError:
+                self._await(_OUT, wait)
+
+    def read_reply(self, wait: Wait) -> RawReply:
+        """The next reply.
+
+        Raises `protocol.ProtocolError`, `LinkLost`, `WaitEnded`.
+        """
+        while (reply := self._reader.next_reply()) is None:
+            if self._lost is not None:
+                raise self._lost
+            self._await(_IN, wait)
+            self._receive()
+        return reply
+
+    def reply_at_hand(self) -> RawReply | None:
+        """The next reply if all of it was read already, without any I/O."""
+        return self._reader.next_reply()
+
+    def write(
+        self,
+        buffers: Sequence[bytes | memoryview],
+        wait: Wait,
+        heard: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Write all of *buffers*; whether they are gone.
+
+        *heard* is asked whenever the relay spoke meanwhile, and says whether to go on.
+        Where the link breaks, what the relay said before is still there to read, and
+        `read_reply` tells of the loss after it.  Raises `WaitEnded`.
+        """
+        pending = [memoryview(b) for b in buffers if len(b)]
+        if self.tls is not None:
+            pending = _records(pending)
+        try:
+            while pending:
+                if not self._send(pending):
+                    ready = self._await(_IN | _OUT, wait)
+                    if ready & _IN and self._receive() and not heard():
+                        return False
+        except LinkLost as lost:
+            self._read_last_words(lost)
+        return not pending
+
+    def listen(self) -> bool:
+        """Read what has come, without waiting; whether anything had."""
+        if self._lost is not None:
+            return False
+        try:
+            return self._receive()
+        except LinkLost as lost:
+            self._lost = lost
+            return False
+
+    def _read_last_words(self, lost: LinkLost) -> None:
+        while self.listen():
+            pass
+        self._lost = self._lost or lost
+
+    def _send(self, pending: list[memoryview]) -> bool:
+        try:
+            if self.tls is not None:
+                sent = self.tls.send(pending[0])
+            else:
+                sent = self._socket.sendmsg(pending[:_MAX_BUFFERS])
+        except _WANTS:
+            return False
+        except OSError as error:
+            raise LinkLost(_words(error)) from error
+        self.octets_written += sent
+        while sent and sent >= len(pending[0]):
+            sent -= len(pending.pop(0))
+        if sent:
+            pending[0] = pending[0][sent:]
+        return True
+
+    def _receive(self) -> bool:
+        """Read once; whether anything came.  Raises `LinkLost` at the end."""
+        try:
+            octets = self._socket.recv(_READ_SIZE)
+        except _WANTS:
+            return False
+        except OSError as error:
+            raise LinkLost(_words(error)) from error
+        if not octets:
+            raise LinkLost("the relay closed the connection")
+        self._reader.feed(octets)
+        return True
+
+    def _await(self, events: int, wait: Wait) -> int:
+        if events == _IN and self.tls is not None and self.tls.pending():
+            return _IN
+        self._poll.modify(self._socket, events)
+        while True:
+            left = wait.remaining()
+            if left <= 0:
+                raise WaitEnded
+            # A deadline may be moved meanwhile, so it is looked at now and then.
+            ready = self._poll.poll(min(left, _LOOK_AGAIN) * 1000)
+            if ready:
+                return ready[0][1]
+
+    def pending(self) -> bool:
+        """Whether the relay has sent anything, or left; never waits."""
+        return not self._reader.empty or self.listen() or self._lost is not None
+
+    def abort(self) -> None:
+        """Cut the connection off, from any thread: waits end with `LinkLost`."""
+        with self._ending, contextlib.suppress(OSError):
+            if not self._closed:
+                # Not SSLSocket's own, which would turn the rest into plain text.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket; may be called again."""
+        with self._ending:
+            self._closed = True
+            self._socket.close()
+
+
+# Of one sendmsg; the system allows 1024.
+_MAX_BUFFERS = 512
+_LOOK_AGAIN = 60.0
+
+
+def _records(pending: list[memoryview]) -> list[memoryview]:
+    """*pending* for TLS: small ones joined to one record, large ones in slices."""
+    if sum(map(len, pending)) <= _TLS_SLICE:
+        return [memoryview(b"".join(pending))] if pending else []
+    return [
+        view[start : start + _TLS_SLICE]
+        for view in pending
+        for start in range(0, len(view), _TLS_SLICE)
+    ]
+
+
+def _words(error: OSError) -> str:
+    return f"the connection broke: {(error.strerror or str(error)).lower()}"
