@@ -51,7 +51,9 @@ class Address:
     def shown(self) -> str:
         """The address as headers have it: the wire's, but for the domain's case."""
         domain = self.given[-len(self.domain) :]
-        return f"{self.local}@{domain}" if domain.lower() == self.domain else self.wire
+        if domain.isascii() and domain.lower() == self.domain:
+            return f"{self.local}@{domain}"
+        return self.wire
 
     @property
     def key(self) -> str:
@@ -68,7 +70,7 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
-# What nearly all addresses look like.  "--" is left to the slow way (RFC 5891 §4.2.3.1).
+# What nearly all addresses look like; "--" is left to IDNA (RFC 5891 §4.2.3.1).
 _PLAIN = re.compile(rf"({_DOT_ATOM.pattern})@((?!.*--){_HOST.pattern})")
 _DOT_ATOM_UTF8 = re.compile(
     r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+(?:\.[^\x00-\x20()<>\[\]:;@\\,.\"\x7f]+)*"
@@ -99,7 +101,7 @@ def parse_address(text: str) -> Address:
     if plain is None:
         return _parse(text)
     local, domain = plain[1], plain[2].lower()
-    return _sized(Address(text, local, domain))
+    return _checked(Address(text, local, domain))
 
 
 def _parse(text: str) -> Address:
@@ -107,7 +109,7 @@ def _parse(text: str) -> Address:
     if text.startswith('"'):
         quoted = _QUOTED.fullmatch(text)
         if quoted is None:
-            raise AddressProblem('The quoted local part does not end in \'"@\'.')
+            raise AddressProblem("The quoted local part does not end in '\"@'.")
         local = _quoted_local(_QUOTED_PAIR.sub(r"\1", quoted[1]))
         domain = quoted[2]
     else:
@@ -115,7 +117,7 @@ def _parse(text: str) -> Address:
         if not at:
             raise AddressProblem('The address has no "@".')
         local = _unquoted_local(given_local)
-    return _sized(Address(text, local, _domain(domain)))
+    return _checked(Address(text, local, _domain(domain)))
 
 
 def _refuse_at_sight(text: str) -> None:
@@ -179,8 +181,6 @@ def _domain(given: str) -> str:
         domain = _a_label(given)
     if not _HOST.fullmatch(domain):
         raise AddressProblem(_why_no_host(domain))
-    if domain.rpartition(".")[2].isdigit():
-        raise AddressProblem("The last label of the domain must not be a number.")
     return domain
 
 
@@ -210,7 +210,7 @@ def _refuse_mixed_direction(domain: str) -> None:
             idna.check_bidi(label, check_ltr=True)
 
 
-def _sized(address: Address) -> Address:
+def _checked(address: Address) -> Address:
     if len(address.local.encode()) > MAX_LOCAL:
         raise AddressProblem(f"The local part is longer than {MAX_LOCAL} octets.")
     if len(address.wire.encode()) > MAX_ADDRESS:

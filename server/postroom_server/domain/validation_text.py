@@ -1,0 +1,77 @@
+"""Which texts may stand in a header or be a body.
+
+A header-bound text holds no CR, LF, NUL, other C0 control but TAB, DEL, U+0085,
+U+2028, U+2029 (each of them ends a line somewhere) and no lone surrogate, which has
+no UTF-8.  A body may hold anything but NUL (RFC 2045 §2.7) and lone surrogates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from postroom_server.domain.draft import MessageDraft
+from postroom_server.domain.limits import MB, Limits
+from postroom_server.domain.validation_problems import Problems
+
+_NOT_IN_HEADERS = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]"  # all but TAB
+)
+_SLICE = MB
+"""Characters of a body that are encoded at once, to learn its size without a copy."""
+
+
+def check_line(problems: Problems, field: str, text: str, limit: int) -> None:
+    """Find what keeps *text* out of a header; *limit* counts characters."""
+    if len(text) > limit:
+        problems.add(field, f"{len(text):,} characters; at most {limit:,} are allowed.")
+    elif not is_line(text):
+        problems.add(field, "Line breaks and control characters are not allowed.")
+
+
+def is_line(text: str) -> bool:
+    """Whether *text* may stand in a header as far as its characters go."""
+    # The first two ask C code about the most frequent case.
+    plain = text.isascii() and text.isprintable()
+    return plain or not _NOT_IN_HEADERS.search(text)
+
+
+def check_subject(problems: Problems, subject: str, limits: Limits) -> None:
+    """Find what is wrong with the Subject header's text."""
+    if not subject:
+        problems.add("message.subject", "A subject is required.")
+    check_line(problems, "message.subject", subject, limits.max_subject_length)
+
+
+def check_bodies(problems: Problems, draft: MessageDraft, limits: Limits) -> None:
+    """Find what is wrong with the text and the HTML body."""
+    if not draft.text and not draft.html:
+        problems.add(
+            "message.text_body",
+            "One of text_body and html_body must be set, and not be empty.",
+        )
+    _check_body(problems, "message.text_body", draft.text or "", limits)
+    _check_body(problems, "message.html_body", draft.html or "", limits)
+
+
+def _check_body(problems: Problems, field: str, body: str, limits: Limits) -> None:
+    if "\0" in body:
+        problems.add(field, "NUL characters are not allowed.")
+    limit = limits.max_body_bytes
+    try:
+        too_large = len(body) > limit or _octets(body) > limit
+    except UnicodeEncodeError:
+        problems.add(field, "Lone surrogates are not allowed.")
+        return
+    if too_large:
+        problems.add(field, f"Larger than {limit / MB:g} MB as UTF-8.")
+
+
+def _octets(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(len(part.encode()) for part in _slices(text))
+
+
+def _slices(text: str) -> Iterator[str]:
+    return (text[i : i + _SLICE] for i in range(0, len(text), _SLICE))
