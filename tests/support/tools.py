@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -23,7 +24,7 @@ def require_tool(name: str) -> str:
     return found
 
 
-def _miss(reason: str) -> None:
+def _miss(reason: str) -> NoReturn:
     if os.environ.get("POSTROOM_REQUIRE_TOOLS") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -1,0 +1,1 @@
+"""What operators see: the numbers of this process, and its log."""
