@@ -110,6 +110,10 @@ class StreamAdapter:
             with shared.streams.held(context):
                 for response in self._behaviour(reader, call):
                     yield response.SerializeToString()
+        except GeneratorExit:
+            # gRPC drops us when the caller is gone.
+            ending.left(call)
+            raise
         except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
             ending.fail(context, call, error)
         ending.succeed(context, call)

@@ -69,6 +69,11 @@ class Ending:
         context.set_trailing_metadata(status.trailers)
         context.abort(status.code, status.text)
 
+    def left(self, call: CallContext) -> None:
+        """The caller is gone, and gRPC with it."""
+        call.answered()
+        self._tell(call, "CANCELLED", "")
+
     def _tell(self, call: CallContext, code: str, reason: str) -> None:
         record = CallRecord(
             method=self.label,

@@ -7,6 +7,7 @@ pools go last (a pool that is gone before the server hangs every later call).
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -36,6 +37,8 @@ from postroom_server.rpc.settings import RpcSettings
 from postroom_server.rpc.streams import OpenStreams
 from postroom_server.rpc.watchdog import Watchdog
 
+_LINGER = 1.0
+"""Seconds for the last answers to get through to slow callers."""
 _STOP_MARGIN = 5.0
 """Seconds beyond the grace in which gRPC must have ended all calls."""
 
@@ -141,12 +144,23 @@ class RpcServer:
     def _leave(self, grace: float) -> None:
         self._admission.gate = Gate.DRAINING
         self._streams.close()
-        stopped = self._server.stop(grace)
-        stopped.wait(grace + _STOP_MARGIN)
+        self._await_calls(self._server.stop(grace), grace)
         with self._leaving:
             self._watchdog.close()
             self._release.close()
             self._shut_pools()
+
+    def _await_calls(self, stopped: threading.Event, grace: float) -> None:
+        """Wait for all calls, but not for callers that are frozen and have none.
+
+        gRPC says goodbye to every connection and waits for its answer.
+        """
+        rounds = math.ceil((grace + _STOP_MARGIN) / _LINGER)
+        for _ in range(rounds):
+            if stopped.wait(_LINGER):
+                return
+            if not any(one.busy + one.queued for one in self.pools().values()):
+                self._server.stop(None)
 
     def _shut_pools(self) -> None:
         for pool in self._pools.values():

@@ -1,0 +1,83 @@
+"""`GetServerInfo`: what this server is, how much it takes, and what it can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from postroom.v1 import server_info_pb2 as wire
+
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.limits import Limits
+from postroom_server.rpc import wire as standard
+from postroom_server.rpc.convert.times import duration, timestamp
+from postroom_server.rpc.methods import DELIVERY_SERVICE_NAME
+
+FEATURES = (
+    "all_recipients_or_none",
+    "cancel",
+    "list",
+    "on_uncertain",
+    "request_id",
+    "retry",
+    "retry_policy",
+    "stats",
+    "test_connection",
+    "validate_only",
+)
+"""What is built and switched on, sorted; the names in docs/features."""
+
+
+def server_version() -> str:
+    """The version of this server, as in its package."""
+    return version("postroom-server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What does not change while the process lives; *instance* names it.
+
+    *reflection* says whether callers may ask for the contract itself.
+    """
+
+    instance: str
+    started_at: Instant
+    limits: Limits
+    reflection: bool = True
+    version: str = ""
+
+    def response(self, now: Instant) -> wire.GetServerInfoResponse:
+        """The answer at *now*."""
+        return wire.GetServerInfoResponse(
+            version=self.version or server_version(),
+            instance=self.instance,
+            started_at=timestamp(self.started_at),
+            server_time=timestamp(now),
+            limits=server_limits(self.limits),
+            features=FEATURES,
+            services=self._services(),
+        )
+
+    def _services(self) -> tuple[str, ...]:
+        reflection = (standard.REFLECTION, standard.REFLECTION_ALPHA)
+        others = reflection if self.reflection else ()
+        return (DELIVERY_SERVICE_NAME, standard.HEALTH, *others)
+
+
+def server_limits(limits: Limits) -> wire.ServerLimits:
+    """*limits* as the contract has them."""
+    return wire.ServerLimits(
+        max_request_bytes=limits.max_request_bytes,
+        max_message_bytes=limits.max_message_bytes,
+        max_body_bytes=limits.max_body_bytes,
+        max_attachment_bytes=limits.max_attachment_bytes,
+        max_attachments_bytes=limits.max_attachments_bytes,
+        max_attachments=limits.max_attachments,
+        max_recipients=limits.max_recipients,
+        max_subject_length=limits.max_subject_length,
+        max_headers=limits.max_headers,
+        max_wait=duration(limits.max_wait),
+        request_id_retention=duration(limits.request_id_retention),
+        delivery_retention=duration(limits.delivery_retention),
+        content_retention=duration(limits.content_retention),
+    )
