@@ -1,0 +1,114 @@
+"""The requests about one mail, to what the engine takes.
+
+Raises `InvalidArgument` where a request has no form that the domain could look at.
+Enumerations hold known values only: strict decoding refused the others.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from postroom.v1 import delivery_requests_pb2 as looking
+from postroom.v1 import send_pb2 as sending
+
+from postroom_server.delivery.options import request_id_problems
+from postroom_server.delivery.reopening import RetryRequest, Settlement
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.errors import InvalidArgument, Problem
+from postroom_server.domain.submission import (
+    Completion,
+    OnUncertain,
+    RetryDraft,
+    Submission,
+)
+from postroom_server.rpc.convert.messages import message_draft
+from postroom_server.rpc.convert.names import delivery_id
+from postroom_server.rpc.convert.times import instant_of, seconds_of
+
+_NO_POLICY = RetryDraft()
+
+
+def submission(
+    request: sending.SendMessageRequest, tenant: str, trace_id: str
+) -> Submission:
+    """What *request* asks to have sent; `validate_only` is the caller's to look at."""
+    if not request.HasField("message"):
+        raise InvalidArgument([Problem("message", "is required")])
+    return Submission(
+        message=message_draft(request.message),
+        relay=request.relay,
+        request_id=request.request_id,
+        completion=Completion(request.completion),
+        wait_timeout=_wait_timeout(request),
+        retry=_retry(request.retry) if request.HasField("retry") else _NO_POLICY,
+        on_uncertain=OnUncertain(request.on_uncertain),
+        expire_at=_expire_at(request),
+        all_recipients_or_none=request.all_recipients_or_none,
+        tenant=tenant,
+        trace_id=trace_id,
+    )
+
+
+def retry_request(request: looking.RetryDeliveryRequest, tenant: str) -> RetryRequest:
+    """Which delivery to go on with, and how."""
+    return RetryRequest(
+        tenant=tenant,
+        delivery_id=delivery_id(request.delivery, "delivery"),
+        settlement=Settlement(request.settlement),
+        completion=Completion(request.completion),
+        wait_timeout=_wait_timeout(request),
+        expire_at=_expire_at(request),
+        request_id=request.request_id,
+        recipients=tuple(request.recipients),
+    )
+
+
+def sought_request_id(request: looking.GetDeliveryRequest) -> str:
+    """The request id that a delivery is sought by; empty: sought by its name."""
+    match request.WhichOneof("selector"):
+        case "request_id":
+            sought = request.request_id
+            problems = [*request_id_problems(sought)]
+            if problems or not sought:
+                raise InvalidArgument(problems or [_required("request_id")])
+            return sought
+        case "delivery":
+            return ""
+        case _:
+            raise InvalidArgument([_required("delivery")])
+
+
+def _required(path: str) -> Problem:
+    return Problem(path, "is required")
+
+
+def _retry(policy: sending.RetryPolicy) -> RetryDraft:
+    return RetryDraft(
+        disabled=policy.disabled,
+        quick_delays=tuple(
+            seconds_of(delay, f"retry.quick_delays[{place}]")
+            for place, delay in enumerate(policy.quick_delays)
+        ),
+        min_delay=seconds_of(policy.min_delay, "retry.min_delay")
+        if policy.HasField("min_delay")
+        else None,
+        max_delay=seconds_of(policy.max_delay, "retry.max_delay")
+        if policy.HasField("max_delay")
+        else None,
+        max_attempts=policy.max_attempts,
+    )
+
+
+_Waiting: TypeAlias = sending.SendMessageRequest | looking.RetryDeliveryRequest
+
+
+def _wait_timeout(request: _Waiting) -> float | None:
+    if not request.HasField("wait_timeout"):
+        return None
+    return seconds_of(request.wait_timeout, "wait_timeout")
+
+
+def _expire_at(request: _Waiting) -> Instant | None:
+    if not request.HasField("expire_at"):
+        return None
+    return instant_of(request.expire_at, "expire_at")

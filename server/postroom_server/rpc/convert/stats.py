@@ -1,0 +1,96 @@
+"""The numbers, as the contract has them."""
+
+from __future__ import annotations
+
+from postroom.v1 import stats_pb2 as wire
+
+from postroom_server.domain.counters import COUNTED, Counters
+from postroom_server.domain.stats import (
+    LATENCY_BOUNDS,
+    Latency,
+    PoolReading,
+    QueueStats,
+    RelayStats,
+    StatsReport,
+    WindowStats,
+)
+from postroom_server.rpc.convert.attempts import number
+from postroom_server.rpc.convert.times import duration, timestamp
+
+
+def stats_response(report: StatsReport) -> wire.GetStatsResponse:
+    """*report* as the contract has it."""
+    return wire.GetStatsResponse(
+        taken_at=timestamp(report.taken_at),
+        started_at=timestamp(report.started_at),
+        instance=report.instance,
+        windows=map(_window, report.windows),
+        queue=_queue(report.queue),
+        relays=map(_relay, report.relays),
+        latency_bounds_seconds=LATENCY_BOUNDS,
+    )
+
+
+def _window(stats: WindowStats) -> wire.WindowStats:
+    return wire.WindowStats(
+        window=number(stats.window),
+        length=duration(stats.length),
+        counters=_counters(stats.counters),
+        send_rate=stats.send_rate,
+        success_rate=stats.success_rate,
+        failure_rate=stats.failure_rate,
+        latencies=map(_latency, stats.latencies),
+    )
+
+
+def _counters(counters: Counters) -> wire.DeliveryCounters:
+    counted: dict[str, int] = {name: getattr(counters, name) for name in COUNTED}
+    return wire.DeliveryCounters(**counted)
+
+
+def _latency(latency: Latency) -> wire.Latency:
+    return wire.Latency(
+        kind=number(latency.kind),
+        count=latency.count,
+        sum_seconds=latency.sum_seconds,
+        p50_seconds=latency.p50_seconds,
+        p90_seconds=latency.p90_seconds,
+        p99_seconds=latency.p99_seconds,
+        bucket_counts=latency.bucket_counts,
+    )
+
+
+def _relay(stats: RelayStats) -> wire.RelayStats:
+    return wire.RelayStats(
+        relay=f"relays/{stats.relay}",
+        windows=map(_window, stats.windows),
+        pool=_pool(stats.pool),
+        queue=_queue(stats.queue),
+    )
+
+
+def _pool(reading: PoolReading) -> wire.PoolStats:
+    return wire.PoolStats(
+        max_size=reading.max_size,
+        idle=reading.idle,
+        in_use=reading.in_use,
+        opening=reading.opening,
+        waiting=reading.waiting,
+        created=reading.created,
+        reused=reading.reused,
+        closed=reading.closed,
+        closed_by=[
+            wire.CloseCount(reason=number(reason), count=count)
+            for reason, count in sorted(reading.closed_by.items())
+        ],
+        wait_timeouts=reading.wait_timeouts,
+    )
+
+
+def _queue(queue: QueueStats) -> wire.QueueStats:
+    return wire.QueueStats(
+        due=queue.due,
+        retrying=queue.retrying,
+        sending=queue.sending,
+        oldest_due_age=duration(queue.oldest_due_age),
+    )
