@@ -11,7 +11,8 @@ def printable(raw: bytes | str, limit: int) -> str:
     """
     if isinstance(raw, bytes):
         raw = raw.decode("utf-8", "backslashreplace")
-    return clipped("".join(map(_visible, raw)), limit)
+    visible = raw if raw.isprintable() else "".join(map(_visible, raw))
+    return clipped(visible, limit)
 
 
 def _visible(character: str) -> str:

@@ -1,0 +1,138 @@
+"""The log: one event a line, as JSON, or for people on a terminal.
+
+Everything goes through one chain of processors that ends in `Redaction`: our events,
+other libraries' records, warnings, and what kills a thread.  Libraries are heard from
+WARNING on, whatever our own level is: at DEBUG some of them write what a client sent,
+AUTH included (threat D1).  Tracebacks never show local variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor, WrappedLogger
+
+from postroom_server.telemetry.redaction import Redaction
+
+
+class LogLevel(IntEnum):
+    """The least severity that is written; the numbers are those of `logging`."""
+
+    DEBUG = logging.DEBUG
+    INFO = logging.INFO
+    WARNING = logging.WARNING
+    ERROR = logging.ERROR
+
+
+class LogFormat(Enum):
+    """How an event is written; the words of the configuration."""
+
+    JSON = "json"
+    CONSOLE = "console"
+    AUTO = "auto"
+    """For people on a terminal, JSON elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What is written, and how."""
+
+    level: LogLevel = LogLevel.INFO
+    format: LogFormat = LogFormat.AUTO
+    mask_addresses: bool = False
+
+
+def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Send every event of this process to *stream*, or to the standard error.
+
+    May be called again: the last call decides.
+    """
+    target = sys.stderr if stream is None else stream
+    structlog.configure(
+        processors=_chain(settings, target),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.level),
+        logger_factory=_lines_to(target),
+        cache_logger_on_first_use=False,
+    )
+    _hear_libraries(settings.level)
+    threading.excepthook = _log_death
+
+
+class _Lines:
+    """Writes each finished event as one line; what structlog calls a logger."""
+
+    def __init__(self, stream: TextIO, lock: threading.Lock, name: str) -> None:
+        self._stream = stream
+        self._lock = lock
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        with self._lock:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _lines_to(stream: TextIO) -> Callable[..., WrappedLogger]:
+    lock = threading.Lock()
+    return lambda name="", *_: _Lines(stream, lock, name)
+
+
+def _chain(settings: LogSettings, stream: TextIO) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        Redaction(mask_addresses=settings.mask_addresses),
+        _renderer(settings.format, stream),
+    ]
+
+
+def _renderer(wanted: LogFormat, stream: TextIO) -> Processor:
+    terminal = stream.isatty()
+    if wanted is LogFormat.JSON or (wanted is LogFormat.AUTO and not terminal):
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(
+        colors=terminal, exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+class _Forwarding(logging.Handler):
+    """Hands the records of other libraries to our own log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Levels of their own making count as the next lower one of ours.
+        level = max(logging.DEBUG, min(record.levelno, logging.CRITICAL) // 10 * 10)
+        try:
+            structlog.get_logger(record.name).log(
+                level, record.getMessage(), exc_info=record.exc_info
+            )
+        except Exception:  # noqa: BLE001  a bad record must not end what logs it
+            self.handleError(record)
+
+
+def _hear_libraries(level: LogLevel) -> None:
+    heard = max(level, LogLevel.WARNING)
+    logging.basicConfig(handlers=[_Forwarding()], level=heard, force=True)
+    logging.captureWarnings(capture=True)
+
+
+def _log_death(death: threading.ExceptHookArgs) -> None:
+    """A thread ended with an exception that nobody caught."""
+    if death.exc_type is SystemExit or death.exc_value is None:
+        return
+    structlog.get_logger(__name__).error(
+        "thread died",
+        thread=death.thread.name if death.thread else "",
+        exc_info=death.exc_value,
+    )
