@@ -1,0 +1,121 @@
+"""Transfer encodings: how text and files become 7-bit lines (RFC 2045 §6).
+
+Text goes as it is where it is ASCII in lines of at most 998 octets without controls,
+and no line begins with "From " (mbox files would change it).  Other text goes as
+quoted-printable where that is short and readable, else as base64; files always as
+base64, except for mail within mail.  Line ends of text become CRLF.
+"""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pybase64
+
+from postroom_server.domain.limits import MB
+
+_MAX_LINE = 998
+_LINE_OF_BASE64 = 76
+_OCTETS_PER_LINE = 57
+_LINES_AT_ONCE = 512
+"""One call cuts so many lines; the block stays within the processor's cache."""
+_CUT = struct.Struct(f"{_LINE_OF_BASE64}s" * _LINES_AT_ONCE)
+_BLOCK = _OCTETS_PER_LINE * _LINES_AT_ONCE
+
+_READABLE = 64 * 1024
+"""Octets of text that somebody may want to read as it is sent; beyond, base64: it is
+twenty times as fast."""
+_PLAIN_OCTETS = bytes(range(32, 127)) + b"\t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Encoded octets, and the name of their encoding."""
+
+    encoding: str
+    chunks: tuple[bytes, ...]
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether its lines may be anything, a boundary's included."""
+        return self.encoding == "7bit"
+
+
+def text_body(text: str) -> Body:
+    """*text* in the encoding that suits it."""
+    raw = text.encode()
+    foreign = len(raw) - len(text)
+    lines = _with_crlf(raw)
+    if not foreign and _is_sendable(lines):
+        return Body("7bit", (lines,))
+    # The octets beyond one a character tell how much is not ASCII, without counting.
+    # At a tenth, quoted-printable is about as long as base64.
+    if len(lines) <= _READABLE and foreign * 10 <= len(lines):
+        return Body("quoted-printable", (_quoted_printable(lines),))
+    return Body("base64", tuple(base64_lines(lines)))
+
+
+def file_body(data: bytes, *, verbatim: bool) -> Body:
+    """*data* as base64, or as it is where it must stay so."""
+    if verbatim:
+        return Body("7bit", (data,))
+    return Body("base64", tuple(base64_lines(data)))
+
+
+def base64_lines(data: bytes) -> Iterator[bytes]:
+    """*data* in base64, in blocks of whole lines that end in CRLF."""
+    view = memoryview(data)
+    whole = len(data) // _BLOCK * _BLOCK
+    for start in range(0, whole, _BLOCK):
+        encoded = pybase64.b64encode(view[start : start + _BLOCK])
+        yield b"\r\n".join((*_CUT.unpack(encoded), b""))
+    rest = pybase64.b64encode(view[whole:])
+    lines = [
+        rest[i : i + _LINE_OF_BASE64] for i in range(0, len(rest), _LINE_OF_BASE64)
+    ]
+    if lines:
+        yield b"\r\n".join((*lines, b""))
+
+
+def _with_crlf(raw: bytes) -> bytes:
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return raw.replace(b"\n", b"\r\n")
+
+
+def _is_sendable(raw: bytes) -> bool:
+    return (
+        not _has_controls(raw)
+        and not _has_long_lines(raw)
+        and not raw.startswith(b"From ")
+        and b"\nFrom " not in raw
+    )
+
+
+def _has_controls(raw: bytes) -> bool:
+    return any(
+        raw[i : i + MB].translate(None, _PLAIN_OCTETS) for i in range(0, len(raw), MB)
+    )
+
+
+def _has_long_lines(raw: bytes) -> bool:
+    """Whether a line is too long; jumps from line end to line end, as far as it may."""
+    start, end = 0, len(raw)
+    while end - start > _MAX_LINE:
+        line_end = raw.rfind(b"\r\n", start, start + _MAX_LINE + 2)
+        if line_end < 0:
+            return True
+        start = line_end + 2
+    return False
+
+
+def _quoted_printable(raw: bytes) -> bytes:
+    # `binascii` takes soft line ends from the first line end, LF where there is none.
+    ended = binascii.b2a_qp(raw + b"\r\n", istext=True)[:-2]
+    while b"\nFrom " in ended or ended.startswith(b"From "):
+        # Broken after the word, or the line might grow too long.
+        ended = (b"\n" + ended).replace(b"\nFrom ", b"\n=46rom =\r\n")[1:]
+    return ended

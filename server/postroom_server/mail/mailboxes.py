@@ -1,0 +1,58 @@
+"""Mailboxes and lists of them, as headers show them (RFC 5322 §3.4).
+
+A domain is shown as its A-label.  A non-ASCII local part is written as it is in the
+form for SMTPUTF8; elsewhere the mailbox becomes an empty group whose name holds the
+display name and the address (RFC 6857 §3.1), which anybody can read and nobody can
+reply to by mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from postroom_server.domain.message import Mailbox
+from postroom_server.mail.fields import LINE, is_plain
+from postroom_server.mail.words import FOLD, encoded_words
+
+# RFC 5322 §3.2.5: words that need no quotes.
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_PHRASE = re.compile(rf"{_ATEXT}+(?: {_ATEXT}+)*")
+_QUOTED_NAME = 60
+"""Characters of a name that we still quote; a longer one is encoded, as words fold."""
+
+
+def mailbox_list(name: str, mailboxes: Sequence[Mailbox], *, utf8: bool) -> str:
+    """The body of field *name* that lists *mailboxes*, folded between them."""
+    column = len(name) + 2
+    parts: list[str] = []
+    for mailbox in mailboxes:
+        shown = _mailbox(mailbox, 1 if parts else column, utf8=utf8)
+        if parts:
+            fits = FOLD not in shown and column + 2 + len(shown) < LINE
+            parts.append(", " if fits else "," + FOLD)
+            column = column + 2 if fits else 1
+        parts.append(shown)
+        column += len(shown) - (shown.rfind(FOLD) + 1)
+    return "".join(parts)
+
+
+def _mailbox(mailbox: Mailbox, column: int, *, utf8: bool) -> str:
+    address = mailbox.address
+    if address.needs_smtputf8 and not utf8:
+        name = f"{mailbox.name} {address.wire}" if mailbox.name else address.wire
+        return f"{encoded_words(name, column)} :;"
+    if not mailbox.name:
+        return address.shown
+    name = _display_name(mailbox.name, column)
+    gap = " " if len(name) + len(address.shown) < LINE - column - 4 else FOLD
+    return f"{name}{gap}<{address.shown}>"
+
+
+def _display_name(name: str, column: int) -> str:
+    if not is_plain(name) or len(name) > _QUOTED_NAME:
+        return encoded_words(name, column)
+    if _PHRASE.fullmatch(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
