@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from postroom.v1 import send_pb2
+from postroom.v1.delivery_requests_pb2 import ListDeliveriesRequest
+from postroom_server.domain.errors import MalformedRequest, UnknownField
+from postroom_server.rpc.decode import PROBLEMS_LIMIT, decode
+from postroom_server.rpc.methods import DELIVERY_SERVICE
+
+UNKNOWN = b"\xb8\x3e\x01"  # field 999, a varint
+Request = send_pb2.SendMessageRequest
+
+
+def refused(request):
+    with pytest.raises(UnknownField) as caught:
+        decode(type(request), request.SerializeToString())
+    return [problem.field for problem in caught.value.problems]
+
+
+def test_a_request_that_we_know_comes_through_unchanged():
+    request = Request(relay="relays/main", completion=2)
+    request.message.subject = "hällo"
+    request.expire_at.seconds = 5
+
+    assert decode(Request, request.SerializeToString()) == request
+
+
+def test_nothing_at_all_is_a_request():
+    assert decode(Request, b"") == Request()
+
+
+def outcome(raw):
+    try:
+        return type(decode(Request, raw))
+    except (MalformedRequest, UnknownField) as error:
+        return type(error)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_request_or_refused_with_a_reason(raw):
+    assert outcome(raw) in {Request, MalformedRequest, UnknownField}
+
+
+def test_unknown_fields_are_named_wherever_they_are():
+    request = Request()
+    request.MergeFromString(UNKNOWN)
+    request.message.to.add(address="a@example.com")
+    request.message.to.add().MergeFromString(UNKNOWN)
+    request.expire_at.MergeFromString(UNKNOWN)
+
+    assert refused(request) == ["999", "message.to[1].999", "expire_at.999"]
+
+
+def test_an_unknown_field_that_comes_twice_is_one_problem():
+    request = Request()
+    request.MergeFromString(UNKNOWN * 2)
+
+    assert refused(request) == ["999"]
+
+
+def test_unknown_values_are_named_wherever_they_are():
+    request = ListDeliveriesRequest()
+    request.filter.statuses.extend([1, 98, 2, -3])
+
+    assert refused(request) == ["filter.statuses[1]", "filter.statuses[3]"]
+
+
+def test_the_number_of_problems_is_bounded():
+    request = ListDeliveriesRequest()
+    request.filter.statuses.extend([98] * 5000)
+
+    assert len(refused(request)) == PROBLEMS_LIMIT
+
+
+def test_a_lenient_request_may_hold_what_we_do_not_know():
+    assert decode(Request, UNKNOWN, strict=False).completion == 0
+
+
+def test_the_contract_has_no_map_fields():
+    def maps(kind, above=()):
+        for field in kind.fields:
+            below = field.message_type
+            if below is not None and below not in above:
+                if below.GetOptions().map_entry:
+                    yield field.full_name
+                yield from maps(below, (*above, below))
+
+    inputs = [method.input_type for method in DELIVERY_SERVICE.methods]
+
+    assert [name for kind in inputs for name in maps(kind)] == []
