@@ -1,0 +1,113 @@
+"""The one thread that writes, "postroom-committer": group commit.
+
+A batch is whatever came while the batch before it was committed: nobody is made to
+wait for company, and under load many share one flush of the disk.
+
+When the store is away, callers hear so at once, and the thread tries to get it back
+after delays that grow, with jitter, up to `MOST_DELAY`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import Any, TypeVar
+
+import structlog
+
+from postroom_server.domain.clock import Clock
+from postroom_server.outbox.errors import RowRefused
+from postroom_server.outbox.waiting import Line, LineSettings, Ticket
+from postroom_server.outbox.work import Outcome, Work
+from postroom_server.outbox.writer import Writer
+
+T = TypeVar("T")
+
+FIRST_DELAY = 0.1
+MOST_DELAY = 3.0
+IDLE_AFTER = 0.5
+"""Seconds without work after which the log is moved into the database."""
+
+_log = structlog.get_logger()
+_jitter = random.SystemRandom()
+
+
+class Committer:
+    """Runs work of many threads on one, in durable batches."""
+
+    def __init__(self, writer: Writer, clock: Clock, settings: LineSettings) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._line = Line(clock, settings)
+        self._delay = FIRST_DELAY
+        self._next_try = 0.0
+        self._dirty = False
+        self._undoing: list[Work[Any]] = []
+        self._thread = threading.Thread(
+            target=self._run, name="postroom-committer", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store could not be reached when last tried."""
+        return self._writer.is_away
+
+    def run(self, work: Work[T]) -> T:
+        """The result of *work* once it is durable.  See `Line.stand` for errors."""
+        return self._line.stand(work)
+
+    def close(self) -> None:
+        """Commit what waits and end the thread."""
+        self._line.close()
+        self._thread.join()
+        self._writer.close()
+
+    def _run(self) -> None:
+        while (batch := self._line.take(self._pause())) is not None:
+            if self._writer.is_away:
+                self._recover(waited=not batch)
+            if batch:
+                self._commit(batch)
+            elif not self._writer.is_away:
+                self._rest()
+
+    def _pause(self) -> float | None:
+        if self._writer.is_away:
+            return self._delay
+        return IDLE_AFTER if self._dirty else None
+
+    def _commit(self, batch: list[Ticket[Any]]) -> None:
+        try:
+            outcomes = self._writer.commit([ticket.work for ticket in batch])
+        except Exception:  # noqa: BLE001  the thread must outlive any defect
+            _log.exception("commit failed", works=len(batch))
+            outcomes = [Outcome(error=RowRefused("commit failed")) for _ in batch]
+        self._undoing += self._line.end(batch, outcomes)
+        self._undo()
+        self._dirty = True
+
+    def _undo(self) -> None:
+        """Take back what was stored for callers who had gone."""
+        if self._undoing and not self._writer.is_away:
+            outcomes = self._writer.commit(self._undoing)
+            _log.warning("taken back what nobody waited for", works=len(outcomes))
+            if not self._writer.is_away:
+                self._undoing = []
+
+    def _recover(self, *, waited: bool) -> None:
+        """Try to get the store back, if it is time; *waited*: the pause is over."""
+        now = self._clock.monotonic()
+        if not waited and now < self._next_try:
+            return
+        if self._writer.recover():
+            _log.info("the store is back")
+            self._delay = FIRST_DELAY
+            self._undo()
+        else:
+            self._delay = min(2 * self._delay, MOST_DELAY) * _jitter.uniform(0.5, 1.0)
+            self._next_try = now + self._delay
+
+    def _rest(self) -> None:
+        self._writer.checkpoint()
+        self._dirty = False

@@ -1,0 +1,16 @@
+"""The tables of the first version."""
+
+from __future__ import annotations
+
+from alembic import op
+from postroom_server.outbox.migrating import revision_sql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in revision_sql(revision):
+        op.execute(statement)

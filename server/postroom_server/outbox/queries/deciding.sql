@@ -1,0 +1,23 @@
+-- What the writer asks when rows were refused, or on its own account.
+
+-- expire_request --
+-- An expired record makes room for a new one of its id.
+DELETE FROM request WHERE tenant = ? AND request_id = ? AND expires_at <= ?
+
+-- stored_delivery --
+SELECT version, doc FROM delivery WHERE id = ?
+
+-- due_deliveries --
+-- The first of a lane, with what is sent.
+SELECT
+    d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at,
+    d.content_purged, d.message_id, d.request_id, d.doc, c.format, c.data
+FROM due
+JOIN delivery AS d ON d.id = due.delivery
+LEFT JOIN content AS c ON c.delivery = due.delivery
+WHERE due.relay = ? AND due.lane = ? AND due.due_at <= ?
+ORDER BY due.due_at, due.delivery
+LIMIT ?
+
+-- put_off --
+UPDATE due SET due_at = ? WHERE delivery = ?

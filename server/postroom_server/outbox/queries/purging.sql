@@ -1,0 +1,53 @@
+-- What is past its time, a little at once.
+
+-- purge_requests --
+DELETE FROM request WHERE (tenant, request_id) IN (
+    SELECT tenant, request_id FROM request
+    WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+)
+
+-- spent_contents --
+-- Deliveries that settled before a time and still have their content.
+SELECT
+    id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
+    request_id, doc
+FROM delivery
+WHERE settled_at IS NOT NULL AND content_purged = 0 AND settled_at < ?
+ORDER BY settled_at
+LIMIT ?
+
+-- old_deliveries --
+-- Deliveries that settled before a time.
+SELECT id FROM delivery
+WHERE settled_at IS NOT NULL AND content_purged IN (0, 1) AND settled_at < ?
+LIMIT ?
+
+-- events_after --
+-- The next events in their order, and whether their delivery is live.
+SELECT e.seq, e.at, d.id IS NOT NULL AND d.settled_at IS NULL
+FROM event AS e
+LEFT JOIN delivery AS d ON d.id = e.delivery
+WHERE e.seq > ?
+ORDER BY e.seq
+LIMIT ?
+
+-- purge_events --
+DELETE FROM event WHERE seq IN (VALUES EACH(?))
+
+-- remove_content --
+DELETE FROM content WHERE delivery IN (VALUES EACH(?))
+
+-- remove_attempts --
+DELETE FROM attempt WHERE delivery IN (VALUES EACH(?))
+
+-- remove_events --
+DELETE FROM event WHERE delivery IN (VALUES EACH(?))
+
+-- remove_recipients --
+DELETE FROM recipient WHERE delivery IN (VALUES EACH(?))
+
+-- remove_due --
+DELETE FROM due WHERE delivery IN (VALUES EACH(?))
+
+-- remove_delivery --
+DELETE FROM delivery WHERE id IN (VALUES EACH(?))

@@ -1,0 +1,76 @@
+-- What callers ask.  The columns of a delivery are those that `records.py` reads.
+
+-- delivery --
+SELECT
+    id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
+    request_id, doc
+FROM delivery
+WHERE id = ? AND tenant = ?
+
+-- deliveries --
+-- `listing.py` adds the conditions.
+SELECT
+    id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
+    request_id, doc
+FROM delivery
+
+-- live_deliveries --
+-- One of the live statuses, oldest first.
+SELECT
+    id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
+    request_id, doc
+FROM delivery
+WHERE settled_at IS NULL AND status = ?
+ORDER BY accepted_at, id
+
+-- versions_of_leased --
+-- What was under way: for the start, before anything begins.
+SELECT id, version FROM delivery WHERE settled_at IS NULL AND status = ?
+
+-- delivery_by_id --
+SELECT
+    id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
+    request_id, doc
+FROM delivery
+WHERE id = ?
+
+-- request --
+SELECT tenant, request_id, method, fingerprint, delivery, expires_at
+FROM request
+WHERE tenant = ? AND request_id = ? AND expires_at > ?
+
+-- content --
+SELECT format, data FROM content WHERE delivery = ?
+
+-- next_due --
+SELECT due_at FROM due
+WHERE relay = ? AND lane = ?
+ORDER BY relay, lane, due_at
+LIMIT 1
+
+-- counters --
+SELECT name, sum(value) FROM counter GROUP BY name
+
+-- counters_of_relay --
+SELECT name, sum(value) FROM counter WHERE relay = ? GROUP BY name
+
+-- depth --
+SELECT
+    (SELECT count(*) FROM due WHERE due_at <= :now),
+    (SELECT count(*) FROM due WHERE due_at > :now),
+    (SELECT count(*) FROM delivery WHERE settled_at IS NULL AND status = :sending),
+    (SELECT min(due_at) FROM due WHERE due_at <= :now)
+
+-- depth_of_relay --
+SELECT
+    (SELECT count(*) FROM due WHERE relay = :relay AND lane IN (0, 1)
+        AND due_at <= :now),
+    (SELECT count(*) FROM due WHERE relay = :relay AND lane IN (0, 1)
+        AND due_at > :now),
+    (SELECT count(*) FROM delivery WHERE settled_at IS NULL AND status = :sending
+        AND relay = :relay),
+    (SELECT min(due_at) FROM due WHERE relay = :relay AND lane IN (0, 1)
+        AND due_at <= :now)
+
+-- identity --
+SELECT id, created_at, format FROM store

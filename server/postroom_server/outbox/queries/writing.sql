@@ -1,0 +1,62 @@
+-- What commits are made of.  EACH stands for one row or many; `writer.py` runs these
+-- in the order of `rows.ORDER`.
+
+-- add_delivery --
+INSERT INTO delivery (
+    id, tenant, relay, status, version, sequence, accepted_at, settled_at,
+    content_purged, message_id, request_id, doc
+) VALUES EACH(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- change_delivery --
+-- id, version it was made from, relay, status, version, new events, settled_at,
+-- content_purged, doc.  A row of another version is not changed.
+UPDATE delivery SET
+    relay = v.column3,
+    status = v.column4,
+    version = v.column5,
+    sequence = delivery.sequence + v.column6,
+    settled_at = v.column7,
+    content_purged = v.column8,
+    doc = v.column9
+FROM (VALUES EACH(?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
+WHERE delivery.id = v.column1 AND delivery.version = v.column2
+
+-- add_content --
+INSERT INTO content (delivery, format, data) VALUES EACH(?, ?, ?)
+
+-- add_attempt --
+INSERT INTO attempt (delivery, number, doc) VALUES EACH(?, ?, ?)
+
+-- add_event --
+-- tenant, delivery, how many of its events come behind this one, kind, at, doc.
+INSERT INTO event (tenant, delivery, sequence, kind, at, doc)
+SELECT v.column1, v.column2, d.sequence - v.column3, v.column4, v.column5, v.column6
+FROM (VALUES EACH(?, ?, ?, ?, ?, ?)) AS v
+JOIN delivery AS d ON d.id = v.column2
+
+-- add_recipient --
+INSERT INTO recipient (tenant, key, delivery) VALUES EACH(?, ?, ?)
+
+-- drop_due --
+DELETE FROM due WHERE delivery IN (VALUES EACH(?))
+
+-- put_due --
+INSERT INTO due (delivery, relay, lane, due_at) VALUES EACH(?, ?, ?, ?)
+ON CONFLICT (delivery) DO UPDATE SET
+    relay = excluded.relay, lane = excluded.lane, due_at = excluded.due_at
+
+-- drop_request --
+-- tenant, request id, the delivery it made.
+DELETE FROM request
+WHERE (tenant, request_id, delivery) IN (VALUES EACH(?, ?, ?))
+
+-- add_request --
+INSERT INTO request (tenant, request_id, method, fingerprint, delivery, expires_at)
+VALUES EACH(?, ?, ?, ?, ?, ?)
+
+-- add_counter --
+INSERT INTO counter (relay, tenant, name, value) VALUES EACH(?, ?, ?, ?)
+ON CONFLICT (relay, tenant, name) DO UPDATE SET value = value + excluded.value
+
+-- count_repair --
+UPDATE store SET repairs = repairs + 1

@@ -1,0 +1,123 @@
+"""What callers ask of the store: the reading half of the outbox.
+
+Answers are of what was last committed, and never wait for a commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import structlog
+
+from postroom_server.domain.clock import Clock, Instant
+from postroom_server.domain.counters import Counters
+from postroom_server.domain.delivery import Delivery, DeliveryStatus
+from postroom_server.outbox.content import decode_content
+from postroom_server.outbox.listing import listing
+from postroom_server.outbox.readers import Readers
+from postroom_server.outbox.records import UnreadableDelivery, delivery_in
+from postroom_server.outbox.rows import FRESH, RETRY
+from postroom_server.outbox.statements import statement
+from postroom_server.outbox.store import (
+    Content,
+    DeliveryQuery,
+    QueueDepth,
+    RequestRecord,
+)
+from postroom_server.outbox.works import record_in
+
+Row = tuple[Any, ...]
+Rows = list[Row]
+_WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.RETRY)
+_log = structlog.get_logger()
+
+
+class Reading:
+    """The methods of `Outbox` that change nothing."""
+
+    def __init__(self, readers: Readers, clock: Clock) -> None:
+        self._readers = readers
+        self._clock = clock
+        ((_, created_at, _),) = self._rows("identity")
+        self._created_at = Instant(created_at)
+        self._leased_at_open = self._rows(
+            "versions_of_leased", int(DeliveryStatus.SENDING)
+        )
+
+    @property
+    def created_at(self) -> Instant:
+        """When this store was made."""
+        return self._created_at
+
+    def get(self, tenant: str, delivery_id: str) -> Delivery | None:
+        """The delivery, or None if the tenant has none of that id."""
+        rows = self._rows("delivery", delivery_id, tenant)
+        return delivery_in(rows[0]) if rows else None
+
+    def find(self, tenant: str, request_id: str) -> RequestRecord | None:
+        """What *request_id* was used for, or None if it is free or expired."""
+        rows = self._rows("request", tenant, request_id, self._clock.now())
+        return record_in(rows[0]) if rows else None
+
+    def content(self, delivery_id: str) -> Content | None:
+        """What the delivery is composed from; None when it was purged."""
+        rows = self._rows("content", delivery_id)
+        return decode_content(*rows[0]) if rows else None
+
+    def list(self, query: DeliveryQuery) -> Sequence[Delivery]:
+        """Deliveries, newest acceptance first (ties: by id, falling)."""
+        sql, values = listing(query)
+        with self._readers.lend() as connection:
+            rows = connection.execute(sql, values).fetchall()
+        return tuple(_readable(rows))
+
+    def leased(self) -> Sequence[Delivery]:
+        """Deliveries whose attempt was under way when the store was opened."""
+        found = []
+        for delivery_id, version in self._leased_at_open:
+            rows = self._rows("delivery_by_id", delivery_id)
+            found += [d for d in _readable(rows) if d.version == version]
+        return found
+
+    def next_due(self, relay: str, *, retries: bool) -> Instant | None:
+        """When the first delivery of the lane is due, past or to come."""
+        rows = self._rows("next_due", relay, RETRY if retries else FRESH)
+        return Instant(rows[0][0]) if rows else None
+
+    def waiting(self) -> Sequence[Delivery]:
+        """Deliveries not final and not under way, oldest first; for the start."""
+        found = [
+            delivery
+            for status in _WAITING
+            for delivery in _readable(self._rows("live_deliveries", int(status)))
+        ]
+        return sorted(found, key=lambda d: (d.accepted_at, d.id))
+
+    def counters(self, relay: str = "") -> Counters:
+        """All that was ever counted, of *relay* or of all."""
+        name, values = ("counters_of_relay", (relay,)) if relay else ("counters", ())
+        return Counters(**dict(self._rows(name, *values)))
+
+    def depth(self, now: Instant, relay: str = "") -> QueueDepth:
+        """The queue, of *relay* or of all."""
+        values = {"now": now, "relay": relay, "sending": int(DeliveryStatus.SENDING)}
+        with self._readers.lend() as connection:
+            sql = statement("depth_of_relay" if relay else "depth")
+            (row,) = connection.execute(sql, values).fetchall()
+        due, retrying, sending, oldest = row
+        return QueueDepth(due, retrying, sending, oldest)
+
+    def _rows(self, name: str, *values: object) -> Rows:
+        with self._readers.lend() as connection:
+            rows: Rows = connection.execute(statement(name), values).fetchall()
+        return rows
+
+
+def _readable(rows: Iterable[Row]) -> Iterator[Delivery]:
+    """Those that can be read: one damaged row must not hide the others."""
+    for row in rows:
+        try:
+            yield delivery_in(row)
+        except UnreadableDelivery:
+            _log.exception("a delivery can't be read", delivery=row[0])

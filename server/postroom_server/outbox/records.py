@@ -1,0 +1,106 @@
+"""A delivery as the row of the table `delivery`, and back.
+
+Its `doc` is of a versioned format.  A document of a newer format is not guessed at:
+reading it raises `UnreadableDelivery`, and so does a damaged one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.delivery import Delivery
+from postroom_server.outbox.documents import (
+    Document,
+    Fields,
+    Read,
+    attempt_document,
+    attempt_in,
+    compact,
+    plan_document,
+    plan_in,
+    put_fields,
+    recipient_document,
+    recipient_in,
+)
+
+FORMAT = 1
+
+_FIELDS: Fields = (
+    ("from", "envelope_from", ""),
+    ("subj", "subject", ""),
+    ("exp", "expire_at", 0),
+    ("size", "size_bytes", 0),
+    ("trace", "trace_id", ""),
+    ("due", "due_at", None),
+    ("lease", "leased_at", None),
+    ("made", "attempts_made", 0),
+    ("tries", "tries", 0),
+    ("crash", "crashes", 0),
+    ("mark", "data_marked", False),
+    ("unc", "uncertain_retries", 0),
+    ("dup", "maybe_duplicate", False),
+    ("sent", "sent_at", None),
+)
+
+
+class UnreadableDelivery(Exception):
+    """The stored form of a delivery is damaged, or newer than this version."""
+
+
+def delivery_document(delivery: Delivery) -> str:
+    """What of *delivery* has no column."""
+    document: Document = {
+        "v": FORMAT,
+        "plan": plan_document(delivery.plan),
+        "to": [recipient_document(r) for r in delivery.recipients],
+    }
+    put_fields(document, delivery, _FIELDS)
+    if delivery.attempts:
+        document["att"] = [attempt_document(a) for a in delivery.attempts]
+    return compact(document)
+
+
+def delivery_in(row: tuple[Any, ...]) -> Delivery:
+    """The delivery whose columns a query of `reading.sql` gave."""
+    try:
+        document = json.loads(row[9])
+        if document["v"] <= FORMAT:
+            return _delivery(row, document)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableDelivery(f"delivery {row[0]} is damaged") from error
+    raise UnreadableDelivery(f"delivery {row[0]} has format {document['v']}")
+
+
+def _delivery(row: tuple[Any, ...], document: Read) -> Delivery:
+    get: Callable[..., Any] = document.get
+    return Delivery(
+        id=row[0],
+        tenant=row[1],
+        relay=row[2],
+        version=row[3],
+        accepted_at=Instant(row[4]),
+        settled_at=row[5],
+        content_purged=bool(row[6]),
+        message_id=row[7],
+        request_id=row[8],
+        plan=plan_in(document["plan"]),
+        recipients=tuple(recipient_in(r) for r in document["to"]),
+        attempts=tuple(attempt_in(a) for a in get("att", ())),
+        envelope_from=get("from", ""),
+        subject=get("subj", ""),
+        expire_at=get("exp", 0),
+        size_bytes=get("size", 0),
+        trace_id=get("trace", ""),
+        due_at=get("due"),
+        leased_at=get("lease"),
+        attempts_made=get("made", 0),
+        tries=get("tries", 0),
+        crashes=get("crash", 0),
+        data_marked=get("mark", False),
+        uncertain_retries=get("unc", 0),
+        maybe_duplicate=get("dup", False),
+        sent_at=get("sent"),
+    )

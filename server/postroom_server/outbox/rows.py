@@ -1,0 +1,174 @@
+"""A change of a delivery as rows to write, by the name of the query that writes them.
+
+Rows are made on the caller's thread, so that the one thread that commits has nothing
+to do but write.  Rows of many callers are merged and written together, query by query
+in the order `ORDER`; that is sound because callers who wait at the same time have no
+order among themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from postroom_server.domain.address import Address
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.counters import COUNTED, Counters
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.events import Event
+from postroom_server.domain.transitions import Change
+from postroom_server.outbox.documents import attempt_document, compact, event_document
+from postroom_server.outbox.records import delivery_document
+from postroom_server.outbox.statements import Row
+from postroom_server.outbox.store import RequestRecord
+
+Rows = dict[str, list[Row]]
+
+ORDER = (
+    "add_delivery",
+    "change_delivery",
+    "add_content",
+    "add_attempt",
+    "add_event",
+    "add_recipient",
+    "drop_due",
+    "put_due",
+    "drop_request",
+    "add_request",
+    "add_counter",
+)
+# Each of their rows must change a row: it is the check that the version still holds.
+EXACT = frozenset({"change_delivery", "add_event"})
+
+FRESH, RETRY = 0, 1
+
+
+def rows_of_new(change: Change, content: Row, recipients: Iterable[Address]) -> Rows:
+    """What makes *change.after* exist; *content* is its format and bytes."""
+    delivery = change.after
+    keys = {address.key for address in recipients}
+    rows: Rows = {
+        "add_delivery": [_new_row(delivery, len(change.events))],
+        "add_content": [(delivery.id, *content)],
+        "add_recipient": [(delivery.tenant, key, delivery.id) for key in keys],
+    }
+    _add_common(rows, change)
+    return rows
+
+
+def rows_of_change(change: Change) -> Rows:
+    """What turns *change.before* into *change.after*."""
+    before, after, attempt = change.before, change.after, change.attempt
+    rows: Rows = {"change_delivery": [_changed_row(change)]}
+    if attempt is not None:
+        document = compact(attempt_document(attempt))
+        rows["add_attempt"] = [(after.id, attempt.number, document)]
+    if before.due_at is not None and after.due_at is None:
+        rows["drop_due"] = [(after.id,)]
+    _add_common(rows, change)
+    return rows
+
+
+def request_row(request: RequestRecord) -> Row:
+    """*request* as a row."""
+    return (
+        request.tenant,
+        request.request_id,
+        request.method,
+        request.fingerprint,
+        request.delivery_id,
+        request.expires_at,
+    )
+
+
+def counter_rows(delivery: Delivery, counters: Counters, sign: int = 1) -> list[Row]:
+    """What *counters* add (or, *sign* being -1, take) for the relay and tenant."""
+    return [
+        (delivery.relay, delivery.tenant, name, sign * value)
+        for name in COUNTED
+        if (value := getattr(counters, name))
+    ]
+
+
+def merged(works: Iterable[Rows]) -> Rows:
+    """The rows of all *works*; of one counter there is one row."""
+    together: Rows = {}
+    for rows in works:
+        for name, part in rows.items():
+            together.setdefault(name, []).extend(part)
+    if "add_counter" in together:
+        together["add_counter"] = _summed(together["add_counter"])
+    return together
+
+
+def _add_common(rows: Rows, change: Change) -> None:
+    after = change.after
+    if change.events:
+        rows["add_event"] = _event_rows(after, change.events)
+    if after.due_at is not None:
+        rows["put_due"] = [_due_row(after, after.due_at)]
+    counters = counter_rows(after, change.counters)
+    if counters:
+        rows["add_counter"] = counters
+
+
+def _new_row(delivery: Delivery, events: int) -> Row:
+    return (
+        delivery.id,
+        delivery.tenant,
+        delivery.relay,
+        # A plain int is bound without a search for an adapter; so are the next.
+        int(delivery.status),
+        delivery.version,
+        events,
+        delivery.accepted_at,
+        delivery.settled_at,
+        int(delivery.content_purged),
+        delivery.message_id,
+        delivery.request_id,
+        delivery_document(delivery),
+    )
+
+
+def _changed_row(change: Change) -> Row:
+    after = change.after
+    return (
+        after.id,
+        change.before.version,
+        after.relay,
+        int(after.status),
+        after.version,
+        len(change.events),
+        after.settled_at,
+        int(after.content_purged),
+        delivery_document(after),
+    )
+
+
+def _event_rows(delivery: Delivery, events: Sequence[Event]) -> list[Row]:
+    last = len(events) - 1
+    return [
+        (
+            delivery.tenant,
+            delivery.id,
+            last - index,
+            int(event.kind),
+            event.occurred_at,
+            compact(event_document(event)),
+        )
+        for index, event in enumerate(events)
+    ]
+
+
+def _due_row(delivery: Delivery, due_at: Instant) -> Row:
+    # What expires before its next attempt must be found at its expiry.
+    found_at = min(due_at, delivery.expire_at)
+    lane = RETRY if delivery.attempts_made else FRESH
+    return (delivery.id, delivery.relay, lane, found_at)
+
+
+def _summed(rows: Iterable[Row]) -> list[Row]:
+    totals: dict[tuple[object, ...], int] = {}
+    for *counter, value in rows:
+        key = tuple(counter)
+        totals[key] = totals.get(key, 0) + int(str(value))
+    return [(*key, value) for key, value in totals.items()]

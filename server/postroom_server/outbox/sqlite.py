@@ -1,0 +1,161 @@
+"""The outbox in one SQLite file, for one process.
+
+The guarantees are those of `store`.  One thread writes (`committer`), callers' threads
+prepare what is written and read what is stored.
+
+Of an operation that ended in `NotReady` nothing was stored, or it is taken back before
+anything else sees it: an accepted delivery is removed, a claimed one is released.
+Two exceptions: a `save` stays if it was stored, and repeating it is True; and where
+the process dies before taking back, the next start finds the delivery.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from postroom_server.domain.clock import Clock, Instant
+from postroom_server.domain.transitions import Change
+from postroom_server.outbox.claims import Begun, Claim
+from postroom_server.outbox.committer import Committer
+from postroom_server.outbox.connecting import connect_reader, connect_writer
+from postroom_server.outbox.content import decode_content
+from postroom_server.outbox.errors import StoreForeign
+from postroom_server.outbox.lock import StoreLock
+from postroom_server.outbox.migrating import prepare
+from postroom_server.outbox.purge import EventCursor, Purge
+from postroom_server.outbox.readers import Readers
+from postroom_server.outbox.reading import Reading
+from postroom_server.outbox.store import (
+    Claimed,
+    Content,
+    RequestRecord,
+    Retention,
+)
+from postroom_server.outbox.waiting import LineSettings
+from postroom_server.outbox.works import Accept, Remember, Save
+from postroom_server.outbox.writer import Writer
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteSettings:
+    """How many callers may read at once, and the bounds of the commits."""
+
+    readers: int = 4
+    line: LineSettings = field(default_factory=LineSettings)
+
+
+_DEFAULTS = SqliteSettings()
+
+
+class SqliteOutbox(Reading):
+    """An `Outbox` in a file of its own."""
+
+    def __init__(
+        self, committer: Committer, readers: Readers, clock: Clock, lock: StoreLock
+    ) -> None:
+        super().__init__(readers, clock)
+        self._committer = committer
+        self._lock = lock
+        self._event_cursor = EventCursor()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock,
+        settings: SqliteSettings = _DEFAULTS,
+    ) -> Self:
+        """The store in the file *path*, which is made if it is not there.
+
+        Raises `StoreUnusableError` if another process has it, if it is of a newer
+        version, or if it is no store.
+        """
+        with ExitStack() as undo:
+            lock = StoreLock.take(path.with_name(f"{path.name}.lock"))
+            undo.callback(lock.release)
+            writer = _writer(path, clock)
+            undo.callback(writer.close)
+            readers = Readers(partial(connect_reader, path), settings.readers)
+            undo.callback(readers.close)
+            committer = Committer(writer, clock, settings.line)
+            undo.callback(committer.close)
+            outbox = cls(committer, readers, clock, lock)
+            undo.pop_all()
+        _log.info("outbox opened", store=str(path), sqlite=sqlite3.sqlite_version)
+        return outbox
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the store could be written when it was last tried."""
+        return not self._committer.is_away
+
+    def accept(
+        self, change: Change, content: Content, request: RequestRecord | None
+    ) -> RequestRecord | None:
+        """Store a new delivery; see `Outbox.accept`."""
+        work = Accept(change, content, request, self._clock.now())
+        return self._committer.run(work)
+
+    def claim(
+        self, relay: str, now: Instant, *, retries: bool, limit: int
+    ) -> Sequence[Claimed]:
+        """Begin attempts on what is due; see `Outbox.claim`."""
+        work = Claim(relay, now, retries=retries, limit=limit)
+        return [_claimed(begun) for begun in self._committer.run(work)]
+
+    def save(
+        self,
+        change: Change,
+        *,
+        request: RequestRecord | None = None,
+        forget_request: bool = False,
+    ) -> bool:
+        """Store a change; see `Outbox.save`."""
+        work = Save(change, request, self._clock.now())
+        return self._committer.run(work.forgetting() if forget_request else work)
+
+    def remember(self, request: RequestRecord) -> RequestRecord | None:
+        """Use a request id without a change; see `Outbox.remember`."""
+        return self._committer.run(Remember(request, self._clock.now()))
+
+    def purge(self, now: Instant, retention: Retention) -> int:
+        """Remove some of what is past its time; see `Outbox.purge`."""
+        return self._committer.run(Purge(now, retention, self._event_cursor))
+
+    def close(self) -> None:
+        """Finish the commits under way and let go of the store.  May be repeated."""
+        self._readers.close()
+        self._committer.close()
+        self._lock.release()
+
+
+def _writer(path: Path, clock: Clock) -> Writer:
+    # What SQLite makes beside the file gets the file's permissions.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    try:
+        connection = connect_writer(path)
+        try:
+            prepare(connection, path, clock.now())
+        finally:
+            connection.close()
+        return Writer(partial(connect_writer, path))
+    except sqlite3.DatabaseError as error:
+        raise StoreForeign(f"{path} can't be opened as a store: {error}") from error
+
+
+def _claimed(begun: Begun) -> Claimed:
+    form, data = begun.stored
+    content = None if data is None else decode_content(form, data)
+    return Claimed(begun.delivery, content)

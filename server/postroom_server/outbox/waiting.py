@@ -1,0 +1,171 @@
+"""Callers who wait for the one thread that writes, in the order they came.
+
+A ticket is a caller's place in the line.  It ends in exactly one of three ways: its
+caller gets the outcome, its caller withdraws it before its commit has begun, or its
+caller has gone while the commit was under way; then whoever commits learns that
+nobody heard the outcome, and can take back what was stored.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from postroom_server.domain.clock import Clock
+from postroom_server.domain.errors import NotReady, Overloaded
+from postroom_server.outbox.work import Outcome, Work
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSettings:
+    """Bounds of the line and of one batch; durations in seconds.
+
+    *most_waiting* and *longest_wait*: work that adds something is refused when so many
+    wait, or the first of them for so long.  *patience*: how long a caller waits.
+    """
+
+    most_waiting: int = 4096
+    longest_wait: float = 2.0
+    patience: float = 30.0
+    batch_works: int = 256
+    batch_bytes: int = 4 * 1_048_576
+
+
+class Place(Enum):
+    """Where a ticket is."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    ENDED = "ended"
+    LEFT = "left"
+
+
+class Ticket(Generic[T]):
+    """One piece of work and its way through the line."""
+
+    __slots__ = ("outcome", "place", "queued_at", "signal", "work")
+
+    def __init__(self, work: Work[T], queued_at: float) -> None:
+        self.work = work
+        self.queued_at = queued_at
+        self.place = Place.WAITING
+        self.outcome: Outcome[T] | None = None
+        # A bare lock, released once, wakes a thread at a tenth of an Event's price.
+        self.signal = threading.Lock()
+        self.signal.acquire()
+
+
+class Line:
+    """The waiting callers.  Its mutex guards the places of all tickets."""
+
+    def __init__(self, clock: Clock, settings: LineSettings) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._mutex = threading.Lock()
+        self._came = threading.Condition(self._mutex)
+        self._waiting: deque[Ticket[Any]] = deque()
+        self._idle = False
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def stand(self, work: Work[T]) -> T:
+        """The result of *work*, once it is durable; or its error, raised.
+
+        Raises `Overloaded` if the line is too long and `NotReady` if it is closed, or
+        if there is no outcome within the caller's patience.
+        """
+        ticket = self._join(work)
+        if not ticket.signal.acquire(timeout=self._settings.patience):
+            self._leave(ticket)
+        outcome = ticket.outcome
+        assert outcome is not None
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.result  # type: ignore[return-value]  # no error: a result
+
+    def take(self, timeout: float | None) -> list[Ticket[Any]] | None:
+        """The next batch; empty after *timeout* seconds; None: closed and empty."""
+        with self._mutex:
+            if not self._waiting and not self._closed:
+                self._idle = True
+                self._came.wait(timeout)
+                self._idle = False
+            if self._closed and not self._waiting:
+                return None
+            return self._batch()
+
+    def end(
+        self, tickets: Sequence[Ticket[Any]], outcomes: Sequence[Outcome[Any]]
+    ) -> list[Work[Any]]:
+        """Give callers their *outcomes*; what takes back those nobody waits for."""
+        unheard = []
+        with self._mutex:
+            for ticket, outcome in zip(tickets, outcomes, strict=True):
+                if ticket.place is Place.LEFT:
+                    unheard.append((ticket.work, outcome))
+                ticket.place = Place.ENDED
+                ticket.outcome = outcome
+        for ticket in tickets:
+            ticket.signal.release()
+        stored = ((work, o.result) for work, o in unheard if o.error is None)
+        return [undo for work, result in stored for undo in work.undone(result)]
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        with self._mutex:
+            self._closed = True
+            self._came.notify_all()
+
+    def _join(self, work: Work[T]) -> Ticket[T]:
+        now = self._clock.monotonic()
+        ticket = Ticket(work, now)
+        with self._mutex:
+            if self._closed:
+                raise NotReady("the store is closed")
+            if work.adds and self._is_long(now):
+                raise Overloaded("too much mail waits for the disk")
+            self._waiting.append(ticket)
+            if self._idle:
+                self._came.notify()
+        return ticket
+
+    def _is_long(self, now: float) -> bool:
+        if not self._waiting:
+            return False
+        settings = self._settings
+        oldest = now - self._waiting[0].queued_at
+        return (
+            len(self._waiting) >= settings.most_waiting
+            or oldest > settings.longest_wait
+        )
+
+    def _leave(self, ticket: Ticket[Any]) -> None:
+        with self._mutex:
+            if ticket.place is Place.ENDED:
+                return
+            if ticket.place is Place.WAITING:
+                self._waiting.remove(ticket)
+                ticket.place = Place.LEFT
+                raise NotReady("the store is too slow; nothing was stored")
+            ticket.place = Place.LEFT
+        raise NotReady("the store does not answer")
+
+    def _batch(self) -> list[Ticket[Any]]:
+        batch: list[Ticket[Any]] = []
+        room = self._settings.batch_bytes
+        while self._waiting and len(batch) < self._settings.batch_works:
+            room -= self._waiting[0].work.size
+            if batch and room < 0:
+                break
+            ticket = self._waiting.popleft()
+            ticket.place = Place.BEGUN
+            batch.append(ticket)
+        return batch

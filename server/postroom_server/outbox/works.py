@@ -1,0 +1,217 @@
+"""Accepting, saving and remembering, as work for the committer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.transitions import Change
+from postroom_server.outbox.content import FORMAT, encode_content
+from postroom_server.outbox.rows import (
+    counter_rows,
+    request_row,
+    rows_of_change,
+    rows_of_new,
+)
+from postroom_server.outbox.statements import Row, statement, write_rows
+from postroom_server.outbox.store import Content, RequestRecord
+from postroom_server.outbox.work import Work
+
+_LONG_AGO = Instant(0)
+
+REMOVALS = (
+    "remove_content",
+    "remove_attempts",
+    "remove_events",
+    "remove_recipients",
+    "remove_due",
+    "remove_delivery",
+)
+
+
+class Remember(Work[RequestRecord | None]):
+    """Use a request id; the result is the record of an earlier use, if any."""
+
+    adds = True
+
+    def __init__(self, request: RequestRecord, now: Instant) -> None:
+        super().__init__({"add_request": [request_row(request)]})
+        self._request = request
+        self._now = now
+
+    def perform(self, _connection: sqlite3.Connection, /) -> None:
+        """Its row is all."""
+
+    def make_room(self, connection: sqlite3.Connection, /) -> None:
+        make_room_for(connection, self._request, self._now)
+
+    def refused(
+        self, connection: sqlite3.Connection, error: Exception, /
+    ) -> RequestRecord | None:
+        return used_before(connection, self._request, self._now, error)
+
+    def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:
+        return [Forget(self._request)] if result is None else ()
+
+
+class Accept(Work[RequestRecord | None]):
+    """Store a new delivery, unless its request id was used before."""
+
+    adds = True
+
+    def __init__(
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        now: Instant,
+    ) -> None:
+        data = encode_content(content)
+        recipients = content.message.recipients()
+        super().__init__(rows_of_new(change, (FORMAT, data), recipients))
+        if request is not None:
+            self.rows["add_request"] = [request_row(request)]
+        self.size = len(data)
+        self._change = change
+        self._request = request
+        self._now = now
+
+    def perform(self, _connection: sqlite3.Connection, /) -> None:
+        """Its rows are all."""
+
+    def make_room(self, connection: sqlite3.Connection, /) -> None:
+        make_room_for(connection, self._request, self._now)
+
+    def refused(
+        self, connection: sqlite3.Connection, error: Exception, /
+    ) -> RequestRecord | None:
+        return used_before(connection, self._request, self._now, error)
+
+    def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:
+        return [Withdraw(self._change, self._request)] if result is None else ()
+
+
+class Save(Work[bool]):
+    """Store a change; False if the delivery is not what it was made from."""
+
+    def __init__(
+        self,
+        change: Change,
+        request: RequestRecord | None = None,
+        now: Instant = _LONG_AGO,
+    ) -> None:
+        super().__init__(rows_of_change(change))
+        if request is not None:
+            self.rows["add_request"] = [request_row(request)]
+        self._change = change
+        self._request = request
+        self._now = now
+
+    def forgetting(self) -> Save:
+        """The same, and the request id that made the delivery becomes free."""
+        made = self._change.before
+        self.rows["drop_request"] = [(made.tenant, made.request_id, made.id)]
+        return self
+
+    def perform(self, _connection: sqlite3.Connection, /) -> bool:
+        """Its rows are all."""
+        return True
+
+    def make_room(self, connection: sqlite3.Connection, /) -> None:
+        make_room_for(connection, self._request, self._now)
+
+    def refused(self, connection: sqlite3.Connection, error: Exception, /) -> bool:
+        after = self._change.after
+        row = connection.execute(statement("stored_delivery"), (after.id,)).fetchone()
+        document = self.rows["change_delivery"][0][-1]
+        if row == (after.version, document):
+            # A caller who was not told of its commit asks again.
+            return True
+        if row is None or row[0] != self._change.before.version:
+            return False
+        if self._request and find_request(connection, self._request, self._now):
+            return False
+        raise error
+
+
+class Forget(Work[None]):
+    """Free a request id again."""
+
+    def __init__(self, request: RequestRecord) -> None:
+        super().__init__({"drop_request": [made_key(request)]})
+
+    def perform(self, _connection: sqlite3.Connection, /) -> None:
+        """Its row is all."""
+
+
+class Withdraw(Work[None]):
+    """Remove a delivery as if it had never been accepted, if nobody touched it."""
+
+    def __init__(self, change: Change, request: RequestRecord | None) -> None:
+        super().__init__()
+        self._change = change
+        self._request = request
+
+    def perform(self, connection: sqlite3.Connection, /) -> None:
+        delivery = self._change.after
+        found = connection.execute(statement("stored_delivery"), (delivery.id,))
+        row = found.fetchone()
+        if row is None or row[0] != delivery.version:
+            return
+        for name in REMOVALS:
+            write_rows(connection, name, [(delivery.id,)])
+        taken = counter_rows(delivery, self._change.counters, sign=-1)
+        write_rows(connection, "add_counter", taken)
+        if self._request is not None:
+            write_rows(connection, "drop_request", [made_key(self._request)])
+
+
+def made_key(request: RequestRecord) -> Row:
+    """What tells *request* from a later use of its id."""
+    return (request.tenant, request.request_id, request.delivery_id)
+
+
+def find_request(
+    connection: sqlite3.Connection, request: RequestRecord, now: Instant
+) -> RequestRecord | None:
+    """The record under the id of *request*, unless it has expired."""
+    key = (request.tenant, request.request_id, now)
+    row = connection.execute(statement("request"), key).fetchone()
+    return None if row is None else record_in(row)
+
+
+def record_in(row: tuple[Any, ...]) -> RequestRecord:
+    """A row of the table `request`."""
+    tenant, request_id, method, fingerprint, delivery_id, expires_at = row
+    return RequestRecord(
+        tenant=tenant,
+        request_id=request_id,
+        method=method,
+        fingerprint=fingerprint,
+        delivery_id=delivery_id,
+        expires_at=expires_at,
+    )
+
+
+def make_room_for(
+    connection: sqlite3.Connection, request: RequestRecord | None, now: Instant
+) -> None:
+    """Remove an expired record under the id of *request*."""
+    if request is not None:
+        key = (request.tenant, request.request_id, now)
+        connection.execute(statement("expire_request"), key)
+
+
+def used_before(
+    connection: sqlite3.Connection,
+    request: RequestRecord | None,
+    now: Instant,
+    error: Exception,
+) -> RequestRecord:
+    """The record that stood in the way; if none did, *error* is raised."""
+    found = None if request is None else find_request(connection, request, now)
+    if found is None:
+        raise error
+    return found
