@@ -50,7 +50,11 @@ def expired() -> ssl.SSLContext:
 
 
 def not_yet_valid() -> ssl.SSLContext:
-    return _context_of(authority().issue_cert("127.0.0.1", not_before=FAR_AWAY - timedelta(days=90), not_after=FAR_AWAY))
+    return _context_of(
+        authority().issue_cert(
+            "127.0.0.1", not_before=FAR_AWAY - timedelta(days=90), not_after=FAR_AWAY
+        )
+    )
 
 
 def for_another_host() -> ssl.SSLContext:
@@ -141,7 +145,9 @@ def _made(
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     )
     if sans:
-        builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName(sans), critical=False
+        )
     cert = builder.sign(key if signed_by_itself else root_key, hashes.SHA256())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("DEFAULT@SECLEVEL=0")

@@ -28,7 +28,9 @@ class Orders:
 HELLO = b"Subject: hello\r\n\r\nHello.\r\n"
 
 
-def a_mail(*chunks: bytes, to: tuple[str, ...] = ("ada@example.com",), **fields: object) -> Transaction:
+def a_mail(
+    *chunks: bytes, to: tuple[str, ...] = ("ada@example.com",), **fields: object
+) -> Transaction:
     """A transaction with *chunks* (a short mail when there are none)."""
     chunks = chunks or (HELLO,)
     size = sum(map(len, chunks))

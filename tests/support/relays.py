@@ -65,34 +65,33 @@ class PoliteRelay:
 
     def _converse(self, peer: Peer) -> None:
         peer.say(self._answer("GREETING", "220 relay.example"))
-        sender, recipients = "", []
-        while True:
+        envelope: tuple[str, list[str]] = ("", [])
+        verb = ""
+        while verb != "QUIT":
             line = peer.line()
             verb = re.match(r"\w+", line)[0].upper()
             self.verbs.append(verb)
-            match verb:
-                case "EHLO":
-                    peer.say(*self._ehlo(peer))
-                case "STARTTLS":
-                    if self._yes(peer, verb, "220 go ahead"):
-                        peer.start_tls(self.tls)
-                case "AUTH":
-                    self.log_ins.append(line)
-                    peer.say(self._answer(verb, "235 2.7.0 welcome"))
-                case "MAIL":
-                    if self._yes(peer, verb, "250 2.1.0 sender ok"):
-                        sender, recipients = line, []
-                case "RCPT":
-                    if self._yes(peer, verb, "250 2.1.5 recipient ok"):
-                        recipients.append(line)
-                case "DATA" | "BDAT":
-                    self._content(peer, line, (sender, recipients))
-                    sender, recipients = "", []
-                case "QUIT":
-                    peer.say(self._answer(verb, "221 2.0.0 bye"))
-                    return
-                case _:
-                    peer.say(self._answer(verb, "250 2.0.0 ok"))
+            if verb in {"DATA", "BDAT"}:
+                self._content(peer, line, envelope)
+                envelope = ("", [])
+            elif verb == "EHLO":
+                peer.say(*self._ehlo(peer))
+            elif self._yes(peer, verb, _YES.get(verb, "250 2.0.0 ok")):
+                envelope = self._obey(peer, line, envelope)
+
+    def _obey(
+        self, peer: Peer, line: str, envelope: tuple[str, list[str]]
+    ) -> tuple[str, list[str]]:
+        match line.split(maxsplit=1)[0].upper():
+            case "STARTTLS":
+                peer.start_tls(self.tls)
+            case "AUTH":
+                self.log_ins.append(line)
+            case "MAIL":
+                return (line, [])
+            case "RCPT":
+                envelope[1].append(line)
+        return envelope
 
     def _content(self, peer: Peer, line: str, envelope: tuple[str, list[str]]) -> None:
         sender, recipients = envelope
@@ -127,6 +126,15 @@ class PoliteRelay:
     def _answer(self, verb: str, default: str) -> str:
         waiting = self._answers.get(verb)
         return waiting.popleft() if waiting else default
+
+
+_YES = {
+    "STARTTLS": "220 go ahead",
+    "AUTH": "235 2.7.0 welcome",
+    "MAIL": "250 2.1.0 sender ok",
+    "RCPT": "250 2.1.5 recipient ok",
+    "QUIT": "221 2.0.0 bye",
+}
 
 
 def greeting_with(*lines: str) -> Script:

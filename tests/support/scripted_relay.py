@@ -25,7 +25,7 @@ import struct
 import textwrap
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from postroom_server.smtp.settings import Encryption, RelaySettings
 from postroom_server.smtp.timeouts import Timeouts
@@ -173,7 +173,7 @@ class ScriptedRelay:
         for peer in self._peers:
             peer.close()
 
-    def __enter__(self) -> ScriptedRelay:
+    def __enter__(self) -> Self:
         self._start(self._accept)
         return self
 

@@ -57,8 +57,8 @@ def _require(code: int, sock: socket.socket, wait: Wait) -> None:
 def _outcome(sock: socket.socket, wait: Wait) -> int:
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
-    while (left := wait.remaining()) > 0:
-        if poll.poll(left * 1000):
+    while (pause := wait.pause()) > 0:
+        if poll.poll(pause * 1000):
             return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     return errno.ETIMEDOUT
 

@@ -7,6 +7,7 @@ that was learnt before it counts after it (RFC 3207 §4.2).  EHLO ends its fligh
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import socket
@@ -25,7 +26,7 @@ from postroom_server.smtp.extensions import NOTHING_OFFERED, Extensions
 from postroom_server.smtp.login import log_in
 from postroom_server.smtp.resolve import RESOLVER, Endpoint, Resolver
 from postroom_server.smtp.settings import Encryption, RelaySettings
-from postroom_server.smtp.timeouts import DeadlineSource, Wait
+from postroom_server.smtp.timeouts import NOT_AT_ALL, DeadlineSource, Wait
 from postroom_server.smtp.wire import WaitEnded, Wire
 
 Step = tuple[Phase, Callable[[], None]]
@@ -96,9 +97,21 @@ class Opening:
         try:
             for phase, step in self.steps() if steps is None else steps:
                 self.take(phase, step)
+        except SessionError as error:
+            self.part(error)
+            raise
         except BaseException:
             self.close()
             raise
+
+    def part(self, error: SessionError) -> None:
+        """Close after *error*; a relay that refused us politely is told (§3.8)."""
+        dialogue = self._dialogue
+        if error.reply is not None and dialogue is not None and not dialogue.fault:
+            dialogue.deadline = NOT_AT_ALL
+            with contextlib.suppress(SessionError):
+                dialogue.say(command(Verb.QUIT), Phase.QUIT)
+        self.close()
 
     def take(self, phase: Phase, step: Callable[[], None]) -> None:
         """Take one step and time it."""

@@ -53,10 +53,10 @@ class Resolver:
         Raises `SessionError` when there are none, or none in time.
         """
         lookup = self._begin(host, port)
-        if not lookup.done.wait(wait.remaining()):
-            raise SessionError(
-                Phase.DNS, wait.reason, "the relay's name did not resolve in time"
-            )
+        while not lookup.done.wait(wait.pause()):
+            if wait.remaining() <= 0:
+                detail = "the relay's name did not resolve in time"
+                raise SessionError(Phase.DNS, wait.reason, detail)
         if lookup.problem:
             raise SessionError(Phase.DNS, FailureReason.NETWORK, lookup.problem)
         return lookup.endpoints

@@ -77,7 +77,10 @@ class Deadline:
         return Deadline(min(self.at, time.monotonic() + seconds))
 
 
+_LOOK_AGAIN = 1.0
 NO_DEADLINE = Deadline()
+NOT_AT_ALL = Deadline(-math.inf)
+"""Do what can be done without waiting."""
 DeadlineSource = Callable[[], Deadline]
 """Gives the deadline anew at each look: it may have been moved later meanwhile."""
 
@@ -94,6 +97,10 @@ class Wait:
     def remaining(self) -> float:
         """Seconds left of the sooner of time-out and deadline; never negative."""
         return max(0.0, min(self._own, self._deadline().at) - time.monotonic())
+
+    def pause(self) -> float:
+        """Seconds to sleep before looking again: deadlines may move meanwhile."""
+        return min(self.remaining(), _LOOK_AGAIN)
 
     @property
     def reason(self) -> FailureReason:

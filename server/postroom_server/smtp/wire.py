@@ -173,14 +173,10 @@ class Wire:
         if events == _IN and self.tls is not None and self.tls.pending():
             return _IN
         self._poll.modify(self._socket, events)
-        while True:
-            left = wait.remaining()
-            if left <= 0:
-                raise WaitEnded
-            # A deadline may be moved meanwhile, so it is looked at now and then.
-            ready = self._poll.poll(min(left, _LOOK_AGAIN) * 1000)
-            if ready:
+        while (pause := wait.pause()) > 0:
+            if ready := self._poll.poll(pause * 1000):
                 return ready[0][1]
+        raise WaitEnded
 
     def pending(self) -> bool:
         """Whether the relay has sent anything, or left; never waits."""
@@ -202,7 +198,6 @@ class Wire:
 
 # Of one sendmsg; the system allows 1024.
 _MAX_BUFFERS = 512
-_LOOK_AGAIN = 60.0
 
 
 def _records(pending: list[memoryview]) -> list[memoryview]:

@@ -1,0 +1,175 @@
+"""Who has a seat in a pool, and who waits for one: the state that its lock guards.
+
+A seat is taken by a session that is idle, in use or being opened.  Nothing here does
+I/O or waits, so every decision is made at once and as a whole.  A thread that waits is
+given a session, or the permission to open one; one that has stopped waiting is out of
+the queue, so nothing can be given to it and be lost.
+
+Invariant: idle + in use + opening <= max_size.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from postroom_server.smtp.pool_policy import Pooled
+from postroom_server.smtp.pool_stats import CloseReason, PoolCounts, PoolStats
+
+
+class Word(Enum):
+    """What a waiting thread can be told instead of getting a session."""
+
+    OPEN = "open one yourself"
+    CLOSED = "the pool is closed"
+
+
+Grant = Pooled | Word
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """One thread in the queue."""
+
+    granted: threading.Event = field(default_factory=threading.Event)
+    grant: Grant | None = None
+
+
+class Seats:
+    """All of a pool's state; call its methods under the pool's lock only."""
+
+    def __init__(self, max_size: int, max_waiting: int) -> None:
+        self.max_size = max_size
+        self.max_waiting = max_waiting
+        self.idle: deque[Pooled] = deque()
+        self.in_use: set[Pooled] = set()
+        self.opening = 0
+        self.waiters: deque[Waiter] = deque()
+        self.counts = PoolCounts()
+        self.generation = 0
+        self.drained_for = CloseReason.DRAINED
+        self.closed = False
+
+    @property
+    def taken(self) -> int:
+        return len(self.idle) + len(self.in_use) + self.opening
+
+    @property
+    def busy(self) -> bool:
+        """Whether any seat is taken by more than an idle session."""
+        return bool(self.in_use or self.opening)
+
+    def claim(self) -> Grant | Waiter | None:
+        """A grant, or a place in the queue, or None when the queue is full."""
+        if self.closed:
+            return Word.CLOSED
+        if not self.waiters:
+            grant = self.next_grant()
+            if grant is not None:
+                return grant
+        if len(self.waiters) >= self.max_waiting:
+            return None
+        waiter = Waiter()
+        self.waiters.append(waiter)
+        return waiter
+
+    def next_grant(self) -> Grant | None:
+        """The seat for whoever is next: the session used last, else a new one."""
+        if self.idle:
+            pooled = self.idle.pop()
+            self.in_use.add(pooled)
+            return pooled
+        if self.taken < self.max_size:
+            self.opening += 1
+            return Word.OPEN
+        return None
+
+    def leave(self, waiter: Waiter) -> Grant | None:
+        """Leave the queue; what was granted meanwhile is still the waiter's."""
+        if waiter.grant is None:
+            self.waiters.remove(waiter)
+        return waiter.grant
+
+    def take_back(self, grant: Grant | None) -> None:
+        """Undo a grant that nobody will use."""
+        if isinstance(grant, Pooled):
+            self.returned(grant)
+        elif grant is Word.OPEN:
+            self.opening_failed()
+
+    def opened(self, pooled: Pooled) -> None:
+        """An opening came to a session, which is in use at once."""
+        self.opening -= 1
+        self.in_use.add(pooled)
+        self.counts.created += 1
+
+    def opening_failed(self) -> None:
+        self.opening -= 1
+        self.serve()
+
+    def exchange(self, dead: Pooled, reason: CloseReason) -> Grant:
+        """Another grant for the seat of a session that proved dead."""
+        self.in_use.discard(dead)
+        self.counts.closed_by[reason] += 1
+        grant = self.next_grant()
+        assert grant is not None, "the dead session's seat is free"
+        return grant
+
+    def returned(self, pooled: Pooled) -> None:
+        """A session is free again: it goes to the first who waits, else to rest."""
+        self.in_use.discard(pooled)
+        self.idle.append(pooled)
+        self.serve()
+
+    def gone(self, pooled: Pooled, reason: CloseReason) -> None:
+        """A session in use was closed."""
+        self.in_use.discard(pooled)
+        self.counts.closed_by[reason] += 1
+        self.serve()
+
+    def serve(self) -> None:
+        """Grant seats to those who wait, in the order in which they came."""
+        while self.waiters and (grant := self.next_grant()) is not None:
+            self.tell(self.waiters.popleft(), grant)
+
+    def withdraw(self, pooled: Pooled) -> None:
+        """Take an idle session out for upkeep; it counts as in use."""
+        self.idle.remove(pooled)
+        self.in_use.add(pooled)
+
+    def drain(self, reason: CloseReason) -> list[Pooled]:
+        """Take all idle sessions out; the others are not to come back."""
+        self.generation += 1
+        self.drained_for = reason
+        drained = list(self.idle)
+        self.idle.clear()
+        self.in_use.update(drained)
+        return drained
+
+    def close(self) -> None:
+        """Turn away all who wait and all who come."""
+        self.closed = True
+        while self.waiters:
+            self.tell(self.waiters.popleft(), Word.CLOSED)
+
+    @staticmethod
+    def tell(waiter: Waiter, grant: Grant) -> None:
+        waiter.grant = grant
+        waiter.granted.set()
+
+    def stats(self) -> PoolStats:
+        counts = self.counts
+        return PoolStats(
+            max_size=self.max_size,
+            idle=len(self.idle),
+            in_use=len(self.in_use),
+            opening=self.opening,
+            waiting=len(self.waiters),
+            created=counts.created,
+            reused=counts.reused,
+            closed=counts.closed_by.total(),
+            closed_by=dict(counts.closed_by),
+            wait_timeouts=counts.wait_timeouts,
+        )
