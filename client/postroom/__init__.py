@@ -1,1 +1,96 @@
-"""Client of the Postroom e-mail delivery service."""
+"""Client of the Postroom e-mail delivery service.
+
+Begin with `Client`; what it takes is in `postroom.arguments` and `postroom.messages`,
+what it gives back in `postroom.results` and `postroom.reports`, what it raises in
+`postroom.errors`.
+"""
+
+from __future__ import annotations
+
+from postroom.client import Client
+from postroom.errors import (
+    Conflict,
+    DeadlineExceeded,
+    DeliveryFailed,
+    FailedPrecondition,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    PostroomError,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+    Violation,
+)
+from postroom.messages import Attachment, Mailbox, RetryPolicy
+from postroom.reports import ConnectionReport, ServerInfo, Stats
+from postroom.results import (
+    Attempt,
+    Cancellation,
+    Delivery,
+    DeliveryResult,
+    RecipientFailure,
+    RecipientResult,
+    SmtpReply,
+    ValidationReport,
+)
+from postroom.words import (
+    AttemptOutcome,
+    CancelOutcome,
+    Completion,
+    DeliveryView,
+    FailureReason,
+    Health,
+    OnUncertain,
+    Phase,
+    RecipientStatus,
+    Settlement,
+    Status,
+)
+
+__all__ = [
+    "Attachment",
+    "Attempt",
+    "AttemptOutcome",
+    "CancelOutcome",
+    "Cancellation",
+    "Client",
+    "Completion",
+    "Conflict",
+    "ConnectionReport",
+    "DeadlineExceeded",
+    "Delivery",
+    "DeliveryFailed",
+    "DeliveryResult",
+    "DeliveryView",
+    "FailedPrecondition",
+    "FailureReason",
+    "Health",
+    "InternalError",
+    "InvalidRequest",
+    "Mailbox",
+    "NotFound",
+    "OnUncertain",
+    "Overloaded",
+    "PermissionDenied",
+    "Phase",
+    "PostroomError",
+    "RecipientFailure",
+    "RecipientResult",
+    "RecipientStatus",
+    "ResourceExhausted",
+    "RetryPolicy",
+    "ServerInfo",
+    "Settlement",
+    "SmtpReply",
+    "Stats",
+    "Status",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "ValidationReport",
+    "Violation",
+]

@@ -1,0 +1,179 @@
+"""Arguments into requests of the contract; shared by every kind of client.
+
+`InvalidRequest` is raised for all problems at once, before any call is made;
+`TypeError` for an argument that there is not.  *now* is what spans of time count from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from postroom._convert import number_of
+from postroom._message import message_of
+from postroom._problems import Problems, duration
+from postroom.arguments import ListArguments, RetryArguments, SendArguments
+from postroom.messages import RetryPolicy
+from postroom.results import Delivery, DeliveryResult
+from postroom.v1 import delivery_pb2, delivery_requests_pb2, send_pb2
+from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
+
+DeliveryLike = str | Delivery | DeliveryResult
+PAGE_SIZE = 50
+
+
+def send_request(given: SendArguments, now: datetime) -> send_pb2.SendMessageRequest:
+    """The request that *given* asks for.
+
+    Raises `OSError` for a file that can't be read.
+    """
+    check_names(given, SendArguments)
+    problems = Problems()
+    uncertain = problems.word("on_uncertain", OnUncertain, given.get("on_uncertain"))
+    request = send_pb2.SendMessageRequest(
+        message=message_of(given, problems),
+        relay=relay_name(given.get("relay")),
+        request_id=_request_id(given),
+        completion=_completion(given, problems),
+        wait_timeout=duration(given.get("wait_timeout")),
+        retry=_retry_policy(given.get("retry")),
+        on_uncertain=number_of(uncertain, send_pb2.OnUncertain.DESCRIPTOR),
+        expire_at=problems.instant("expire_at", given.get("expire_at"), now),
+        all_recipients_or_none=given.get("all_recipients_or_none", False),
+    )
+    problems.raise_any()
+    return request
+
+
+def retry_request(
+    delivery: DeliveryLike, given: RetryArguments, now: datetime
+) -> delivery_requests_pb2.RetryDeliveryRequest:
+    """Asks to go on with *delivery*."""
+    check_names(given, RetryArguments)
+    problems = Problems()
+    settlement = problems.word("settlement", Settlement, given.get("settlement"))
+    request = delivery_requests_pb2.RetryDeliveryRequest(
+        delivery=delivery_name(delivery),
+        settlement=number_of(settlement, delivery_requests_pb2.Settlement.DESCRIPTOR),
+        completion=_completion(given, problems),
+        wait_timeout=duration(given.get("wait_timeout")),
+        expire_at=problems.instant("expire_at", given.get("expire_at"), now),
+        request_id=_request_id(given),
+        recipients=given.get("recipients", ()),
+    )
+    problems.raise_any()
+    return request
+
+
+def cancel_request(
+    delivery: DeliveryLike, request_id: str | None
+) -> delivery_requests_pb2.CancelDeliveryRequest:
+    """Asks to take *delivery* back."""
+    return delivery_requests_pb2.CancelDeliveryRequest(
+        delivery=delivery_name(delivery), request_id=request_id or _new_request_id()
+    )
+
+
+def get_request(
+    delivery: DeliveryLike | None, request_id: str | None
+) -> delivery_requests_pb2.GetDeliveryRequest:
+    """Asks for one delivery, by one of its two names."""
+    if delivery is not None and request_id is None:
+        name = delivery_name(delivery)
+        return delivery_requests_pb2.GetDeliveryRequest(delivery=name)
+    if delivery is None and request_id is not None:
+        return delivery_requests_pb2.GetDeliveryRequest(request_id=request_id)
+    raise TypeError("give either a delivery or a request_id")
+
+
+def list_request(
+    given: ListArguments, now: datetime
+) -> delivery_requests_pb2.ListDeliveriesRequest:
+    """Asks for the first page of the deliveries that meet the conditions *given*."""
+    check_names(given, ListArguments)
+    problems = Problems()
+    view = problems.word("view", DeliveryView, given.get("view"))
+    request = delivery_requests_pb2.ListDeliveriesRequest(
+        page_size=given.get("page_size", PAGE_SIZE),
+        filter=_filter(given, problems, now),
+        view=number_of(view, delivery_requests_pb2.DeliveryView.DESCRIPTOR),
+    )
+    problems.raise_any()
+    return request
+
+
+def delivery_name(delivery: DeliveryLike) -> str:
+    """The whole name of *delivery*, of which the last part is enough."""
+    match delivery:
+        case Delivery():
+            return delivery.name
+        case DeliveryResult():
+            return delivery.delivery
+        case _:
+            return delivery if "/" in delivery else f"deliveries/{delivery}"
+
+
+def relay_name(relay: str | None) -> str:
+    """The whole name of *relay*, of which the last part is enough; empty for None."""
+    if not relay or "/" in relay:
+        return relay or ""
+    return f"relays/{relay}"
+
+
+def check_names(given: Mapping[str, object], declared: type) -> None:
+    """Raise `TypeError` for an argument that *declared*, a TypedDict, has not."""
+    for name in sorted(given.keys() - declared.__annotations__.keys()):
+        raise TypeError(f"there is no argument {name!r}")
+
+
+def _filter(
+    given: ListArguments, problems: Problems, now: datetime
+) -> delivery_requests_pb2.DeliveryFilter:
+    wanted = given.get("statuses", ())
+    since, until = given.get("accepted_from"), given.get("accepted_before")
+    return delivery_requests_pb2.DeliveryFilter(
+        statuses=_statuses((wanted,) if isinstance(wanted, str) else wanted, problems),
+        relay=relay_name(given.get("relay")),
+        recipient=given.get("recipient", ""),
+        message_id=given.get("message_id", ""),
+        accepted_from=problems.instant("filter.accepted_from", since, now),
+        accepted_before=problems.instant("filter.accepted_before", until, now),
+    )
+
+
+def _statuses(wanted: Iterable[str], problems: Problems) -> list[Any]:
+    return [
+        number_of(
+            problems.word(f"filter.statuses[{place}]", Status, status),
+            delivery_pb2.DeliveryStatus.DESCRIPTOR,
+        )
+        for place, status in enumerate(wanted)
+    ]
+
+
+def _completion(given: SendArguments | RetryArguments, problems: Problems) -> Any:  # noqa: ANN401  see number_of
+    word = problems.word("completion", Completion, given.get("completion"))
+    return number_of(word, send_pb2.Completion.DESCRIPTOR)
+
+
+def _retry_policy(given: bool | RetryPolicy | None) -> send_pb2.RetryPolicy | None:  # noqa: FBT001  as callers give it
+    if given is None or given is True:
+        return None
+    policy = given or RetryPolicy(disabled=True)
+    return send_pb2.RetryPolicy(
+        disabled=policy.disabled,
+        quick_delays=filter(None, map(duration, policy.quick_delays)),
+        min_delay=duration(policy.min_delay),
+        max_delay=duration(policy.max_delay),
+        max_attempts=policy.max_attempts,
+    )
+
+
+def _request_id(given: SendArguments | RetryArguments) -> str:
+    return given.get("request_id") or _new_request_id()
+
+
+def _new_request_id() -> str:
+    return str(uuid4())

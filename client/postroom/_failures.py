@@ -1,0 +1,193 @@
+"""What a failed call means: gRPC's status and its details into our errors.
+
+Pure.  An error that carries an `ErrorInfo` of domain "postroom" was made by the
+service, which then sent nothing.  Any other was made on the way, and leaves that open;
+its message says so, and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+
+from postroom import errors
+from postroom._retry import Hint
+from postroom.errors import ErrorDetails, PostroomError, Violation
+
+DOMAIN = "postroom"
+STATUS_DETAILS = "grpc-status-details-bin"
+PUSHBACK = "grpc-retry-pushback-ms"
+
+_OVERLOADED = frozenset({"OVERLOADED", "DRAINING", "NOT_READY"})
+_KINDS: dict[str, type[PostroomError]] = {
+    "INVALID_ARGUMENT": errors.InvalidRequest,
+    "OUT_OF_RANGE": errors.InvalidRequest,
+    "NOT_FOUND": errors.NotFound,
+    "ALREADY_EXISTS": errors.Conflict,
+    "ABORTED": errors.Conflict,
+    "FAILED_PRECONDITION": errors.FailedPrecondition,
+    "RESOURCE_EXHAUSTED": errors.ResourceExhausted,
+    "UNAVAILABLE": errors.Unavailable,
+    "DEADLINE_EXCEEDED": errors.DeadlineExceeded,
+    "UNAUTHENTICATED": errors.Unauthenticated,
+    "PERMISSION_DENIED": errors.PermissionDenied,
+    "UNIMPLEMENTED": errors.Unimplemented,
+    "INTERNAL": errors.InternalError,
+    "UNKNOWN": errors.InternalError,
+    "DATA_LOSS": errors.InternalError,
+}
+# What the library says where a connection can't be made, and how we say it.
+_CAUSES = (
+    (re.compile("Connection refused", re.IGNORECASE), "connection refused"),
+    (re.compile("No such file or directory", re.IGNORECASE), "no such socket"),
+    (re.compile("DNS resolution failed", re.IGNORECASE), "the name does not resolve"),
+    (re.compile("Network is unreachable", re.IGNORECASE), "network unreachable"),
+    (re.compile("No route to host", re.IGNORECASE), "no route to it"),
+    (re.compile("connect(?:ion)? .*time", re.IGNORECASE), "no answer in time"),
+)
+
+Detail = TypeVar("Detail", bound=Message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How a call ended, as the library tells it."""
+
+    code: str
+    text: str
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The call that failed; *request_id* is empty where it changes nothing.
+
+    *in_doubt*: an attempt of it may have reached the service, which never answered.
+    """
+
+    target: str
+    request_id: str = ""
+    in_doubt: bool = False
+
+
+def hint_of(failure: Failure) -> Hint:
+    """What *failure* says about calling again."""
+    pushback = _pushback(failure)
+    retry_after = pushback if pushback is not None else _retry_delay(failure)
+    never = pushback is not None and pushback < 0
+    return Hint(
+        unavailable=failure.code == "UNAVAILABLE",
+        retry_after=None if never else retry_after,
+        never=never,
+    )
+
+
+def leaves_doubt(failure: Failure) -> bool:
+    """Whether the service may have taken the request in spite of *failure*."""
+    return _our_info(failure) is None and not _never_left(failure)
+
+
+def error_of(failure: Failure, asked: Asked) -> PostroomError:
+    """The error to raise for *failure*."""
+    info = _our_info(failure)
+    known = ErrorDetails(
+        code=failure.code,
+        reason=info.reason if info else "",
+        metadata=dict(info.metadata) if info else {},
+        request_id=asked.request_id,
+        retry_after=hint_of(failure).retry_after,
+        violations=tuple(_violations(failure)),
+        nothing_sent=not asked.in_doubt,
+    )
+    kind = _KINDS.get(failure.code, PostroomError)
+    if known.reason in _OVERLOADED:
+        kind = errors.Overloaded
+    text = (failure.text if info else _explained(failure, asked)) or failure.code
+    return kind(text + _advice(asked), known)
+
+
+def _explained(failure: Failure, asked: Asked) -> str:
+    """What happened on the way."""
+    if failure.code == "UNAVAILABLE":
+        return _unreachable(failure.text, asked.target)
+    if failure.code == "DEADLINE_EXCEEDED":
+        return f"no answer from {asked.target} in the time given"
+    if failure.code == "UNIMPLEMENTED":
+        return f"{asked.target} does not offer this: {failure.text}"
+    return f"{asked.target}: {failure.text or failure.code}"
+
+
+def _advice(asked: Asked) -> str:
+    """What to do where it is not known whether the service took the request."""
+    if not (asked.request_id and asked.in_doubt):
+        return ""
+    return (
+        "; whether the request was taken is not known: repeat it with"
+        f" request_id={asked.request_id!r}, which can't send anything twice"
+    )
+
+
+def _unreachable(text: str, target: str) -> str:
+    cause = _cause(text)
+    if cause:
+        return f"no Postroom service at {target} ({cause})"
+    return f"the connection to {target} failed: {text}"
+
+
+def _never_left(failure: Failure) -> bool:
+    return failure.code == "UNAVAILABLE" and _cause(failure.text) is not None
+
+
+def _cause(text: str) -> str | None:
+    """Why no connection could be made, if that is what *text* says."""
+    return next((cause for pattern, cause in _CAUSES if pattern.search(text)), None)
+
+
+def _our_info(failure: Failure) -> error_details_pb2.ErrorInfo | None:
+    info = _find(_details(failure), error_details_pb2.ErrorInfo())
+    return info if info and info.domain == DOMAIN else None
+
+
+def _details(failure: Failure) -> status_pb2.Status:
+    status = status_pb2.Status()
+    for key, value in failure.trailers:
+        if key == STATUS_DETAILS and isinstance(value, bytes):
+            try:
+                status.ParseFromString(value)
+            except DecodeError:
+                return status_pb2.Status()
+    return status
+
+
+def _find(status: status_pb2.Status, wanted: Detail) -> Detail | None:
+    for detail in status.details:
+        if detail.Is(wanted.DESCRIPTOR) and detail.Unpack(wanted):
+            return wanted
+    return None
+
+
+def _violations(failure: Failure) -> Iterable[Violation]:
+    found = _find(_details(failure), error_details_pb2.BadRequest())
+    for violation in found.field_violations if found else ():
+        yield Violation(violation.field, violation.description)
+
+
+def _retry_delay(failure: Failure) -> float | None:
+    found = _find(_details(failure), error_details_pb2.RetryInfo())
+    if found is None or not found.HasField("retry_delay"):
+        return None
+    return float(found.retry_delay.seconds + found.retry_delay.nanos / 1e9)
+
+
+def _pushback(failure: Failure) -> float | None:
+    """Seconds from the trailer; what can't be read means never, as in gRFC A6."""
+    for key, value in failure.trailers:
+        if key == PUSHBACK:
+            text = value.decode(errors="replace") if isinstance(value, bytes) else value
+            return int(text) / 1000 if re.fullmatch(r"\d{1,9}", text) else -1.0
+    return None

@@ -1,0 +1,99 @@
+"""The named arguments of calls, declared once for every kind of client.
+
+Durations are in seconds or `timedelta`; times are `datetime` with a time zone, or a
+span from now.  *timeout* bounds the whole call, retries included; without it the
+client's own does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from postroom.messages import (
+    Addresses,
+    AddressLike,
+    AttachmentLike,
+    Headers,
+    RetryPolicy,
+    Seconds,
+)
+from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
+
+
+class MailArguments(TypedDict, total=False):
+    """The parts of a mail.
+
+    Addresses are "ada@example.com", "Ada Lovelace <ada@example.com>" or a `Mailbox`,
+    one or several.  Attachments are `Attachment` or paths of files to read.
+    """
+
+    to: Addresses
+    cc: Addresses
+    bcc: Addresses
+    subject: str
+    text: str
+    html: str
+    from_: AddressLike
+    sender: AddressLike
+    reply_to: Addresses
+    attachments: Iterable[AttachmentLike]
+    headers: Headers
+    message_id: str
+    envelope_from: str
+
+
+class SendArguments(MailArguments, total=False):
+    """A mail and what to do with it.
+
+    *relay* is a name, "main" or "relays/main".  *request_id* makes repeating the call
+    safe; one is made up where none is given.  *completion* is when to answer, at the
+    latest after *wait_timeout*.  *retry* False makes one attempt and no more.  Nothing
+    is begun after *expire_at*, a time or a span from now (with a span, a call repeated
+    by hand is not the same call).  *timeout* bounds the call, in seconds.
+    """
+
+    relay: str
+    request_id: str
+    completion: Completion | str
+    wait_timeout: Seconds
+    retry: bool | RetryPolicy
+    on_uncertain: OnUncertain | str
+    expire_at: datetime | timedelta
+    all_recipients_or_none: bool
+    timeout: Seconds
+
+
+class RetryArguments(TypedDict, total=False):
+    """How to go on with a delivery.
+
+    *settlement* is what became of uncertain recipients; *recipients*, by the address
+    as it was given, narrows the call to these.
+    """
+
+    settlement: Settlement | str
+    recipients: Iterable[str]
+    completion: Completion | str
+    wait_timeout: Seconds
+    expire_at: datetime | timedelta
+    request_id: str
+    timeout: Seconds
+
+
+class ListArguments(TypedDict, total=False):
+    """Which deliveries to list: all conditions that are given must hold.
+
+    *view* is how much of each to get, "full" for recipients and attempts too;
+    *page_size* how many to fetch at once.
+    """
+
+    statuses: Status | str | Iterable[Status | str]
+    relay: str
+    recipient: str
+    message_id: str
+    accepted_from: datetime
+    accepted_before: datetime
+    view: DeliveryView | str
+    page_size: int
+    timeout: Seconds
