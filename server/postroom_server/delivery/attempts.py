@@ -7,6 +7,7 @@ costs no attempt: as long as no end of data was written to it, or when the relay
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -95,9 +96,11 @@ def _over_a_session(
 ) -> tuple[Course, bool]:
     """How it went, and whether a fresh session should be tried in place of this."""
     try:
-        with relay.pool.session(control, fresh=fresh) as session:
+        began = time.monotonic()
+        with relay.pool.session(lambda: control.deadline, fresh=fresh) as session:
             relay.watch.worked()
-            return _transact(session, mailing, control)
+            waited = _waited(session, time.monotonic() - began)
+            return _transact(session, mailing, control, waited)
     except SessionError as failure:
         return _without_a_session(relay, mailing, failure), False
 
@@ -115,8 +118,18 @@ def _without_a_session(relay: Relay, mailing: Mailing, failure: SessionError) ->
     )
 
 
+def _waited(session: Session, seconds: float) -> tuple[PhaseTiming, ...]:
+    """The steps until *session* was ours; *seconds* in all."""
+    steps = () if session.reused else session.opening
+    spent = sum(step.seconds for step in steps)
+    return (PhaseTiming(Phase.POOL, max(0.0, seconds - spent)), *steps)
+
+
 def _transact(
-    session: Session, mailing: Mailing, control: AttemptControl
+    session: Session,
+    mailing: Mailing,
+    control: AttemptControl,
+    waited: tuple[PhaseTiming, ...],
 ) -> tuple[Course, bool]:
     offer = mailing.offer(smtputf8=session.extensions.smtputf8)
     facts = Course(
@@ -125,7 +138,7 @@ def _transact(
         remote=session.link.remote,
         tls_version=session.link.tls_version,
         session_reused=session.reused > 0,
-        timings=session.take_timings(),
+        timings=waited,
     )
     if offer.transaction is None:
         return facts, False

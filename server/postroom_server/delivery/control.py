@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from enum import Enum
 
-from postroom_server.smtp.timeouts import NO_DEADLINE, Deadline
+from postroom_server.smtp.timeouts import NO_DEADLINE, NOT_AT_ALL, Deadline
 
 
 class Stage(Enum):
@@ -44,6 +44,8 @@ class AttemptControl:
     @property
     def deadline(self) -> Deadline:
         """Until when the steps before the end of data may last, asked each time."""
+        if self._stage is Stage.CALLED_OFF:
+            return NOT_AT_ALL
         limit = self._limit()
         return NO_DEADLINE if limit is None else Deadline(limit)
 

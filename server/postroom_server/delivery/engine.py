@@ -22,6 +22,7 @@ from postroom_server.delivery.recovery import Recovered, recover
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.reopening import RetryRequest
 from postroom_server.delivery.sending import Answer, Sending
+from postroom_server.delivery.statistics import Statistics
 from postroom_server.delivery.upkeep import Upkeep
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import WaitRoom
@@ -30,6 +31,7 @@ from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import Draining
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.stats import StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.store import DeliveryQuery, Outbox, Retention
@@ -50,6 +52,7 @@ class EngineParts:
     clock: Clock
     limits: Limits
     observer: Observer
+    statistics: Statistics
     waiting_per_relay: int = 64
 
 
@@ -60,12 +63,14 @@ class DeliveryEngine:
         self.relays = parts.relays
         self.limits = parts.limits
         self.outbox = parts.outbox
+        self.waiting_per_relay = parts.waiting_per_relay
+        self._statistics = parts.statistics
+        self._waits = waits = WaitRoom(parts.waiting_per_relay)
         self._clock = parts.clock
         self._marks = parts.marks
         self._closing = threading.Event()
         self._draining = False
         self._under_way = UnderWay()
-        waits = WaitRoom(parts.waiting_per_relay)
         self._lanes = {r.id: Lane(r.id, r.settings.pool.max_size) for r in parts.relays}
         self._dispatcher = Dispatcher(
             parts.outbox, parts.clock, self._lanes, self._resumes_in
@@ -151,6 +156,18 @@ class DeliveryEngine:
             found.watch.worked()
             self._dispatcher.wake()
         return report
+
+    def stats(
+        self, relay: str, *, include_relays: bool, include_latencies: bool
+    ) -> StatsReport:
+        """The numbers, of *relay* or of all; raises `RelayNotFound`."""
+        return self._statistics.report(
+            relay, include_relays=include_relays, include_latencies=include_latencies
+        )
+
+    def waiting(self, relay: str) -> int:
+        """How many callers wait for *relay* (a bare id) at present."""
+        return self._waits.count(relay)
 
     def drain(self, grace: float) -> bool:
         """Take no new mail, let attempts finish within *grace* seconds.

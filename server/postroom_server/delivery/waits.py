@@ -61,6 +61,11 @@ class WaitRoom:
         with self._lock:
             return self._by_relay[relay] < self._per_relay
 
+    def count(self, relay: str) -> int:
+        """How many callers wait for *relay*."""
+        with self._lock:
+            return self._by_relay[relay]
+
     def enter(self, delivery_id: str, relay: str, limit: float) -> Wait:
         """Begin to wait; raises `Overloaded` when too many wait for *relay*."""
         wait = Wait(delivery_id, relay, limit)

@@ -11,13 +11,13 @@ import structlog
 
 from postroom_server.domain.attempt import Attempt, AttemptOutcome
 from postroom_server.domain.clock import Instant, after
-from postroom_server.domain.delivery import Delivery, RecipientStatus
+from postroom_server.domain.delivery import Delivery, Recipient, RecipientStatus
 from postroom_server.domain.transitions import (
     Change,
     Fate,
     begin_attempt,
     finish_attempt,
-    settle_open,
+    settle,
 )
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
 from postroom_server.outbox.rows import FRESH, ORDER, RETRY, merged, rows_of_change
@@ -31,7 +31,6 @@ MOST_ROUNDS = 8
 UNREADABLE_PAUSE = 3600.0
 """For so many seconds a delivery that can't be read is out of the lane's way."""
 
-_EXPIRED = Fate(status=RecipientStatus.EXPIRED, detail="expired")
 _log = structlog.get_logger()
 
 Stored = tuple[Any, Any]
@@ -39,14 +38,19 @@ Stored = tuple[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A delivery whose attempt has begun, and its content, not decoded yet."""
+class Taken:
+    """A step that claiming took, and the content of its delivery, not decoded yet."""
 
-    delivery: Delivery
+    change: Change
     stored: Stored
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether an attempt began, rather than that the delivery had expired."""
+        return self.change.after.leased_at is not None
 
-class Claim(Work[Sequence[Begun]]):
+
+class Claim(Work[Sequence[Taken]]):
     """Begin attempts on what is due in one lane of one relay."""
 
     def __init__(self, relay: str, now: Instant, *, retries: bool, limit: int) -> None:
@@ -55,39 +59,38 @@ class Claim(Work[Sequence[Begun]]):
         self._now = now
         self._limit = limit
 
-    def perform(self, connection: sqlite3.Connection, /) -> Sequence[Begun]:
-        begun: list[Begun] = []
+    def perform(self, connection: sqlite3.Connection, /) -> Sequence[Taken]:
+        taken: list[Taken] = []
+        wanted = self._limit
         for _ in range(MOST_ROUNDS):
-            wanted = self._limit - len(begun)
             found = connection.execute(
                 statement("due_deliveries"), (*self._lane, wanted)
             ).fetchall()
-            begun += self._begin(connection, found)
-            if len(found) < wanted or len(begun) == self._limit:
+            taken += self._take(connection, found)
+            expected, wanted = wanted, self._limit - sum(t.is_begun for t in taken)
+            if len(found) < expected or not wanted:
                 break
-        return begun
+        return taken
 
-    def undone(self, result: Sequence[Begun]) -> Sequence[Work[Any]]:
-        return [Save(_lost(one.delivery, self._now)) for one in result]
+    def undone(self, result: Sequence[Taken], /) -> Sequence[Work[Any]]:
+        begun = (taken.change.after for taken in result if taken.is_begun)
+        return [Save(_lost(delivery, self._now)) for delivery in begun]
 
-    def _begin(
+    def _take(
         self, connection: sqlite3.Connection, found: Sequence[tuple[Any, ...]]
-    ) -> list[Begun]:
-        changes, begun = [], []
+    ) -> Sequence[Taken]:
+        taken = []
         for row in found:
             delivery = self._read(connection, row)
-            if delivery is None:
-                continue
-            change = self._step(delivery)
-            changes.append(change)
-            if change.after.leased_at is not None:
-                begun.append(Begun(change.after, (row[10], row[11])))
-        _write(connection, changes)
-        return begun
+            if delivery is not None:
+                taken.append(Taken(self._step(delivery), (row[10], row[11])))
+        _write(connection, [one.change for one in taken])
+        return taken
 
     def _step(self, delivery: Delivery) -> Change:
         if delivery.expire_at <= self._now:
-            return settle_open(delivery, _EXPIRED, self._now)
+            fates = {r.wire: _expired(r) for r in delivery.open_recipients}
+            return settle(delivery, fates, self._now)
         return begin_attempt(delivery, self._now)
 
     def _read(
@@ -100,6 +103,16 @@ class Claim(Work[Sequence[Begun]]):
             later = after(self._now, UNREADABLE_PAUSE)
             connection.execute(statement("put_off"), (later, row[0]))
             return None
+
+
+def _expired(recipient: Recipient) -> Fate:
+    """The end of its time; what the relay said of it last stays."""
+    return Fate(
+        status=RecipientStatus.EXPIRED,
+        reason=recipient.reason,
+        reply=recipient.reply,
+        detail="expired",
+    )
 
 
 def _lost(delivery: Delivery, now: Instant) -> Change:

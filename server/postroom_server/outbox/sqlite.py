@@ -24,7 +24,7 @@ import structlog
 
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.transitions import Change
-from postroom_server.outbox.claims import Begun, Claim
+from postroom_server.outbox.claims import Claim, Taken
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.connecting import connect_reader, connect_writer
 from postroom_server.outbox.content import decode_content
@@ -106,14 +106,20 @@ class SqliteOutbox(Reading):
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
         work = Accept(change, content, request, self._clock.now())
-        return self._committer.run(work)
+        used = self._committer.run(work)
+        if used is None:
+            self._tell(change)
+        return used
 
     def claim(
         self, relay: str, now: Instant, *, retries: bool, limit: int
     ) -> Sequence[Claimed]:
         """Begin attempts on what is due; see `Outbox.claim`."""
         work = Claim(relay, now, retries=retries, limit=limit)
-        return [_claimed(begun) for begun in self._committer.run(work)]
+        taken = self._committer.run(work)
+        for one in taken:
+            self._tell(one.change)
+        return [_claimed(one) for one in taken if one.is_begun]
 
     def save(
         self,
@@ -124,7 +130,10 @@ class SqliteOutbox(Reading):
     ) -> bool:
         """Store a change; see `Outbox.save`."""
         work = Save(change, request, self._clock.now())
-        return self._committer.run(work.forgetting() if forget_request else work)
+        stored = self._committer.run(work.forgetting() if forget_request else work)
+        if stored:
+            self._tell(change)
+        return stored
 
     def remember(self, request: RequestRecord) -> RequestRecord | None:
         """Use a request id without a change; see `Outbox.remember`."""
@@ -139,6 +148,13 @@ class SqliteOutbox(Reading):
         self._readers.close()
         self._committer.close()
         self._lock.release()
+
+    def _tell(self, change: Change) -> None:
+        try:
+            self._on_stored(change)
+        except Exception:
+            # What is stored is stored: no listener may make it look otherwise.
+            _log.exception("a listener failed", delivery=change.after.id)
 
 
 def _writer(path: Path, clock: Clock) -> Writer:
@@ -155,7 +171,7 @@ def _writer(path: Path, clock: Clock) -> Writer:
         raise StoreForeign(f"{path} can't be opened as a store: {error}") from error
 
 
-def _claimed(begun: Begun) -> Claimed:
-    form, data = begun.stored
+def _claimed(taken: Taken) -> Claimed:
+    form, data = taken.stored
     content = None if data is None else decode_content(form, data)
-    return Claimed(begun.delivery, content)
+    return Claimed(taken.change.after, content)
