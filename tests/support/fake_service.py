@@ -1,0 +1,174 @@
+"""A Postroom service that answers what it is told to: real gRPC on the loopback.
+
+Each method answers from its script, one entry for each call; without a script it gives
+an empty answer.  An entry is a response, a `Refusal`, or a function of the request.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from postroom.v1 import (
+    connection_pb2,
+    delivery_requests_pb2,
+    send_pb2,
+    server_info_pb2,
+    stats_pb2,
+)
+from postroom.v1.delivery_service_pb2_grpc import (
+    DeliveryServiceServicer,
+    add_DeliveryServiceServicer_to_server,
+)
+
+PATIENCE = 10.0
+_RESPONSES: dict[str, type[Message]] = {
+    "SendMessage": send_pb2.SendMessageResponse,
+    "GetDelivery": delivery_requests_pb2.GetDeliveryResponse,
+    "ListDeliveries": delivery_requests_pb2.ListDeliveriesResponse,
+    "CancelDelivery": delivery_requests_pb2.CancelDeliveryResponse,
+    "RetryDelivery": delivery_requests_pb2.RetryDeliveryResponse,
+    "TestConnection": connection_pb2.TestConnectionResponse,
+    "GetStats": stats_pb2.GetStatsResponse,
+    "GetServerInfo": server_info_pb2.GetServerInfoResponse,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An error; with an empty *reason* it has no `ErrorInfo`, as a proxy's has none."""
+
+    code: grpc.StatusCode
+    text: str = "refused"
+    reason: str = ""
+    domain: str = "postroom"
+    metadata: dict[str, str] = field(default_factory=dict)
+    violations: tuple[tuple[str, str], ...] = ()
+    retry_after: float | None = None
+    pushback: str | None = None
+
+    def abort(self, context: grpc.ServicerContext) -> None:
+        trailers: list[tuple[str, str | bytes]] = []
+        if self.pushback is not None:
+            trailers.append(("grpc-retry-pushback-ms", self.pushback))
+        trailers.append(("grpc-status-details-bin", self.status()))
+        context.set_trailing_metadata(tuple(trailers))
+        context.abort(self.code, self.text)
+
+    def status(self) -> bytes:
+        status = status_pb2.Status(code=self.code.value[0], message=self.text)
+        for detail in self._details():
+            packed = Packed()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return status.SerializeToString()
+
+    def _details(self) -> Iterator[Message]:
+        if self.reason:
+            yield error_details_pb2.ErrorInfo(
+                reason=self.reason, domain=self.domain, metadata=self.metadata
+            )
+        if self.violations:
+            wrong = error_details_pb2.BadRequest()
+            for path, description in self.violations:
+                wrong.field_violations.add(field=path, description=description)
+            yield wrong
+        if self.retry_after is not None:
+            delay = Duration()
+            delay.FromMilliseconds(round(self.retry_after * 1000))
+            yield error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+Answer = Message | Refusal | Callable[[Any], Message]
+
+
+class FakeService(DeliveryServiceServicer):
+    """Keeps what it was asked; safe to ask from any thread."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.health: dict[str, int] = {"": 1}
+        self.target = ""
+        self.stopping = threading.Event()
+        self._scripts: dict[str, deque[Answer]] = defaultdict(deque)
+
+    def script(self, method: str, *answers: Answer) -> None:
+        """The next calls of *method* get *answers*."""
+        self._scripts[method].extend(answers)
+
+    def hang(self, request: object) -> Message:
+        """An answer that does not come before the service stops."""
+        del request
+        self.stopping.wait(PATIENCE)
+        return send_pb2.SendMessageResponse()
+
+    def SendMessage(self, request, context):  # noqa: N802
+        return self._answer("SendMessage", request, context)
+
+    def GetDelivery(self, request, context):  # noqa: N802
+        return self._answer("GetDelivery", request, context)
+
+    def ListDeliveries(self, request, context):  # noqa: N802
+        return self._answer("ListDeliveries", request, context)
+
+    def CancelDelivery(self, request, context):  # noqa: N802
+        return self._answer("CancelDelivery", request, context)
+
+    def RetryDelivery(self, request, context):  # noqa: N802
+        return self._answer("RetryDelivery", request, context)
+
+    def TestConnection(self, request, context):  # noqa: N802
+        return self._answer("TestConnection", request, context)
+
+    def GetStats(self, request, context):  # noqa: N802
+        return self._answer("GetStats", request, context)
+
+    def GetServerInfo(self, request, context):  # noqa: N802
+        return self._answer("GetServerInfo", request, context)
+
+    def _answer(self, method: str, request: Any, context: Any) -> Message:
+        self.requests.append(request)
+        script = self._scripts[method]
+        answer = script.popleft() if script else _RESPONSES[method]()
+        if isinstance(answer, Refusal):
+            answer.abort(context)
+        return answer(request) if callable(answer) else answer
+
+    def check_health(self, name: bytes, context: Any) -> bytes:
+        """grpc.health.v1, as bytes."""
+        status = self.health.get(name[2:].decode())
+        if status is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return bytes((0x08, status))
+
+
+@contextmanager
+def serving(target: str = "127.0.0.1:0") -> Iterator[FakeService]:
+    """A service that listens for the length of a ``with`` block."""
+    service = FakeService()
+    health = grpc.method_handlers_generic_handler(
+        "grpc.health.v1.Health",
+        {"Check": grpc.unary_unary_rpc_method_handler(service.check_health)},
+    )
+    with ThreadPoolExecutor(4) as threads:
+        server = grpc.server(threads, options=(("grpc.so_reuseport", 0),))
+        add_DeliveryServiceServicer_to_server(service, server)
+        server.add_generic_rpc_handlers((health,))
+        port = server.add_insecure_port(target)
+        service.target = target if target.startswith("unix:") else f"127.0.0.1:{port}"
+        server.start()
+        try:
+            yield service
+        finally:
+            service.stopping.set()
+            server.stop(None).wait(PATIENCE)

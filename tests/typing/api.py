@@ -1,0 +1,100 @@
+"""The SDK as a user types it; checked by mypy, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, assert_type
+
+from postroom import (
+    Attachment,
+    Cancellation,
+    Client,
+    Completion,
+    ConnectionReport,
+    Delivery,
+    DeliveryResult,
+    Health,
+    InvalidRequest,
+    Mailbox,
+    Overloaded,
+    PostroomError,
+    RecipientFailure,
+    RetryPolicy,
+    ServerInfo,
+    Stats,
+    Status,
+    ValidationReport,
+    Violation,
+)
+
+
+def sending(client: Client) -> None:
+    result = client.send(
+        to=["Ada <ada@example.com>", Mailbox("bob@example.com", "Bob")],
+        cc="eve@example.com",
+        from_=Mailbox("me@example.com"),
+        subject="Hello",
+        text="It works.",
+        html="<p>It works.",
+        attachments=[Path("a.pdf"), "b.txt", Attachment("c.txt", "text/plain", b"c")],
+        headers={"X-Kind": "greeting"},
+        relay="main",
+        completion="accepted",
+        retry=False,
+        expire_at=timedelta(hours=1),
+        timeout=10,
+    )
+
+    assert_type(result, DeliveryResult)
+    assert_type(result.status, Status)
+    assert_type(result.sent_at, datetime | None)
+    assert_type(result.recipient_failures, Mapping[str, RecipientFailure])
+    assert_type(result.to_dict(), dict[str, Any])
+    assert_type(result.to_json(), str)
+    assert_type(result.raise_for_outcome(), DeliveryResult)
+
+
+def options(client: Client) -> None:
+    client.send(
+        to="ada@example.com",
+        subject="x",
+        completion=Completion.RELAYED_OR_QUEUED,
+        retry=RetryPolicy(quick_delays=[1, timedelta(seconds=2)]),
+        expire_at=datetime.now(UTC),
+        headers=[("X-A", "1")],
+    )
+    client.send(too="ada@example.com")  # type: ignore[call-arg]
+    client.send(to=3)  # type: ignore[arg-type]
+    client.send("ada@example.com")  # type: ignore[call-arg]
+
+
+def looking_after(client: Client, result: DeliveryResult) -> None:
+    assert_type(client.validate(to="a@example.com", subject="x"), ValidationReport)
+    assert_type(client.get(result), Delivery)
+    assert_type(client.get(request_id="mine"), Delivery)
+    assert_type(client.list(statuses=[Status.RETRY, "queued"]), Iterator[Delivery])
+    assert_type(client.cancel("deliveries/1"), Cancellation)
+    assert_type(client.retry(result, settlement="delivered"), DeliveryResult)
+    assert_type(client.test_connection("main"), ConnectionReport)
+    assert_type(client.stats(include_relays=True), Stats)
+    assert_type(client.server_info(), ServerInfo)
+    assert_type(client.health(), Health)
+    client.list(state="queued")  # type: ignore[call-arg]
+
+
+def errors() -> None:
+    with Client("localhost:50051", timeout=timedelta(seconds=5)) as client:
+        assert_type(client, Client)
+        try:
+            looking_after(client, client.send(to="a@example.com", subject="x"))
+        except InvalidRequest as error:
+            assert_type(error.violations, tuple[Violation, ...])
+            assert_type(error.result, DeliveryResult)
+        except Overloaded as error:
+            assert_type(error.retry_after, float | None)
+        except PostroomError as error:
+            assert_type(error.code, str)
+            assert_type(error.metadata, Mapping[str, str])
+            assert_type(error.retryable, bool)
