@@ -17,58 +17,71 @@ from postroom_server.outbox.errors import Trouble, store_errors, trouble_of
 PATIENCE = 30.0
 """How long a caller waits for a connection, in seconds."""
 
+LAST_PATIENCE = 5.0
+"""How long closing waits for connections that are lent, in seconds."""
+
 
 class Readers:
     """Up to *most* reading connections, opened when first needed and kept."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], most: int) -> None:
         self._connect = connect
-        self._free = threading.Semaphore(most)
+        self._most = most
         self._mutex = threading.Lock()
+        self._returned = threading.Condition(self._mutex)
         self._idle: list[sqlite3.Connection] = []
+        self._lent = 0
         self._closed = False
 
     @contextmanager
     def lend(self) -> Iterator[sqlite3.Connection]:
         """A connection for the time of the block; SQLite's errors become ours."""
-        if not self._free.acquire(timeout=PATIENCE):
-            raise NotReady("the store is too slow")
-        try:
-            with store_errors():
-                yield from self._lent()
-        finally:
-            self._free.release()
+        with store_errors():
+            connection = self._take()
+            sound = True
+            try:
+                yield connection
+            except sqlite3.Error as error:
+                # After such an error it may hold on to a file that is gone.
+                sound = trouble_of(error) is not Trouble.AWAY
+                raise
+            finally:
+                self._give_back(connection, sound=sound)
 
     def close(self) -> None:
-        """Close what is idle; what is lent closes when it comes back."""
+        """Lend no more; what is lent is waited for a little, and closed on return."""
         with self._mutex:
             self._closed = True
+            self._returned.notify_all()
+            self._returned.wait_for(lambda: not self._lent, LAST_PATIENCE)
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
-    def _lent(self) -> Iterator[sqlite3.Connection]:
-        connection = self._taken()
-        sound = True
-        try:
-            yield connection
-        except sqlite3.Error as error:
-            # After such an error it may hold on to a file that is gone.
-            sound = trouble_of(error) is not Trouble.AWAY
-            raise
-        finally:
-            self._back(connection, sound=sound)
-
-    def _taken(self) -> sqlite3.Connection:
+    def _take(self) -> sqlite3.Connection:
         with self._mutex:
+            free = self._returned.wait_for(self._has_room, PATIENCE)
             if self._closed:
                 raise NotReady("the store is closed")
+            if not free:
+                raise NotReady("the store is too slow")
+            self._lent += 1
             if self._idle:
                 return self._idle.pop()
-        return self._connect()
+        try:
+            return self._connect()
+        except BaseException:
+            with self._mutex:
+                self._lent -= 1
+            raise
 
-    def _back(self, connection: sqlite3.Connection, *, sound: bool) -> None:
+    def _has_room(self) -> bool:
+        return self._closed or self._lent < self._most
+
+    def _give_back(self, connection: sqlite3.Connection, *, sound: bool) -> None:
         with self._mutex:
+            self._lent -= 1
+            self._returned.notify()
             if sound and not self._closed:
                 self._idle.append(connection)
                 return

@@ -13,6 +13,7 @@ import structlog
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
+from postroom_server.domain.submission import Completion
 from postroom_server.outbox.content import decode_content
 from postroom_server.outbox.listing import listing
 from postroom_server.outbox.readers import Readers
@@ -85,12 +86,14 @@ class Reading:
         rows = self._rows("next_due", relay, RETRY if retries else FRESH)
         return Instant(rows[0][0]) if rows else None
 
-    def waiting(self) -> Sequence[Delivery]:
-        """Deliveries not final and not under way, oldest first; for the start."""
+    def waiting(self, completion: Completion) -> Sequence[Delivery]:
+        """Deliveries of that completion, neither final nor under way, oldest first."""
         found = [
             delivery
             for status in _WAITING
-            for delivery in _readable(self._rows("live_deliveries", int(status)))
+            for delivery in _readable(
+                self._rows("live_deliveries", int(status), int(completion))
+            )
         ]
         return sorted(found, key=lambda d: (d.accepted_at, d.id))
 

@@ -117,6 +117,7 @@ def _new_row(delivery: Delivery, events: int) -> Row:
         delivery.tenant,
         delivery.relay,
         # A plain int is bound without a search for an adapter; so are the next.
+        int(delivery.plan.completion),
         int(delivery.status),
         delivery.version,
         events,
@@ -162,7 +163,7 @@ def _event_rows(delivery: Delivery, events: Sequence[Event]) -> list[Row]:
 def _due_row(delivery: Delivery, due_at: Instant) -> Row:
     # What expires before its next attempt must be found at its expiry.
     found_at = min(due_at, delivery.expire_at)
-    lane = RETRY if delivery.attempts_made else FRESH
+    lane = RETRY if delivery.was_tried else FRESH
     return (delivery.id, delivery.relay, lane, found_at)
 
 

@@ -44,6 +44,7 @@ delivery = _table(
     _text("id", key=True),
     _text("tenant"),
     _text("relay"),
+    _number("completion"),
     _number("status"),
     _number("version"),
     _number("sequence"),
@@ -59,6 +60,7 @@ Index("delivery_of_message", delivery.c.message_id)
 Index(
     "delivery_live",
     delivery.c.status,
+    delivery.c.completion,
     delivery.c.accepted_at,
     delivery.c.id,
     sqlite_where=text("settled_at IS NULL"),

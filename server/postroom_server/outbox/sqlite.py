@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,18 +55,25 @@ class SqliteSettings:
     line: LineSettings = field(default_factory=LineSettings)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    lock: StoreLock
+    committer: Committer
+    readers: Readers
+
+
 _DEFAULTS = SqliteSettings()
+OnStored = Callable[[Change], None]
 
 
 class SqliteOutbox(Reading):
     """An `Outbox` in a file of its own."""
 
-    def __init__(
-        self, committer: Committer, readers: Readers, clock: Clock, lock: StoreLock
-    ) -> None:
-        super().__init__(readers, clock)
-        self._committer = committer
-        self._lock = lock
+    def __init__(self, parts: _Parts, clock: Clock, on_stored: OnStored) -> None:
+        super().__init__(parts.readers, clock)
+        self._committer = parts.committer
+        self._lock = parts.lock
+        self._on_stored = on_stored
         self._event_cursor = EventCursor()
 
     @classmethod
@@ -75,10 +82,13 @@ class SqliteOutbox(Reading):
         path: Path,
         *,
         clock: Clock,
+        on_stored: OnStored = lambda _: None,
         settings: SqliteSettings = _DEFAULTS,
     ) -> Self:
         """The store in the file *path*, which is made if it is not there.
 
+        *on_stored* hears of each change once it is durable, on the thread that asked
+        for it, and must not block.
         Raises `StoreUnusableError` if another process has it, if it is of a newer
         version, or if it is no store.
         """
@@ -91,7 +101,7 @@ class SqliteOutbox(Reading):
             undo.callback(readers.close)
             committer = Committer(writer, clock, settings.line)
             undo.callback(committer.close)
-            outbox = cls(committer, readers, clock, lock)
+            outbox = cls(_Parts(lock, committer, readers), clock, on_stored)
             undo.pop_all()
         _log.info("outbox opened", store=str(path), sqlite=sqlite3.sqlite_version)
         return outbox
@@ -152,8 +162,7 @@ class SqliteOutbox(Reading):
     def _tell(self, change: Change) -> None:
         try:
             self._on_stored(change)
-        except Exception:
-            # What is stored is stored: no listener may make it look otherwise.
+        except Exception:  # noqa: BLE001  what is stored is stored, whoever fails
             _log.exception("a listener failed", delivery=change.after.id)
 
 

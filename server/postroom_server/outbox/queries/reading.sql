@@ -15,12 +15,12 @@ SELECT
 FROM delivery
 
 -- live_deliveries --
--- One of the live statuses, oldest first.
+-- Of one live status and one completion, oldest first.
 SELECT
     id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
     request_id, doc
 FROM delivery
-WHERE settled_at IS NULL AND status = ?
+WHERE settled_at IS NULL AND status = ? AND completion = ?
 ORDER BY accepted_at, id
 
 -- versions_of_leased --

@@ -3,9 +3,9 @@
 
 -- add_delivery --
 INSERT INTO delivery (
-    id, tenant, relay, status, version, sequence, accepted_at, settled_at,
+    id, tenant, relay, completion, status, version, sequence, accepted_at, settled_at,
     content_purged, message_id, request_id, doc
-) VALUES EACH(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) VALUES EACH(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- change_delivery --
 -- id, version it was made from, relay, status, version, new events, settled_at,

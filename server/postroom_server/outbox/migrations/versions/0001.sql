@@ -14,6 +14,7 @@ CREATE TABLE delivery (
     id TEXT NOT NULL,
     tenant TEXT NOT NULL,
     relay TEXT NOT NULL,
+    completion INTEGER NOT NULL,
     status INTEGER NOT NULL,
     version INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -27,7 +28,7 @@ CREATE TABLE delivery (
 ) STRICT;
 CREATE INDEX delivery_of_tenant ON delivery (tenant, accepted_at, id);
 CREATE INDEX delivery_of_message ON delivery (message_id);
-CREATE INDEX delivery_live ON delivery (status, accepted_at, id)
+CREATE INDEX delivery_live ON delivery (status, completion, accepted_at, id)
     WHERE settled_at IS NULL;
 CREATE INDEX delivery_settled ON delivery (content_purged, settled_at)
     WHERE settled_at IS NOT NULL;
