@@ -1,0 +1,60 @@
+"""From checked tables to the values that the server uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+
+from postroom_server.config.checks import SQLITE
+from postroom_server.config.credentials import password_of
+from postroom_server.config.relay_schema import PORTS, RelayTable, RetryTable
+from postroom_server.config.schema import LogTable, Root
+from postroom_server.config.values import Config, RelayConfig, ServerConfig
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.submission import RetryPolicy
+from postroom_server.smtp.settings import Encryption
+from postroom_server.smtp.timeouts import Timeouts
+from postroom_server.telemetry.logs import LogFormat, LogLevel, LogSettings
+
+
+def build(root: Root) -> Config:
+    """The configuration that *root* means; nothing may be wrong with it."""
+    relays = {relay_id: _relay(relay_id, r) for relay_id, r in root.relays.items()}
+    only = next(iter(relays)) if len(relays) == 1 else ""
+    return Config(
+        relays=MappingProxyType(relays),
+        listen=root.listen,
+        default_relay=root.default_relay or only,
+        store_path=Path(root.store.url.removeprefix(SQLITE)),
+        limits=Limits(**root.limits.model_dump()),
+        log=_log(root.log),
+        server=ServerConfig(**root.server.model_dump()),
+    )
+
+
+def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
+    plain = relay.model_dump(
+        exclude={"port", "encryption", "password", "timeouts", "retry"}
+    )
+    return RelayConfig(
+        id=relay_id,
+        port=relay.port or PORTS[relay.encryption],
+        encryption=Encryption(relay.encryption),
+        password=password_of(relay),
+        timeouts=Timeouts(**relay.timeouts.model_dump()),
+        retry=_retry(relay.retry),
+        **plain,
+    )
+
+
+def _retry(retry: RetryTable) -> RetryPolicy:
+    delays = tuple(retry.quick_delays)
+    return RetryPolicy(**{**retry.model_dump(), "quick_delays": delays})
+
+
+def _log(log: LogTable) -> LogSettings:
+    return LogSettings(
+        level=LogLevel[log.level.upper()],
+        format=LogFormat(log.format),
+        mask_addresses=log.mask_addresses,
+    )

@@ -1,0 +1,71 @@
+"""Rules between keys, and of texts with a form of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from postroom_server.config.errors import Finding
+from postroom_server.config.problems import suggestion
+from postroom_server.config.relay_checks import relay_findings
+from postroom_server.config.schema import Root
+from postroom_server.config.text import number
+
+SQLITE = "sqlite:///"
+_SCHEME = re.compile(r"[A-Za-z0-9+]{1,40}:")
+_LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):(\d{1,5})|unix:[^\x00]+")
+
+
+def findings(root: Root) -> Iterator[Finding]:
+    """All that is wrong with a configuration whose keys are well formed."""
+    yield from _listen(root)
+    yield from _store(root)
+    yield from _default_relay(root)
+    yield from _retentions(root)
+    for relay_id, relay in root.relays.items():
+        yield from relay_findings(relay_id, relay)
+
+
+def _listen(root: Root) -> Iterator[Finding]:
+    found = _LISTEN.fullmatch(root.listen)
+    if found is None or int(found[1] or 0) > 65535:
+        text = 'must be "host:port" or "unix:/path"'
+        yield Finding((("listen",),), text)
+
+
+def _store(root: Root) -> Iterator[Finding]:
+    key, url = ("store", "url"), root.store.url
+    if not url.startswith(SQLITE):
+        # Not the whole of it: other stores have passwords in their addresses.
+        scheme = _SCHEME.match(url)
+        got = f" (got {scheme[0]}...)" if scheme else ""
+        text = f"only sqlite:///path is supported so far{got}"
+        yield Finding((key,), text)
+    elif url.removeprefix(SQLITE) in {"", ":memory:"} or any(c in url for c in "?#\0"):
+        yield Finding((key,), "must be sqlite:/// and the path of a file")
+
+
+def _default_relay(root: Root) -> Iterator[Finding]:
+    wanted = root.default_relay
+    if not root.relays:
+        text = "at least one relay is needed, as a table [relays.main]"
+        yield Finding((("relays",),), text)
+    elif wanted and wanted not in root.relays:
+        text = f"there is no such relay{suggestion(wanted, root.relays)}"
+        yield Finding((("default_relay",),), text)
+
+
+def _retentions(root: Root) -> Iterator[Finding]:
+    """What is kept refers to what must be kept as long."""
+    limits = root.limits
+    pairs = (
+        ("default_expiry", "max_expiry"),
+        ("content_retention", "delivery_retention"),
+        ("request_id_retention", "delivery_retention"),
+        ("max_attachment_bytes", "max_attachments_bytes"),
+    )
+    for small, large in pairs:
+        most = getattr(limits, large)
+        if getattr(limits, small) > most:
+            text = f"must not be more than {large} ({number(most)})"
+            yield Finding((("limits", small), ("limits", large)), text)

@@ -1,0 +1,141 @@
+"""The keys of ``[relays.ID]`` and its tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from postroom_server.config.keys import SECONDS, Table, key, seconds, table
+from postroom_server.config.values import RelayConfig
+from postroom_server.domain.submission import RetryPolicy
+from postroom_server.smtp.timeouts import Timeouts
+
+_RELAY = RelayConfig(id="", host="", port=0)
+_TIMEOUTS = Timeouts()
+_RETRY = RetryPolicy()
+
+PORTS = {"none": 25, "tls": 587, "ssl": 465}
+"""The port where none is configured, by encryption (RFC 5321, 6409, 8314)."""
+
+
+class TimeoutsTable(Table):
+    """How long each step of a dialogue may take; RFC 5321 §4.5.3.2 has the least."""
+
+    dns: float = seconds(_TIMEOUTS.dns, "Resolving the relay's name.")
+    connect: float = seconds(
+        _TIMEOUTS.connect, "Connecting, all addresses of the name together."
+    )
+    tls: float = seconds(_TIMEOUTS.tls, "The TLS handshake.")
+    greeting: float = seconds(_TIMEOUTS.greeting, "The relay's first reply.")
+    command: float = seconds(
+        _TIMEOUTS.command,
+        "The reply to a command: EHLO, AUTH, MAIL, RCPT and their like.",
+    )
+    data: float = seconds(_TIMEOUTS.data, "The reply to DATA.")
+    block: float = seconds(_TIMEOUTS.block, "Writing one block of content.")
+    final: float = seconds(
+        _TIMEOUTS.final,
+        "The reply to the end of data. Shorter means more mail of uncertain fate.",
+    )
+
+
+class RetryTable(Table):
+    """When temporary failures are tried again, where the caller does not say."""
+
+    disabled: bool = key(_RETRY.disabled, "Whether one attempt must be enough.")
+    quick_delays: Annotated[
+        list[Annotated[float, Field(ge=0, le=60)]], Field(max_length=3)
+    ] = key(
+        list(_RETRY.quick_delays),
+        "Delays before the quick retries while callers wait; at most 3, each 0 to 60.",
+        unit=SECONDS,
+    )
+    min_delay: float = seconds(
+        _RETRY.min_delay,
+        "The first delay of the long schedule; it doubles each time.",
+        least=0.1,
+        most=3600,
+    )
+    max_delay: float = seconds(
+        _RETRY.max_delay, "The longest delay of the long schedule.", least=0.1
+    )
+    max_attempts: int = key(
+        _RETRY.max_attempts,
+        "Attempts altogether; 0: as many as fit until the delivery expires.",
+        least=0,
+        most=100,
+    )
+
+
+class RelayTable(Table):
+    """One relay; callers know it as "relays/ID"."""
+
+    host: str = key(
+        "", "The relay's name or address. Required.", otherwise="(required)"
+    )
+    port: int | None = key(
+        None,
+        "The relay's port.",
+        least=1,
+        most=65535,
+        otherwise="587, with ssl 465, with none 25",
+    )
+    encryption: Literal["none", "tls", "ssl"] = key(
+        _RELAY.encryption.value,
+        "none: plain; tls: STARTTLS, required; ssl: TLS from the first byte.",
+    )
+    username: str = key(_RELAY.username, "Who logs in; empty: no log-in.")
+    password: SecretStr = key(
+        SecretStr(""), "The password. Better: password_file, which can't be copied."
+    )
+    password_file: str = key(
+        _RELAY.password_file,
+        "A file that holds the password; one line end after it is ignored.",
+    )
+    auth_mechanism: Literal["", "plain", "login", "cram-md5"] = key(
+        _RELAY.auth_mechanism,
+        "plain, login or cram-md5; empty: plain or login, whichever is offered.",
+    )
+    from_address: str = key(
+        _RELAY.from_address, "The From of messages that have none; empty: refuse them."
+    )
+    envelope_from: str = key(
+        _RELAY.envelope_from,
+        "The envelope sender of messages that name none; empty: their From.",
+    )
+    pool_size: int = key(
+        _RELAY.pool_size,
+        "The most sessions at once, those being opened included.",
+        least=1,
+        most=1000,
+    )
+    idle_timeout: float = seconds(
+        _RELAY.idle_timeout, "A session unused for so long is closed.", least=1
+    )
+    max_age: float = seconds(_RELAY.max_age, "A session so old is closed.", least=1)
+    max_messages: int = key(
+        _RELAY.max_messages,
+        "A session that carried so many mails is closed.",
+        least=1,
+        most=1_000_000,
+    )
+    heartbeat: float = seconds(
+        _RELAY.heartbeat,
+        "An idle session is asked so often whether it is alive.",
+        least=1,
+    )
+    tls_ca_file: str = key(
+        _RELAY.tls_ca_file,
+        "Authorities to trust instead of the system's, as PEM; empty: the system's.",
+    )
+    tls_verify: bool = key(
+        _RELAY.tls_verify,
+        "Whether the certificate must be valid for host. Turn off for tests alone.",
+    )
+    ehlo_name: str = key(
+        _RELAY.ehlo_name,
+        "How we introduce ourselves; empty: our host's full name, or its address.",
+    )
+    timeouts: TimeoutsTable = table(TimeoutsTable)
+    retry: RetryTable = table(RetryTable)

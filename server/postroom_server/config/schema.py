@@ -1,0 +1,182 @@
+"""The keys of the configuration: type, range, default, unit and meaning of each.
+
+This and `relay_schema` are the only list of them; the reference, the check of unknown
+keys and what `print_config` writes follow it.  Defaults are those of the values that
+the keys become.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from postroom_server.config.keys import BYTES, DAY, Table, key, seconds, table
+from postroom_server.config.relay_schema import RelayTable
+from postroom_server.config.values import ServerConfig
+from postroom_server.domain.limits import Limits
+
+_LIMITS = Limits()
+_SERVER = ServerConfig()
+_GB = 2**30
+_YEAR = 366 * DAY
+
+
+class StoreTable(Table):
+    """Where accepted mail is kept."""
+
+    url: str = key(
+        "sqlite:///postroom.db",
+        "sqlite:/// and the file's path; a fourth slash begins an absolute path.",
+    )
+
+
+class LimitsTable(Table):
+    """How much is allowed; GetServerInfo tells callers."""
+
+    max_request_bytes: int = key(
+        _LIMITS.max_request_bytes,
+        "The largest request.",
+        unit=BYTES,
+        least=1024,
+        most=2**31 - 1,
+    )
+    max_message_bytes: int = key(
+        _LIMITS.max_message_bytes,
+        "The largest composed mail.",
+        unit=BYTES,
+        least=1024,
+        most=4 * _GB,
+    )
+    max_body_bytes: int = key(
+        _LIMITS.max_body_bytes,
+        "Each of text and HTML body.",
+        unit=BYTES,
+        least=1,
+        most=_GB,
+    )
+    max_attachment_bytes: int = key(
+        _LIMITS.max_attachment_bytes,
+        "Each attachment.",
+        unit=BYTES,
+        least=1,
+        most=_GB,
+    )
+    max_attachments_bytes: int = key(
+        _LIMITS.max_attachments_bytes,
+        "All attachments of a mail.",
+        unit=BYTES,
+        least=1,
+        most=_GB,
+    )
+    max_attachments: int = key(
+        _LIMITS.max_attachments, "Attachments of a mail.", least=0, most=1000
+    )
+    max_recipients: int = key(
+        _LIMITS.max_recipients, "Recipients of a mail.", least=1, most=1000
+    )
+    max_reply_to: int = key(
+        _LIMITS.max_reply_to, "Reply-To addresses of a mail.", least=1, most=100
+    )
+    max_subject_length: int = key(
+        _LIMITS.max_subject_length,
+        "The Subject, in code points.",
+        least=1,
+        most=10_000,
+    )
+    max_headers: int = key(
+        _LIMITS.max_headers, "Headers of the caller.", least=0, most=1000
+    )
+    max_header_block_bytes: int = key(
+        _LIMITS.max_header_block_bytes,
+        "All headers of a mail.",
+        unit=BYTES,
+        least=1024,
+        most=2**20,
+    )
+    max_wait: float = seconds(
+        _LIMITS.max_wait, "The longest wait for an answer.", least=1, most=3600
+    )
+    max_expiry: float = seconds(
+        _LIMITS.max_expiry,
+        "How far ahead a caller may set the expiry.",
+        least=60,
+        most=_YEAR,
+    )
+    default_expiry: float = seconds(
+        _LIMITS.default_expiry,
+        "When a delivery expires whose caller does not say.",
+        least=1,
+        most=_YEAR,
+    )
+    request_id_retention: float = seconds(
+        _LIMITS.request_id_retention,
+        "How long a request id is remembered.",
+        least=60,
+        most=_YEAR,
+    )
+    delivery_retention: float = seconds(
+        _LIMITS.delivery_retention,
+        "How long deliveries are kept after they settle.",
+        least=60,
+        most=10 * _YEAR,
+    )
+    content_retention: float = seconds(
+        _LIMITS.content_retention,
+        "How long a mail's bytes are kept after it settles.",
+        least=0,
+        most=10 * _YEAR,
+    )
+
+
+class LogTable(Table):
+    """What is written to the standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = key(
+        "info", "The least severity that is written: debug, info, warning or error."
+    )
+    format: Literal["json", "console", "auto"] = key(
+        "auto", "json, console (for people), or auto: console on a terminal."
+    )
+    mask_addresses: bool = key(
+        default=False, meaning="Whether to hide the local part of addresses."
+    )
+
+
+class ServerTable(Table):
+    """How calls are taken, and how the service stops."""
+
+    drain_grace: float = seconds(
+        _SERVER.drain_grace,
+        "How long calls and transactions under way may take to end.",
+        least=0,
+    )
+    drain_delay: float = seconds(
+        _SERVER.drain_delay,
+        "How long health says NOT_SERVING before calls are refused.",
+        least=0,
+        most=3600,
+    )
+    body_timeout: float = seconds(
+        _SERVER.body_timeout,
+        "From a call's headers to the end of its body.",
+        least=0.1,
+        most=3600,
+    )
+
+
+class Root(Table):
+    """The whole configuration."""
+
+    listen: str = key(
+        "127.0.0.1:50051",
+        '"host:port" or "unix:/path"; beyond loopback only with --insecure-plaintext.',
+    )
+    default_relay: str = key(
+        "",
+        "The relay of requests that name none.",
+        otherwise="the only relay, if there is but one",
+    )
+    store: StoreTable = table(StoreTable)
+    relays: dict[str, RelayTable] = key({}, "Relays by id.")
+    limits: LimitsTable = table(LimitsTable)
+    log: LogTable = table(LogTable)
+    server: ServerTable = table(ServerTable)

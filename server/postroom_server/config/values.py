@@ -1,0 +1,80 @@
+"""The configuration as the rest of the server sees it: checked, complete, frozen.
+
+Durations are in seconds.  Parts that belong to one package are of that package's own
+type; `app` hands them on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.secret import Secret
+from postroom_server.domain.submission import RetryPolicy
+from postroom_server.smtp.settings import Encryption
+from postroom_server.smtp.timeouts import Timeouts
+from postroom_server.telemetry.logs import LogSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayConfig:
+    """One relay: how it is reached, logged in to, pooled and retried.
+
+    *password* is what *password_file* held, where that is set.  *from_address* is for
+    messages without a From; *envelope_from* replaces every reverse path when it is
+    set.  *pool_size* counts sessions being opened as well.
+    """
+
+    id: str
+    host: str
+    port: int
+    encryption: Encryption = Encryption.TLS
+    username: str = ""
+    password: Secret = field(default=Secret(""))
+    password_file: str = ""
+    auth_mechanism: str = ""
+    from_address: str = ""
+    envelope_from: str = ""
+    pool_size: int = 10
+    idle_timeout: float = 300.0
+    max_age: float = 3600.0
+    max_messages: int = 500
+    heartbeat: float = 30.0
+    tls_ca_file: str = ""
+    tls_verify: bool = True
+    ehlo_name: str = ""
+    timeouts: Timeouts = field(default=Timeouts())
+    retry: RetryPolicy = field(default=RetryPolicy())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """How calls are taken, and how the service stops.
+
+    *drain_delay* is how long health says NOT_SERVING before calls are refused, and
+    *drain_grace* how long what is under way may then take.  *body_timeout* is from a
+    call's headers to the end of its body.
+    """
+
+    drain_grace: float = 30.0
+    drain_delay: float = 0.0
+    body_timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that is configured.
+
+    *listen* is "host:port" or "unix:/path"; *relays* are by id, at least one;
+    *default_relay* is one of them, or empty where callers must name the relay.
+    """
+
+    relays: Mapping[str, RelayConfig]
+    listen: str = "127.0.0.1:50051"
+    default_relay: str = ""
+    store_path: Path = Path("postroom.db")
+    limits: Limits = field(default=Limits())
+    log: LogSettings = field(default=LogSettings())
+    server: ServerConfig = field(default=ServerConfig())
