@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS_VENV := .venv-protos
 GENERATORS := grpcio-tools==1.80.0 mypy-protobuf==5.1.0
-SOURCES := server/postroom_server client/postroom tests
+SOURCES := server/postroom_server client/postroom tests examples benchmarks
 ARGS ?=
 export PYTHONDONTWRITEBYTECODE ?=
 
@@ -26,7 +26,7 @@ $(VENV)/.installed: client/pyproject.toml server/pyproject.toml pyproject.toml $
 	@touch $@
 
 run: install ## Start the service with a sandbox relay and send a mail through it (ARGS=--once to stop after it)
-	@$(BIN)/python -m postroom_server.sandbox.tour $(ARGS)
+	@$(BIN)/python examples/first_mail.py $(ARGS)
 
 test: install ## Run all tests but interop and gates
 	$(BIN)/pytest -m "not interop and not gate" $(ARGS)

@@ -165,15 +165,24 @@ class _Lease:
         return self._ports.waits.limit(self.delivery.id)
 
     def _mark(self) -> bool:
-        if self._slot is None:
-            self._slot = self._ports.marks.mark(self.delivery.id, self.delivery.version)
-        if not self.delivery.plan.holds_when_uncertain or self.delivery.data_marked:
+        """Note the point of no return; False if that can't be done."""
+        try:
+            if self._slot is None:
+                version = self.delivery.version
+                self._slot = self._ports.marks.mark(self.delivery.id, version)
+            held = self.delivery.plan.holds_when_uncertain
+            return self._mark_durably() if held else True
+        except PostroomError as error:
+            _log.warning(
+                "delivery.not_marked", delivery=self.delivery.id, reason=error.reason
+            )
+            return False
+
+    def _mark_durably(self) -> bool:
+        if self.delivery.data_marked:
             return True
         change = mark_data(self.delivery)
-        try:
-            stored = self._ports.outbox.save(change)
-        except PostroomError:
-            return False
+        stored = self._ports.outbox.save(change)
         if stored:
             self.delivery = change.after
         return stored

@@ -1,0 +1,159 @@
+"""`postroomd`: arguments in, exit status out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from postroom_server.app import App
+from postroom_server.config import Config, ConfigError, load_config, print_config
+from postroom_server.outbox.errors import StoreUnusableError
+from postroom_server.rpc.listening import ListenError
+from postroom_server.rpc.server_info import server_version
+from postroom_server.sandbox.relay import SandboxRelay
+from postroom_server.telemetry.logs import set_up_logs
+
+BAD_CONFIGURATION = 2
+CANNOT_START = 3
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.command()
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The configuration file; without one the environment alone counts.",
+            envvar="POSTROOM_CONFIG",
+        ),
+    ] = None,
+    *,
+    check_config: Annotated[
+        bool, typer.Option("--check-config", help="Check the configuration and stop.")
+    ] = False,
+    show_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print the configuration in force, secrets masked, and stop.",
+        ),
+    ] = False,
+    insecure_plaintext: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-plaintext",
+            help="Listen without TLS on an address that other machines can reach.",
+        ),
+    ] = False,
+    sandbox: Annotated[
+        Path | None,
+        typer.Option(
+            help="Try it out: deliver to a relay inside, which keeps all mail in this "
+            "folder.  No configuration file is read.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and stop.",
+            is_eager=True,
+            callback=lambda asked: _print_version(asked=asked),
+        ),
+    ] = False,
+) -> None:
+    """Postroom: a gRPC e-mail delivery service.
+
+    Every key of the file can be given as an environment variable too, for instance
+    POSTROOM_RELAYS__MAIN__HOST.  SIGTERM and Ctrl-C end the service in order: what was
+    accepted is kept, what was begun may end.  A second one ends it at once, and loses
+    nothing either.
+
+    Exit status: 0 ended in order, 2 the configuration is wrong, 3 it could not start.
+    """
+    with ExitStack() as stack:
+        loaded = _load(config) if sandbox is None else _sandbox(sandbox, stack)
+        if show_config:
+            typer.echo(print_config(loaded), nl=False)
+        if check_config:
+            typer.echo("the configuration is fine")
+        if show_config or check_config:
+            return
+        set_up_logs(loaded.log)
+        _serve(App(loaded, insecure_plaintext=insecure_plaintext))
+
+
+def main() -> None:
+    """The command `postroomd`."""
+    cli(prog_name="postroomd")
+
+
+def _load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    try:
+        return load_config(path, environ)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(BAD_CONFIGURATION) from None
+
+
+def _sandbox(folder: Path, stack: ExitStack) -> Config:
+    """The configuration for a relay inside, which is started.
+
+    The environment says the rest, such as POSTROOM_LISTEN.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    relay = stack.enter_context(SandboxRelay(folder / "mail"))
+    relay_keys = {
+        "POSTROOM_RELAYS__SANDBOX__HOST": "127.0.0.1",
+        "POSTROOM_RELAYS__SANDBOX__PORT": str(relay.port),
+        "POSTROOM_RELAYS__SANDBOX__ENCRYPTION": "none",
+        "POSTROOM_RELAYS__SANDBOX__FROM_ADDRESS": "postroom@sandbox.example",
+        "POSTROOM_STORE__URL": f"sqlite:///{folder / 'postroom.db'}",
+    }
+    return _load(None, {**os.environ, **relay_keys})
+
+
+def _serve(app: App) -> None:
+    asked_to_stop = threading.Event()
+    _on_signals(asked_to_stop)
+    try:
+        app.start()
+    except (StoreUnusableError, ListenError) as error:
+        typer.echo(f"postroomd: {error}", err=True)
+        raise typer.Exit(CANNOT_START) from None
+    asked_to_stop.wait()
+    app.drain()
+
+
+def _on_signals(asked_to_stop: threading.Event) -> None:
+    """The first signal asks, the second leaves at once: what is stored is safe."""
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        if asked_to_stop.is_set():
+            os._exit(0)
+        asked_to_stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    # A terminal that goes away is no reason to stop delivering mail.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"postroomd {server_version()}")
+        raise typer.Exit
+
+
+if __name__ == "__main__":
+    main()

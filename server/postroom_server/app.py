@@ -1,0 +1,217 @@
+"""The composition root: builds every part from the configuration, in order.
+
+The only place that names concrete classes.  Everything built is pushed on one stack and
+unwound in reverse, so that a failure half-way leaves nothing behind: no mail is taken
+before the store is recovered, and no pool is closed before its deliveries have ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from postroom_server.config import Config, RelayConfig
+from postroom_server.delivery.engine import DeliveryEngine, EngineParts
+from postroom_server.delivery.observing import Observer
+from postroom_server.delivery.relay import Relay, RelayWatch
+from postroom_server.delivery.relays import Relays
+from postroom_server.delivery.statistics import Statistics
+from postroom_server.domain.clock import Clock, SystemClock
+from postroom_server.outbox.marks import Marks
+from postroom_server.outbox.sqlite import SqliteOutbox
+from postroom_server.rpc.delivery import DeliveryBehaviours
+from postroom_server.rpc.health import HealthBoard
+from postroom_server.rpc.server import RpcServer
+from postroom_server.rpc.server_info import ServerFacts
+from postroom_server.rpc.settings import RpcSettings
+from postroom_server.smtp.pool import SessionPool
+from postroom_server.smtp.pool_upkeep import Upkeep
+from postroom_server.smtp.settings import PoolSettings, RelaySettings
+from postroom_server.telemetry.meter import Meter
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds that a thread computes before another may.  With the default of 5 ms, health
+waits for every busy thread in turn: 354 ms beside eight of them, against 30 ms."""
+
+_log = structlog.get_logger(__name__)
+
+
+class App:
+    """The service in one process: `start` it, `drain` it; a context manager."""
+
+    engine: DeliveryEngine
+    server: RpcServer
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        insecure_plaintext: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.health = HealthBoard()
+        self._insecure_plaintext = insecure_plaintext
+        self._clock = clock or SystemClock()
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        """Open the store, recover, deliver, listen.
+
+        Raises `StoreUnusableError` or `ListenError`, with nothing left behind.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        with ExitStack() as stack:
+            self.engine = self._build_engine(stack)
+            self.server = self._build_server()
+            self.server.start()
+            stack.callback(self.server.stop)
+            self.engine.start()
+            stack.callback(self.engine.close)
+            self.server.set_ready(True)
+            self._stack = stack.pop_all()
+        _log.info("service.ready", address=self.server.address)
+
+    def drain(self) -> None:
+        """Leave in order: nothing accepted is lost, what was begun may end.
+
+        Health says so first; attempts and callers get the configured grace; what is
+        still queued stays so, for the next start.
+        """
+        settings = self.config.server
+        _log.info("service.draining", grace=settings.drain_grace)
+        self.server.drain(settings.drain_grace)
+        self.engine.drain(settings.drain_grace)
+        self.close()
+        _log.info("service.stopped")
+
+    def close(self) -> None:
+        """Leave at once.  May be repeated."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _build_engine(self, stack: ExitStack) -> DeliveryEngine:
+        clock = self._clock
+        self._instance = secrets.token_hex(8)
+        self._started_at = clock.now()
+        meter = Meter(clock)
+        observer = Observer(meter)
+        path = self.config.store_path
+        outbox = SqliteOutbox.open(path, clock=clock, on_stored=observer.stored)
+        stack.callback(outbox.close)
+        marks = Marks.open(path.with_name(f"{path.name}.marks"))
+        stack.callback(marks.close)
+        relays = Relays(self._build_relays(stack), self.config.default_relay)
+        parts = EngineParts(
+            outbox=outbox,
+            marks=marks,
+            relays=relays,
+            clock=clock,
+            limits=self.config.limits,
+            observer=observer,
+            statistics=Statistics(
+                outbox=outbox,
+                meter=meter,
+                relays=relays,
+                clock=clock,
+                instance=self._instance,
+                started_at=self._started_at,
+            ),
+        )
+        return DeliveryEngine(parts)
+
+    def _build_relays(self, stack: ExitStack) -> Mapping[str, Relay]:
+        upkeep = Upkeep()
+        stack.callback(upkeep.stop)
+        relays = {}
+        for config in self.config.relays.values():
+            on_health = self._health_of(config.id)
+            relay = build_relay(config, self._clock.monotonic, on_health)
+            stack.callback(relay.pool.close)
+            upkeep.add(relay.pool)
+            on_health(True)
+            relays[relay.id] = relay
+        # Pools are closed before their upkeep ends; both orders are safe for it.
+        upkeep.start()
+        return relays
+
+    def _health_of(self, relay_id: str) -> Callable[[bool], None]:
+        return partial(self.health.set, f"relays/{relay_id}")
+
+    def _build_server(self) -> RpcServer:
+        limits = self.config.limits
+        settings = RpcSettings(
+            listen=self.config.listen,
+            insecure_plaintext=self._insecure_plaintext,
+            max_request_bytes=limits.max_request_bytes,
+            max_wait=limits.max_wait,
+            body_timeout=self.config.server.body_timeout,
+            drain_delay=self.config.server.drain_delay,
+        )
+        facts = ServerFacts(
+            instance=self._instance,
+            started_at=self._started_at,
+            limits=limits,
+            reflection=settings.reflection,
+        )
+        behaviours = DeliveryBehaviours(self.engine, facts, self._clock).behaviours()
+        return RpcServer(settings, behaviours, self.health, clock=self._clock)
+
+
+def build_relay(
+    config: RelayConfig,
+    monotonic: Callable[[], float],
+    on_health: Callable[[bool], None],
+) -> Relay:
+    """The relay that *config* describes, with an empty pool of its own."""
+    settings = relay_settings(config)
+    return Relay(
+        settings=settings,
+        pool=SessionPool.of(settings),
+        watch=RelayWatch(monotonic, on_health),
+        retry=config.retry,
+        from_address=config.from_address,
+        envelope_from=config.envelope_from,
+    )
+
+
+def relay_settings(config: RelayConfig) -> RelaySettings:
+    """How the relay that *config* describes is reached."""
+    return RelaySettings(
+        id=config.id,
+        host=config.host,
+        port=config.port,
+        encryption=config.encryption,
+        username=config.username,
+        password=config.password,
+        auth_mechanism=config.auth_mechanism,
+        tls_verify=config.tls_verify,
+        tls_ca_file=config.tls_ca_file,
+        ehlo_name=config.ehlo_name,
+        timeouts=config.timeouts,
+        pool=PoolSettings(
+            max_size=config.pool_size,
+            idle_timeout=config.idle_timeout,
+            max_age=config.max_age,
+            max_messages=config.max_messages,
+            heartbeat=config.heartbeat,
+        ),
+    )

@@ -1,0 +1,151 @@
+"""The whole service in this process, with a sandbox relay, and a stub to call it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from postroom.v1 import delivery_requests_pb2 as requests_pb
+from postroom.v1 import delivery_service_pb2_grpc as service_grpc
+from postroom.v1 import message_pb2 as message_pb
+from postroom.v1 import send_pb2 as send_pb
+from postroom_server.app import App
+from postroom_server.config import load_config
+from postroom_server.sandbox.relay import SandboxRelay
+
+CALL = 30.0
+"""Seconds that a call of a test may take: enough for a loaded machine."""
+
+
+@dataclass
+class Service:
+    """What a test of the service talks to."""
+
+    app: App
+    relay: SandboxRelay
+    channel: grpc.Channel
+    stub: service_grpc.DeliveryServiceStub
+
+    def send(self, timeout: float = CALL, **fields: Any):
+        """The `DeliveryResult` of a send; *fields* as for `a_request`."""
+        return self.stub.SendMessage(a_request(**fields), timeout=timeout).result
+
+    def get(self, name: str):
+        """The delivery of that name."""
+        request = requests_pb.GetDeliveryRequest(delivery=name)
+        return self.stub.GetDelivery(request, timeout=CALL).delivery
+
+    def settled(self, name: str):
+        """The delivery's result once it is final."""
+        for _ in range(600):
+            result = self.get(name).result
+            if result.is_final:
+                return result
+            PAUSE.wait(0.02)
+        raise AssertionError(f"not settled: {result}")
+
+
+PAUSE = threading.Event()
+"""Never set: waits between looks at something that only polling can tell."""
+
+
+def a_message(to: str = "ada@example.com", **fields: Any) -> message_pb.Message:
+    """A mail; *fields* replace its own."""
+    defaults = {
+        "from_mailbox": message_pb.Mailbox(address="me@example.com"),
+        "to": [message_pb.Mailbox(address=a) for a in to.split()],
+        "subject": "Hello",
+        "text_body": "It works.",
+    }
+    return message_pb.Message(**{**defaults, **fields})
+
+
+def a_request(
+    to: str = "ada@example.com", message: Mapping[str, Any] | None = None, **fields: Any
+) -> send_pb.SendMessageRequest:
+    """A request for *message* with these *fields*."""
+    return send_pb.SendMessageRequest(
+        message=a_message(to, **(message or {})), **fields
+    )
+
+
+def settings(
+    folder: Path, relays: Mapping[str, Mapping[str, Any]], extra: str = ""
+) -> Path:
+    """A configuration file for these *relays*."""
+    lines = [
+        'listen = "127.0.0.1:0"',
+        'default_relay = "main"',
+        extra,
+        "[store]",
+        f'url = "sqlite:///{folder / "postroom.db"}"',
+    ]
+    for name, keys in relays.items():
+        lines.append(f"[relays.{name}]")
+        lines += [f"{key} = {_toml(value)}" for key, value in keys.items()]
+    path = folder / "postroom.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{k} = {_toml(v)}" for k, v in value.items())
+        return "{ " + inner + " }"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def plain(port: int, **keys: Any) -> dict[str, Any]:
+    """The settings of a relay on the loopback without TLS."""
+    return {"host": "127.0.0.1", "port": port, "encryption": "none", **keys}
+
+
+@contextmanager
+def running(
+    folder: Path,
+    relays: Mapping[str, Mapping[str, Any]],
+    sandbox: SandboxRelay,
+    extra: str = "",
+) -> Iterator[Service]:
+    """The service with *relays*; *sandbox* is the one that most tests look into."""
+    config = load_config(settings(folder, relays, extra), {})
+    with App(config) as app:
+        with grpc.insecure_channel(
+            app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
+        ) as channel:
+            yield Service(
+                app, sandbox, channel, service_grpc.DeliveryServiceStub(channel)
+            )
+
+
+def details(error: grpc.RpcError) -> status_pb2.Status:
+    """The rich status of a refused call."""
+    trailers = dict(error.trailing_metadata() or ())
+    return status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+
+
+def reason(error: grpc.RpcError) -> str:
+    """The `ErrorInfo.reason` of a refused call."""
+    info = error_details_pb2.ErrorInfo()
+    for detail in details(error).details:
+        if detail.Unpack(info):
+            return info.reason
+    raise AssertionError("no ErrorInfo")
+
+
+def violations(error: grpc.RpcError) -> dict[str, str]:
+    """Field path to description of a refused request."""
+    bad = error_details_pb2.BadRequest()
+    for detail in details(error).details:
+        if detail.Unpack(bad):
+            return {v.field: v.description for v in bad.field_violations}
+    return {}
