@@ -25,8 +25,8 @@ from postroom_server.mail.composer import compose
 from postroom_server.mail.identity import new_identity
 
 FROM, TO = "sender@example.com", "rcpt@example.net"
-SUBJECT = "Your order has shipped – tracking inside"
-WORDS = "order shipment tracking invoice customer delivery account payment".split()
+SUBJECT = "Your order has shipped \u2013 tracking inside"
+WORDS = ("order", "shipment", "tracking", "invoice", "customer", "delivery", "paid")
 SECONDS = 0.15
 """How long each side runs in each round."""
 

@@ -92,6 +92,9 @@ _INVISIBLE = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+# What looks like an encoded word (RFC 2047): some readers decode it before they parse,
+# and then see another address.
+_ENCODED_WORD = re.compile(r"=\?.*\?=")
 _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 
 
@@ -211,6 +214,8 @@ def _refuse_mixed_direction(domain: str) -> None:
 
 
 def _checked(address: Address) -> Address:
+    if _ENCODED_WORD.search(address.local):
+        raise AddressProblem("The local part looks like an encoded word (RFC 2047).")
     if len(address.local.encode()) > MAX_LOCAL:
         raise AddressProblem(f"The local part is longer than {MAX_LOCAL} octets.")
     if len(address.wire.encode()) > MAX_ADDRESS:

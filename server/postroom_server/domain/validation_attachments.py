@@ -25,8 +25,9 @@ MAX_CONTENT_ID = 255
 _NOT_IN_FILENAMES = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069/\\]"
 )
-# RFC 2045 §7 wants a msg-id; what stands in a "cid:" URI needs no "@".
-_CONTENT_ID = re.compile(r"[!#-'*-;=?-\[\]-~]{1,255}")
+# RFC 2045 §7 wants a msg-id; what stands in a "cid:" URI needs no "@".  Some readers
+# would decode what looks like an encoded word.
+_CONTENT_ID = re.compile(r"(?!.*=\?)[!#-'*-;=?-\[\]-~]{1,255}")
 _WITHIN_7_BIT = re.compile(rb"(?:[\x01-\x09\x0b\x0c\x0e-\x7f]{0,998}(?:\r\n|\Z))*+")
 
 
@@ -106,7 +107,7 @@ class _Check:
             self._wrong(
                 "content_id",
                 f"1 to {MAX_CONTENT_ID} visible ASCII characters without "
-                '"<", ">", "(", ")", "\\" and quotes.',
+                '"<", ">", "(", ")", "\\", "=?" and quotes.',
             )
         if draft.disposition is Disposition.INLINE and not draft.content_id:
             self._wrong("content_id", "Required for an inline part.")

@@ -42,8 +42,8 @@ _RESERVED_PREFIXES = ("resent-", "received", "arc-", "content-")
 _AT_MOST_ONCE = ("in-reply-to", "references")  # RFC 5322 §3.6
 
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-# RFC 5322 §3.6.4, without its obsolete forms.
-_MESSAGE_ID = re.compile(rf"<{_DOT_ATOM}@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])>")
+# RFC 5322 §3.6.4, without its obsolete forms and what looks like an encoded word.
+_MESSAGE_ID = re.compile(rf"(?!.*=\?)<{_DOT_ATOM}@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])>")
 
 
 def check_headers(

@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 
 from postroom_server.domain.message import Mailbox
-from postroom_server.mail.fields import LINE, is_plain
-from postroom_server.mail.words import FOLD, encoded_words
+from postroom_server.mail.fields import is_plain
+from postroom_server.mail.words import FOLD, LINE, encoded_words
 
 # RFC 5322 §3.2.5: words that need no quotes.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
@@ -41,12 +41,18 @@ def _mailbox(mailbox: Mailbox, column: int, *, utf8: bool) -> str:
     address = mailbox.address
     if address.needs_smtputf8 and not utf8:
         name = f"{mailbox.name} {address.wire}" if mailbox.name else address.wire
-        return f"{encoded_words(name, column)} :;"
+        return _beside(encoded_words(name, column), ":;", column)
     if not mailbox.name:
         return address.shown
-    name = _display_name(mailbox.name, column)
-    gap = " " if len(name) + len(address.shown) < LINE - column - 4 else FOLD
-    return f"{name}{gap}<{address.shown}>"
+    return _beside(_display_name(mailbox.name, column), f"<{address.shown}>", column)
+
+
+def _beside(name: str, rest: str, column: int) -> str:
+    """*name* and *rest* on one line where a comma still fits, else on two."""
+    _, fold, last = name.rpartition(FOLD)
+    width = len(last) + (1 if fold else column)
+    gap = " " if width + 1 + len(rest) < LINE else FOLD
+    return f"{name}{gap}{rest}"
 
 
 def _display_name(name: str, column: int) -> str:

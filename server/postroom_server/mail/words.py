@@ -16,8 +16,8 @@ LINE = 76
 _OPENING, _CLOSING = "=?utf-8?B?", "?="
 _FRAME = len(_OPENING) + len(_CLOSING)
 _OCTETS = (LINE - 1 - _FRAME) // 4 * 3  # in a word on a line of its own
-_FEWEST = 8
-"""Octets that are worth a word at the end of a line; any character has fewer."""
+_FEWEST = 4
+"""Octets that must fit to begin on the line of the field's name: any character."""
 
 
 def encoded_words(text: str, column: int) -> str:
