@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from postroom_server.sandbox.relay import SandboxRelay
+
 from tests.support.service import Service, plain, running
 
 

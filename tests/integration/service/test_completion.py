@@ -5,12 +5,12 @@ import threading
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
-
 from postroom.v1 import attempt_pb2 as attempt_pb
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
-from tests.support.service import CALL, a_request, reason, running, plain
+
+from tests.support.service import CALL, a_request, plain, reason, running
 from tests.support.silence import silent_relay
 
 ONCE = send_pb.RetryPolicy(disabled=True)

@@ -5,7 +5,6 @@ import email.policy
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-
 from postroom.v1 import attempt_pb2 as attempt_pb
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import message_pb2 as message_pb
