@@ -77,12 +77,15 @@ def a_request(
 
 
 def settings(
-    folder: Path, relays: Mapping[str, Mapping[str, Any]], extra: str = ""
+    folder: Path,
+    relays: Mapping[str, Mapping[str, Any]],
+    extra: str = "",
+    default: str = "main",
 ) -> Path:
     """A configuration file for these *relays*."""
     lines = [
         'listen = "127.0.0.1:0"',
-        'default_relay = "main"',
+        f'default_relay = "{default}"' if default else "",
         extra,
         "[store]",
         f'url = "sqlite:///{folder / "postroom.db"}"',
@@ -115,9 +118,10 @@ def running(
     relays: Mapping[str, Mapping[str, Any]],
     sandbox: SandboxRelay,
     extra: str = "",
+    default: str = "main",
 ) -> Iterator[Service]:
     """The service with *relays*; *sandbox* is the one that most tests look into."""
-    config = load_config(settings(folder, relays, extra), {})
+    config = load_config(settings(folder, relays, extra, default), {})
     with App(config) as app:
         with grpc.insecure_channel(
             app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]

@@ -14,7 +14,7 @@ from enum import Enum
 from postroom_server.domain.attempt import AttemptOutcome, FailureReason, Phase
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.verdict import Outcome, Scope, judge
-from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.errors import NeedsAdministrator, SessionError
 from postroom_server.smtp.transaction import TransactionReport
 
 
@@ -46,7 +46,9 @@ def of_session_failure(failure: SessionError) -> Finding:
     """What a session that could not be used means for every recipient."""
     if failure.reply is not None:
         return _of_refusal(failure.reply, failure.detail)
-    found = Found.RELAY_AT_FAULT if failure.permanent else Found.TEMPORARY
+    found = Found.TEMPORARY
+    if isinstance(failure, NeedsAdministrator):
+        found = Found.RELAY_AT_FAULT
     if failure.reason in _OF_THE_MAIL:
         found = Found.FAILED
     return Finding(found, failure.reason, None, failure.detail)

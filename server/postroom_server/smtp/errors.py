@@ -85,6 +85,13 @@ class SessionError(Exception):
         return f"{self.phase.name}: {self.detail}{said}"
 
 
+class NeedsAdministrator(SessionError):
+    """The relay or our settings for it are wrong in a way that time does not mend.
+
+    A certificate that is not trusted, or credentials that would go in the clear.
+    """
+
+
 class PoolTimeout(SessionError, TimeoutError):
     """No session became free in time; *reason* is DEADLINE or TIMEOUT."""
 

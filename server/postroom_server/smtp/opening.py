@@ -18,10 +18,10 @@ from collections.abc import Callable
 from postroom_server.domain.attempt import FailureReason, Phase, PhaseTiming
 from postroom_server.domain.reply import Reply
 from postroom_server.smtp import tls
-from postroom_server.smtp.commands import Verb, command
+from postroom_server.smtp.commands import UnsafeCommand, Verb, command
 from postroom_server.smtp.dial import dial
 from postroom_server.smtp.dialogue import Dialogue
-from postroom_server.smtp.errors import Link, SessionError
+from postroom_server.smtp.errors import Link, NeedsAdministrator, SessionError
 from postroom_server.smtp.extensions import NOTHING_OFFERED, Extensions
 from postroom_server.smtp.login import log_in
 from postroom_server.smtp.resolve import RESOLVER, Endpoint, Resolver
@@ -119,12 +119,20 @@ class Opening:
         try:
             step()
         except SessionError as error:
-            self._time(phase, began)
-            error.timings, error.link = tuple(self.timings), self.link
-            if error.reply is not None:
-                self.replies[phase] = error.reply
+            self._note(error, phase, began)
             raise
+        except UnsafeCommand as unsafe:
+            # The settings hold something that can't be said.
+            unsaid = SessionError(phase, FailureReason.INTERNAL, str(unsafe))
+            self._note(unsaid, phase, began)
+            raise unsaid from unsafe
         self._time(phase, began)
+
+    def _note(self, error: SessionError, phase: Phase, began: float) -> None:
+        self._time(phase, began)
+        error.timings, error.link = tuple(self.timings), self.link
+        if error.reply is not None:
+            self.replies[phase] = error.reply
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -197,7 +205,12 @@ class Opening:
             ) from None
         except ssl.SSLError as error:
             self.distrust = tls.problem_of(error)
-            raise _tls_failure(self.distrust) from error
+            failure = _tls_failure(self.distrust)
+            if tls.is_distrust(error):
+                failure = NeedsAdministrator(
+                    Phase.TLS, FailureReason.TLS, self.distrust
+                )
+            raise failure from error
         except (OSError, ValueError) as error:
             problem = tls.problem_of(error)
             raise SessionError(Phase.TLS, FailureReason.NETWORK, problem) from error
@@ -206,7 +219,7 @@ class Opening:
 
     def _log_in(self) -> None:
         if self.dialogue.wire.tls is None and not self._local:
-            raise SessionError(
+            raise NeedsAdministrator(
                 Phase.AUTH,
                 FailureReason.TLS,
                 "credentials are sent under TLS only, and this relay is set to none",

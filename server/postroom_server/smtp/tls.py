@@ -13,7 +13,7 @@ import ssl
 from pathlib import Path
 
 from postroom_server.domain.attempt import FailureReason, Phase
-from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.errors import NeedsAdministrator
 from postroom_server.smtp.settings import RelaySettings
 
 # RSA below 2048 bits and SHA-1 signatures are refused at this level.
@@ -26,7 +26,7 @@ def context_for(relay: RelaySettings) -> ssl.SSLContext:
         changed = Path(relay.tls_ca_file).stat().st_mtime_ns if relay.tls_ca_file else 0
         return _context(relay.tls_verify, relay.tls_ca_file, changed)
     except (OSError, ssl.SSLError) as error:
-        raise SessionError(
+        raise NeedsAdministrator(
             Phase.TLS, FailureReason.TLS, f"the CA file can't be used: {error}"
         ) from error
 
@@ -51,6 +51,11 @@ def _context(verify: bool, ca_file: str, changed: int) -> ssl.SSLContext:  # noq
 def unverified_context() -> ssl.SSLContext:
     """A context that trusts anything: to read a certificate, never to talk."""
     return _context(False, "", 0)
+
+
+def is_distrust(error: Exception) -> bool:
+    """Whether the handshake failed because we don't trust the certificate."""
+    return isinstance(error, ssl.SSLCertVerificationError)
 
 
 def problem_of(error: Exception) -> str:
