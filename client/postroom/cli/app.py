@@ -1,0 +1,95 @@
+"""The commands, and the options that all of them share."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from postroom.cli.cancel import cancel
+from postroom.cli.connection import try_connection
+from postroom.cli.get import get
+from postroom.cli.health import health
+from postroom.cli.info import info
+from postroom.cli.list import list_deliveries
+from postroom.cli.retry import retry
+from postroom.cli.send import EXAMPLES, send
+from postroom.cli.session import Settings
+from postroom.cli.stats import stats
+from postroom.client import TIMEOUT
+
+EXIT_CODES = """\b
+Exit codes:
+  0  delivered or accepted; the answer was given
+  1  mail not (wholly) delivered; a test failed; not serving
+  2  wrong usage, or a file that can't be read
+  3  the mail or the request is not valid
+  4  the service is unavailable, or gave another error
+
+\b
+Examples:
+  postroom send --to ada@example.com --from me@example.com \\
+      --subject Hello --text 'It works.'
+  postroom get deliveries/0198c2f0 --json
+  postroom test main
+"""
+
+app = typer.Typer(
+    help="Send mail through a Postroom service, and follow what became of it.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    # A traceback with local variables would show mail and addresses.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _tell_version(asked: bool) -> None:  # noqa: FBT001  as typer calls it
+    if asked:
+        typer.echo(f"postroom {version('postroom')}")
+        raise typer.Exit
+
+
+@app.callback()
+def shared(
+    context: typer.Context,
+    *,
+    target: Annotated[
+        str,
+        typer.Option(envvar="POSTROOM_TARGET", help="Where the service is."),
+    ] = "localhost:50051",
+    timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds that a call may take.")
+    ] = TIMEOUT,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    plaintext: Annotated[
+        bool,
+        typer.Option(
+            "--plaintext",
+            envvar="POSTROOM_PLAINTEXT",
+            help="Talk in plain text to a service beyond this machine.",
+        ),
+    ] = False,
+    version: Annotated[  # noqa: ARG001  answered by its callback
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    context.obj = Settings(
+        target=target, timeout=timeout, json=json, plaintext=plaintext or None
+    )
+
+
+app.command(epilog=EXAMPLES)(send)
+app.command()(get)
+app.command("list")(list_deliveries)
+app.command()(cancel)
+app.command()(retry)
+app.command("test")(try_connection)
+app.command()(stats)
+app.command()(info)
+app.command()(health)

@@ -1,0 +1,65 @@
+"""`postroom list`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from postroom.arguments import ListArguments
+from postroom.cli.session import JsonFlag, session
+from postroom.cli.show import plain, table, when, word
+from postroom.results import Delivery
+
+LARGEST_PAGE = 500
+
+
+def list_deliveries(  # noqa: PLR0913  one for each option
+    context: typer.Context,
+    *,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Of this status; may repeat.")
+    ] = None,
+    relay: Annotated[str, typer.Option(help="For this relay.")] = "",
+    recipient: Annotated[str, typer.Option(help="To this address.")] = "",
+    message_id: Annotated[str, typer.Option(help="With this Message-ID.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Accepted at or after this local time.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 20,
+    as_json: JsonFlag = False,
+) -> None:
+    """List mails, the newest first."""
+    conditions: ListArguments = {
+        "statuses": status or (),
+        "relay": relay,
+        "recipient": recipient,
+        "message_id": message_id,
+        "page_size": min(limit or LARGEST_PAGE, LARGEST_PAGE),
+    }
+    if since:
+        conditions["accepted_from"] = since.astimezone()
+    with session(context, as_json=as_json) as asked:
+        found = islice(asked.client.list(**conditions), limit or None)
+        if asked.json:
+            listed = [delivery.to_dict() for delivery in found]
+            typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
+        else:
+            _show(asked.out, found)
+
+
+def _show(out: Console, deliveries: Iterable[Delivery]) -> None:
+    rows = table("STATUS", "DELIVERY", "ACCEPTED", "SUBJECT")
+    for delivery in deliveries:
+        rows.add_row(
+            word(delivery.result.status),
+            plain(delivery.name),
+            when(delivery.result.accepted_at),
+            plain(delivery.subject),
+        )
+    out.print(rows if rows.row_count else "no deliveries")

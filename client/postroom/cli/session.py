@@ -1,0 +1,115 @@
+"""One run of a command: its client, its output, and what its failure means."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from postroom._plain import Plain
+from postroom.client import Client
+from postroom.errors import InvalidRequest, PostroomError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Shown = TypeVar("Shown", bound=Plain)
+WIDE = 1000
+"""Columns where the output is no terminal: what is read by programs is not folded."""
+
+
+class ExitCode(IntEnum):
+    """What the command ends with; told in the help."""
+
+    OK = 0
+    NOT_DELIVERED = 1
+    USAGE = 2
+    INVALID = 3
+    ERROR = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the options before the command say."""
+
+    target: str
+    timeout: float
+    json: bool
+    plaintext: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A client, and where answers go."""
+
+    client: Client
+    out: Console
+    json: bool
+
+    def show(self, answer: Shown, render: Callable[[Console, Shown], None]) -> None:
+        """Print *answer* as JSON, or as *render* does for people."""
+        if self.json:
+            typer.echo(answer.to_json(indent=2))
+        else:
+            render(self.out, answer)
+
+
+@contextmanager
+def session(context: typer.Context, *, as_json: bool) -> Iterator[Session]:
+    """Speak with the service; errors end the command with their exit code."""
+    settings: Settings = context.obj
+    wanted = settings.json or as_json
+    try:
+        with _client(settings) as client:
+            yield Session(client, console(), wanted)
+    except InvalidRequest as error:
+        _tell(error, as_json=wanted)
+        raise typer.Exit(ExitCode.INVALID) from error
+    except PostroomError as error:
+        _tell(error, as_json=wanted)
+        raise typer.Exit(ExitCode.ERROR) from error
+
+
+def console() -> Console:
+    """Standard output: colours only on a terminal, no markup in what others wrote."""
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def _client(settings: Settings) -> Client:
+    try:
+        return Client(
+            settings.target, timeout=settings.timeout, plaintext=settings.plaintext
+        )
+    except ValueError as error:
+        advice = str(error).replace("pass plaintext=True", "add --plaintext")
+        raise typer.BadParameter(advice, param_hint="--target") from error
+
+
+def _tell(error: PostroomError, *, as_json: bool) -> None:
+    if as_json:
+        told = {
+            "error": {
+                "code": error.code,
+                "reason": error.reason,
+                "message": error.message,
+                "metadata": dict(error.metadata),
+                "request_id": error.request_id,
+                "nothing_sent": error.nothing_sent,
+                "violations": [
+                    {"field": wrong.field, "description": wrong.description}
+                    for wrong in error.details.violations
+                ],
+            }
+        }
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2), err=True)
+        return
+    if not error.details.violations:
+        typer.echo(f"postroom: {error}", err=True)
+    for wrong in error.details.violations:
+        typer.echo(f"postroom: {wrong.field}: {wrong.description}", err=True)
