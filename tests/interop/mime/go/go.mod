@@ -1,0 +1,3 @@
+module mimereader
+
+go 1.21
