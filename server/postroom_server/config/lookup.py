@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -40,9 +40,3 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
 def is_secret(field: FieldInfo | None) -> bool:
     """Whether the value of *field* must never be shown."""
     return field is not None and field.annotation is SecretStr
-
-
-def is_text(field: FieldInfo) -> bool:
-    """Whether the value of *field* is text, and none that stands for a number."""
-    kind = field.annotation
-    return kind in {str, SecretStr} or get_origin(kind) is Literal

@@ -14,8 +14,7 @@ from postroom_server.config.text import number
 from postroom_server.domain.address import AddressProblem, parse_address
 
 RELAY_ID = re.compile(r"[a-z0-9_-]{1,63}")
-# A name as DNS has it, or an address; never anything that could end a line.
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 # RFC 5321 §4.1.1.1: a domain, or an address literal in brackets.
 _EHLO_NAME = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]"
@@ -39,18 +38,21 @@ def relay_findings(relay_id: str, relay: RelayTable) -> Iterator[Finding]:
 
 def is_loopback(host: str) -> bool:
     """Whether *host* can only be this machine."""
-    if host.lower() == "localhost":
-        return True
+    address = _address(host)
+    return address.is_loopback if address else host.lower() == "localhost"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def _way(relay: RelayTable) -> Faults:
     if not relay.host:
         yield ("host",), "is required"
-    elif not _HOST.fullmatch(relay.host):
+    elif not (_NAME.fullmatch(relay.host) or _address(relay.host)):
         yield ("host",), "must be a host name or an address, without a port"
     if relay.ehlo_name and not _EHLO_NAME.fullmatch(relay.ehlo_name):
         yield ("ehlo_name",), "must be a domain, or an address in brackets"

@@ -1,13 +1,13 @@
 """Where the configuration comes from: a TOML file, and the environment over it.
 
-Values of the environment are text and are read by the type of their key; a list or a
-whole table is written as JSON.
+Values of the environment are text and are read by the type of their key, so that
+numbers and truths get by the schema, which is strict; a list or a whole table is
+written as JSON.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,6 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from postroom_server.config.errors import ConfigError, KeyPath
-from postroom_server.config.lookup import field_at, is_text
 from postroom_server.config.schema import Root
 
 PREFIX = "POSTROOM_"
@@ -56,32 +55,10 @@ def variable(path: Iterable[str]) -> str:
 
 
 def read_environment(environ: Mapping[str, str]) -> Tree:
-    """The tables that the variables of *environ* make up, values still as text."""
+    """The tables that the variables of *environ* make up."""
     source = _Variables(_Environment, env_prefix=PREFIX, env_nested_delimiter=_BETWEEN)
     source.env_vars = {name.lower(): value for name, value in environ.items()}
-    return _typed((), source())
-
-
-def _typed(path: KeyPath, tree: Tree) -> Tree:
-    """*tree* with the texts of the environment read by the types of their keys."""
-    return {
-        name: _typed((*path, name), value)
-        if isinstance(value, dict)
-        else _value(field_at((*path, name)), value)
-        for name, value in tree.items()
-    }
-
-
-def _value(field: FieldInfo | None, given: object) -> object:
-    """What *given* says for *field*; as it is, where it can't say it."""
-    if field is None or is_text(field) or not isinstance(given, str):
-        return given
-    try:
-        # Numbers, true, false and lists; shells and people also write TRUE.
-        value: object = json.loads(given.lower())
-    except ValueError:
-        return given
-    return value
+    return source()
 
 
 # Each base has a `model_config`, of related types.

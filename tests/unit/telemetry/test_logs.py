@@ -247,3 +247,10 @@ def test_addresses_are_masked_where_asked_for(logging_to, log):
     assert event["event"] == "refused a***@example.com"
     assert event["to"] == ["b***@c.de"]
     assert event["message_id"] == "<1@example.com>"
+
+
+def test_addresses_are_whole_otherwise(logging_to, log):
+    stream = logging_to()
+    log.info("refused ann@example.com")
+
+    assert events(stream)[0]["event"] == "refused ann@example.com"
