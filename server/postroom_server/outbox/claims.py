@@ -31,7 +31,7 @@ MOST_ROUNDS = 8
 UNREADABLE_PAUSE = 3600.0
 """For so many seconds a delivery that can't be read is out of the lane's way."""
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 Stored = tuple[Any, Any]
 """Format and bytes of a content; None and None where there is none."""
@@ -99,7 +99,7 @@ class Claim(Work[Sequence[Taken]]):
         try:
             return delivery_in(row)
         except UnreadableDelivery:
-            _log.exception("a delivery can't be read and is put off", delivery=row[0])
+            _log.exception("outbox.unreadable_put_off", delivery=row[0])
             later = after(self._now, UNREADABLE_PAUSE)
             connection.execute(statement("put_off"), (later, row[0]))
             return None

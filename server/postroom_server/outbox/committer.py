@@ -28,7 +28,7 @@ MOST_DELAY = 3.0
 IDLE_AFTER = 0.5
 """Seconds without work after which the log is moved into the database."""
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _jitter = random.SystemRandom()
 
 
@@ -81,7 +81,7 @@ class Committer:
         try:
             outcomes = self._writer.commit([ticket.work for ticket in batch])
         except Exception:  # noqa: BLE001  the thread must outlive any defect
-            _log.exception("commit failed", works=len(batch))
+            _log.exception("outbox.commit_defect", works=len(batch))
             outcomes = [Outcome(error=RowRefused("commit failed")) for _ in batch]
         self._undoing += self._line.end(batch, outcomes)
         self._undo()
@@ -91,7 +91,7 @@ class Committer:
         """Take back what was stored for callers who had gone."""
         if self._undoing and not self._writer.is_away:
             outcomes = self._writer.commit(self._undoing)
-            _log.warning("taken back what nobody waited for", works=len(outcomes))
+            _log.warning("outbox.taken_back", works=len(outcomes))
             if not self._writer.is_away:
                 self._undoing = []
 
@@ -101,7 +101,7 @@ class Committer:
         if not waited and now < self._next_try:
             return
         if self._writer.recover():
-            _log.info("the store is back")
+            _log.info("outbox.back")
             self._delay = FIRST_DELAY
             self._undo()
         else:

@@ -7,10 +7,11 @@ takes to open, and so is imported only then.  A newer one is refused.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import uuid
 from contextlib import closing
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -19,85 +20,95 @@ from postroom_server.domain.clock import Instant
 from postroom_server.outbox.errors import StoreForeign, StoreTooNew
 from postroom_server.outbox.statements import script
 
-REVISIONS = ("0001",)
-"""All revisions of the schema, in order; each has its files in `migrations`."""
-
 _FORMAT = 1
 _VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
-def prepare(connection: sqlite3.Connection, path: Path, now: Instant) -> None:
-    """Make the store at *path*, to which *connection* writes, one of this version.
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All revisions, oldest first, and the folder where Alembic finds them."""
+
+    folder: Path
+    revisions: tuple[str, ...]
+
+    @property
+    def newest(self) -> str:
+        return self.revisions[-1]
+
+    def sql(self, revision: str) -> list[str]:
+        """The statements of *revision*."""
+        source = self.folder / "versions" / f"{revision}.sql"
+        return list(script(source.read_text(encoding="utf-8")))
+
+
+CURRENT = Schema(Path(__file__).with_name("migrations"), ("0001",))
+
+
+def prepare(
+    connection: sqlite3.Connection,
+    path: Path,
+    now: Instant,
+    schema: Schema = CURRENT,
+) -> None:
+    """Make the store at *path*, to which *connection* writes, one of *schema*.
 
     Raises `StoreTooNew` or `StoreForeign` and leaves the file as it is.
     """
     revision = _revision(connection, path)
     if revision is None:
-        _create(connection, now)
-    elif revision not in REVISIONS:
+        _create(connection, now, schema)
+    elif revision not in schema.revisions:
         raise StoreTooNew(
             f"the store {path} was written by a newer version of Postroom "
-            f"(schema {revision}, this one knows {REVISIONS[-1]})"
+            f"(its schema is {revision}, this version knows {schema.newest})"
         )
-    elif revision != REVISIONS[-1]:
-        _copy(connection, path.with_name(f"{path.name}.before-{REVISIONS[-1]}"))
-        migrate(path)
+    elif revision != schema.newest:
+        _copy(connection, path.with_name(f"{path.name}.before-{schema.newest}"))
+        migrate(path, schema)
+        _log.info("outbox.migrated", before=revision, now=schema.newest)
 
 
-def migrate(path: Path, revision: str = "head") -> None:
-    """Bring the store at *path*, which nobody has open, to *revision*."""
+def migrate(path: Path, schema: Schema = CURRENT) -> None:
+    """Bring the store at *path*, to which nobody writes, to the newest revision."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    folder = files("postroom_server.outbox") / "migrations"
-    config.set_main_option("script_location", str(folder))
+    # Alembic reads the option as a template.
+    config.set_main_option("script_location", str(schema.folder).replace("%", "%%"))
     config.attributes["path"] = path
-    command.upgrade(config, revision)
-    _log.info("migrated the store", revision=revision)
-
-
-def revision_sql(revision: str) -> list[str]:
-    """The statements of *revision*."""
-    folder = files("postroom_server.outbox") / "migrations" / "versions"
-    (source,) = (f for f in folder.iterdir() if f.name == f"{revision}.sql")
-    return list(script(source.read_text(encoding="utf-8")))
-
-
-def add_identity(connection: sqlite3.Connection, now: Instant) -> None:
-    """Give a new store its name and birthday."""
-    values = (uuid.uuid4().hex, now, _FORMAT, 0)
-    connection.execute("INSERT INTO store VALUES (?, ?, ?, ?)", values)
+    command.upgrade(config, schema.newest)
 
 
 def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The revision of the store; None where there is none yet."""
+    """The revision of the store; None where there is nothing yet."""
     query = "SELECT name FROM sqlite_schema WHERE type = 'table'"
-    tables = {name for (name,) in connection.execute(query)}
+    tables = {name for (name,) in connection.execute(query).fetchall()}
     if not tables:
         return None
-    if "alembic_version" not in tables:
+    rows = []
+    if "alembic_version" in tables:
+        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    if len(rows) != 1:
         raise StoreForeign(f"{path} is a database, but no store of Postroom")
-    (revision,) = connection.execute(
-        "SELECT version_num FROM alembic_version"
-    ).fetchone()
-    return str(revision)
+    return str(rows[0][0])
 
 
-def _create(connection: sqlite3.Connection, now: Instant) -> None:
+def _create(connection: sqlite3.Connection, now: Instant, schema: Schema) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for revision in REVISIONS:
-            for statement in revision_sql(revision):
+        for revision in schema.revisions:
+            for statement in schema.sql(revision):
                 connection.execute(statement)
         connection.execute(_VERSION_TABLE)
-        stamp = (REVISIONS[-1],)
+        stamp = (schema.newest,)
         connection.execute("INSERT INTO alembic_version VALUES (?)", stamp)
-        add_identity(connection, now)
+        identity = (uuid.uuid4().hex, now, _FORMAT, 0)
+        connection.execute("INSERT INTO store VALUES (?, ?, ?, ?)", identity)
     except BaseException:
         connection.execute("ROLLBACK")
         raise
@@ -105,5 +116,8 @@ def _create(connection: sqlite3.Connection, now: Instant) -> None:
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    """Keep the store as it is now, durably, for the way back."""
+    target.unlink(missing_ok=True)
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(target)) as copy:
         connection.backup(copy)

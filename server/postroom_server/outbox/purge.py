@@ -43,12 +43,15 @@ class Purge(Work[int]):
         self._cursor = cursor
 
     def perform(self, connection: sqlite3.Connection, /) -> int:
-        return (
+        removed = (
             self._requests(connection)
             + self._contents(connection)
             + self._deliveries(connection)
             + self._events(connection)
         )
+        if removed:
+            _give_back_pages(connection)
+        return removed
 
     def _requests(self, connection: sqlite3.Connection) -> int:
         values = (self._now, MOST_REMOVED)
@@ -77,8 +80,8 @@ class Purge(Work[int]):
         return write_rows(connection, "purge_events", dead)
 
 
-def vacuum(connection: sqlite3.Connection) -> None:
-    """Give pages that purging has freed back to the file system."""
+def _give_back_pages(connection: sqlite3.Connection) -> None:
+    """Shorten the file by pages that purging has freed."""
     connection.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
 
 

@@ -31,7 +31,7 @@ from postroom_server.outbox.works import record_in
 Row = tuple[Any, ...]
 Rows = list[Row]
 _WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.RETRY)
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Reading:
@@ -123,4 +123,4 @@ def _readable(rows: Iterable[Row]) -> Iterator[Delivery]:
         try:
             yield delivery_in(row)
         except UnreadableDelivery:
-            _log.exception("a delivery can't be read", delivery=row[0])
+            _log.exception("outbox.unreadable", delivery=row[0])

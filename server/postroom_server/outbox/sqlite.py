@@ -44,7 +44,7 @@ from postroom_server.outbox.waiting import LineSettings
 from postroom_server.outbox.works import Accept, Remember, Save
 from postroom_server.outbox.writer import Writer
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class SqliteOutbox(Reading):
             undo.callback(committer.close)
             outbox = cls(_Parts(lock, committer, readers), clock, on_stored)
             undo.pop_all()
-        _log.info("outbox opened", store=str(path), sqlite=sqlite3.sqlite_version)
+        _log.info("outbox.opened", store=str(path), sqlite=sqlite3.sqlite_version)
         return outbox
 
     @property
@@ -163,7 +163,7 @@ class SqliteOutbox(Reading):
         try:
             self._on_stored(change)
         except Exception:  # noqa: BLE001  what is stored is stored, whoever fails
-            _log.exception("a listener failed", delivery=change.after.id)
+            _log.exception("outbox.listener_failed", delivery=change.after.id)
 
 
 def _writer(path: Path, clock: Clock) -> Writer:

@@ -17,11 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
+
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.errors import Trouble, translated, trouble_of
 from postroom_server.outbox.rows import EXACT, ORDER, Rows, merged
 from postroom_server.outbox.statements import statement, write_rows
 from postroom_server.outbox.work import Outcome, Work
+
+_log = structlog.get_logger(__name__)
 
 Works = Sequence[Work[Any]]
 Outcomes = list[Outcome[Any]]
@@ -38,15 +42,18 @@ class Writer:
         self._connect = connect
         self._connection = connect()
         self.is_away = False
+        self._trouble: Trouble | None = None
 
     def commit(self, works: Works) -> Outcomes:
         """Store *works* durably, or tell for each why not; nothing is raised."""
         if self.is_away:
             return [Outcome(error=NotReady("the store is away")) for _ in works]
         try:
-            return self._stored(works)
+            outcomes = self._stored(works)
         except sqlite3.Error as error:
             return self._failed(works, error)
+        self._trouble = None
+        return outcomes
 
     def recover(self) -> bool:
         """Try to get at the store again; whether it is there."""
@@ -119,20 +126,29 @@ class Writer:
 
     def _failed(self, works: Works, error: sqlite3.Error) -> Outcomes:
         kind = trouble_of(error)
+        self._note(kind, error)
         if kind is Trouble.FULL:
             return self._without_new(works, error)
         if kind is Trouble.AWAY:
             self.is_away = not self._repaired()
         return [Outcome(error=translated(error)) for _ in works]
 
+    def _note(self, kind: Trouble, error: sqlite3.Error) -> None:
+        # Once, however many callers it hits: the log may be on the same full disk.
+        if kind is not self._trouble:
+            _log.error("outbox.not_stored", trouble=kind.value, error=str(error))
+        self._trouble = kind
+
     def _without_new(self, works: Works, error: sqlite3.Error) -> Outcomes:
         """What is recorded of mail under way may still fit where new mail does not."""
         old = [work for work in works if not work.adds]
-        if not old or len(old) == len(works):
-            return [Outcome(error=translated(error)) for _ in works]
-        stored = iter(self.commit(old))
+        stored: Outcomes = []
+        if len(old) < len(works):
+            with contextlib.suppress(sqlite3.Error):
+                stored = self._stored(old)
+        kept = iter(stored)
         return [
-            Outcome(error=translated(error)) if work.adds else next(stored)
+            next(kept) if stored and not work.adds else Outcome(error=translated(error))
             for work in works
         ]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 from postroom_server.outbox.schema import metadata
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import URL, NullPool, create_engine
 
-engine = create_engine(
-    f"sqlite:///{context.config.attributes['path']}", poolclass=NullPool
-)
+url = URL.create("sqlite", database=str(context.config.attributes["path"]))
+engine = create_engine(url, poolclass=NullPool)
 with engine.connect() as connection:
     # The driver would open no transaction for DDL by itself, and half a migration
     # could be stored.
@@ -16,4 +15,4 @@ with engine.connect() as connection:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     context.configure(connection=connection, target_metadata=metadata)
     context.run_migrations()
-    connection.exec_driver_sql("COMMIT")
+    connection.commit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from postroom_server.outbox.migrating import revision_sql
+from postroom_server.outbox.migrating import CURRENT
 
 revision = "0001"
 down_revision = None
@@ -12,5 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for statement in revision_sql(revision):
+    for statement in CURRENT.sql(revision):
         op.execute(statement)
