@@ -67,3 +67,6 @@ class Reader:
             raise CallerGone(SILENT if wait.expired else "") from error
         finally:
             self.watchdog.release(wait)
+        if wait.expired:
+            # A cancelled call may also look as if its body had ended.
+            raise CallerGone(SILENT)

@@ -9,6 +9,7 @@ import pytest
 from postroom.v1.delivery_requests_pb2 import GetDeliveryRequest
 from postroom.v1.send_pb2 import SendMessageRequest, SendMessageResponse
 from postroom_server.rpc import wire
+from postroom_server.rpc.admission import Gate
 from postroom_server.rpc.health import NOT_SERVING
 
 from tests.support.raw_http2 import RawConnection, frame
@@ -101,9 +102,9 @@ def test_health_changes_while_calls_are_still_taken(serve, background):
     assert answer is not None
 
 
-def test_a_draining_server_says_so(serve, sending, release, background, refused):
-    running = serve({"SendMessage": sending})
-    running.server._admission.gate = type(running.server._admission.gate).DRAINING
+def test_a_draining_server_says_so(serve, refused):
+    running = serve()
+    running.server._admission.gate = Gate.DRAINING
     answer = refused(running.stub().SendMessage, SendMessageRequest())
 
     assert answer.code is grpc.StatusCode.UNAVAILABLE
@@ -125,6 +126,7 @@ def test_a_draining_server_does_not_become_ready_again(serve):
     running.health.set(SERVICE, True)
 
     assert running.health.status(SERVICE) == NOT_SERVING
+    assert running.server._admission.gate is Gate.DRAINING
 
 
 def test_watchers_do_not_hold_a_server_back(serve, background):

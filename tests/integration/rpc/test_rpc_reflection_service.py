@@ -81,8 +81,17 @@ def test_what_is_unknown_is_an_answer_and_not_the_end(conversation):
     assert {answer.error_response.error_code for answer in answers} == {5}
 
 
-def test_a_stream_that_is_idle_is_ended_and_others_get_its_thread(serve):
-    running = serve(plans={PoolKind.REFLECTION: PoolPlan(1, 4)}, reflection_idle=0.3)
+def test_a_stream_that_is_idle_is_ended(serve):
+    conversation = Conversation(serve(reflection_idle=0.3).channel(), wire.REFLECTION)
+    conversation.ask(list_services="")
+    with pytest.raises(grpc.RpcError) as caught:
+        next(conversation.answers)
+
+    assert caught.value.code() is grpc.StatusCode.CANCELLED
+
+
+def test_a_stream_that_is_idle_makes_room_for_one_that_waits(serve):
+    running = serve(plans={PoolKind.REFLECTION: PoolPlan(1, 4, patience=0.3)})
     idle = Conversation(running.channel(), wire.REFLECTION)
     idle.ask(list_services="")
     other = Conversation(running.channel(), wire.REFLECTION)
