@@ -186,6 +186,8 @@ def refuses_starttls(code: str) -> Script:
         ready("STARTTLS", "AUTH PLAIN")(peer)
         peer.expect("STARTTLS")
         peer.say(f"{code} not today")
+        if code[0] in "45":
+            peer.expect("QUIT")
         peer.expect_end()
 
     return script

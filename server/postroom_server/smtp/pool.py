@@ -70,16 +70,19 @@ class SessionPool:
         return cls(lambda until: open_session(relay, until), relay.pool, relay.id)
 
     @contextmanager
-    def session(self, deadline: DeadlineSource = NO_DEADLINE) -> Iterator[Session]:
+    def session(
+        self, deadline: DeadlineSource = NO_DEADLINE, *, fresh: bool = False
+    ) -> Iterator[Session]:
         """Lend a working session for the length of a ``with`` block.
 
         A session gone dead while idle is replaced unseen.  Whether it returns to the
         pool is for the session to say (`Session.usable`), not for the exception that
-        may have ended the block: a refused recipient costs no connection.
+        may have ended the block: a refused recipient costs no connection.  *fresh* asks
+        for a session just opened: to try again where a pooled one was lost.
 
         Raises `PoolTimeout`, `PoolSaturated`, `PoolClosed`, or what opening raised.
         """
-        pooled = self._borrow(deadline)
+        pooled = self._borrow(deadline, fresh=fresh)
         try:
             yield pooled.session
         finally:
@@ -133,11 +136,14 @@ class SessionPool:
             f"{s.opening} opening of {s.max_size}, {s.waiting} waiting>"
         )
 
-    def _borrow(self, deadline: DeadlineSource) -> Pooled:
+    def _borrow(self, deadline: DeadlineSource, *, fresh: bool) -> Pooled:
         grant = self._claim(deadline)
         while isinstance(grant, Pooled):
             with self._held(grant):
                 reason = self._unfit(grant, deadline)
+            if fresh:
+                # The relay may have left it too, and not be seen to have.
+                reason = reason or CloseReason.RELAY
             if reason is None:
                 self._note_reuse(grant)
                 return grant

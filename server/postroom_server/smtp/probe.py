@@ -13,7 +13,7 @@ from postroom_server.domain.attempt import Phase
 from postroom_server.domain.reply import Reply
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.opening import Opening
-from postroom_server.smtp.probe_report import ProbeReport, ProbeStage, StageResult
+from postroom_server.smtp.probe_report import ProbeReport, Stage, StageResult
 from postroom_server.smtp.session import Session
 from postroom_server.smtp.settings import Encryption, RelaySettings
 from postroom_server.smtp.timeouts import NO_DEADLINE, DeadlineSource
@@ -42,7 +42,7 @@ class _Probe:
         self._sender = sender
         self._deadline = deadline
         self._opening = Opening(relay, deadline)
-        self._stages: dict[Phase, ProbeStage] = {}
+        self._stages: dict[Phase, Stage] = {}
         self._tls: TlsReport | None = None
 
     def run(self) -> ProbeReport:
@@ -144,12 +144,12 @@ class _Probe:
     def _passed(self, phase: Phase, reply: Reply | None, began: float) -> None:
         before = self._stages.get(phase)
         seconds = time.monotonic() - began + (before.seconds if before else 0.0)
-        self._stages[phase] = ProbeStage(
+        self._stages[phase] = Stage(
             phase=phase, result=StageResult.OK, reply=reply, seconds=seconds
         )
 
     def _failed(self, phase: Phase, error: SessionError, began: float) -> None:
-        self._stages[phase] = ProbeStage(
+        self._stages[phase] = Stage(
             phase=phase,
             result=StageResult.FAILED,
             reply=error.reply,
@@ -161,7 +161,7 @@ class _Probe:
     def _note(self, phase: Phase, result: StageResult, detail: str) -> None:
         """What there is to say of a stage, in place of how it went."""
         before = self._stages.get(phase)
-        self._stages[phase] = ProbeStage(
+        self._stages[phase] = Stage(
             phase=phase,
             result=result,
             reply=before.reply if before else None,
@@ -169,7 +169,7 @@ class _Probe:
             seconds=before.seconds if before else 0.0,
         )
 
-    def _all_stages(self) -> tuple[ProbeStage, ...]:
+    def _all_stages(self) -> tuple[Stage, ...]:
         """All stages in the order of this encryption, skipped ones too."""
         late_tls = self._relay.encryption is Encryption.TLS
         return tuple(
@@ -177,9 +177,9 @@ class _Probe:
             for phase in (*_FIRST, *(_TLS_LATE if late_tls else _TLS_EARLY), *_LAST)
         )
 
-    def _skipped(self, phase: Phase) -> ProbeStage:
+    def _skipped(self, phase: Phase) -> Stage:
         detail = self._why_skipped(phase)
-        return ProbeStage(phase=phase, result=StageResult.SKIPPED, detail=detail)
+        return Stage(phase=phase, result=StageResult.SKIPPED, detail=detail)
 
     def _why_skipped(self, phase: Phase) -> str:
         if phase is Phase.TLS and self._relay.encryption is Encryption.NONE:

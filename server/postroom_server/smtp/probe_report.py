@@ -21,7 +21,7 @@ class StageResult(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeStage:
+class Stage:
     """One stage; *detail* is ours and holds no credential."""
 
     phase: Phase
@@ -36,7 +36,7 @@ class ProbeStage:
 class ProbeReport:
     """*size_limit*: octets; 0 where SIZE gives none, None where it is not offered."""
 
-    stages: tuple[ProbeStage, ...]
+    stages: tuple[Stage, ...]
     tls: TlsReport | None
     extensions: tuple[str, ...]
     auth_mechanism: str
@@ -61,7 +61,7 @@ class ProbeReport:
         return f"Mail can be sent{tls}{login}{' -- but ' + but if but else ''}."
 
 
-def _seen(stage: ProbeStage) -> str:
+def _seen(stage: Stage) -> str:
     said = f" ({stage.reply})" if stage.reply else ""
     return f"{stage.detail}{said}"
 

@@ -71,6 +71,8 @@ class Wire:
         Raises `ssl.SSLError`, another `OSError` if the link broke, `WaitEnded`.
         """
         with self._ending:
+            # A link lost already fails here: `wrap_socket` would leave it unclosed.
+            self._socket.getpeername()
             tls = context.wrap_socket(
                 self._socket, server_hostname=host, do_handshake_on_connect=False
             )

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from postroom_server.domain.secret import Secret
+from postroom_server.smtp.auth import (
+    CramMd5,
+    Login,
+    Plain,
+    choose,
+    decoded,
+    encoded,
+    redacted,
+)
+
+PASSWORD = Secret("tanstaaftanstaaf")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered", "chosen"),
+    [
+        ("", ("PLAIN", "LOGIN"), "PLAIN"),
+        ("", ("LOGIN", "PLAIN"), "PLAIN"),
+        ("", ("CRAM-MD5", "LOGIN"), "LOGIN"),
+        ("", ("CRAM-MD5",), None),
+        ("", (), None),
+        ("cram-md5", ("PLAIN", "CRAM-MD5"), "CRAM-MD5"),
+        ("LOGIN", ("PLAIN",), None),
+        ("GSSAPI", ("GSSAPI",), None),
+    ],
+)
+def test_a_mechanism_is_chosen_by_name_or_the_first_good_one(wanted, offered, chosen):
+    assert choose(wanted, offered) == chosen
+
+
+def test_plain_gives_all_at_once():
+    assert Plain("tim", PASSWORD).initial() == b"\0tim\0tanstaaftanstaaf"
+
+
+def test_plain_answers_an_empty_challenge_with_the_same():
+    assert Plain("tim", PASSWORD).answer(b"") == b"\0tim\0tanstaaftanstaaf"
+
+
+@pytest.mark.parametrize("challenge", [b"Username:", b"User Name\0", b"username"])
+def test_login_repeats_the_name_when_asked(challenge):
+    assert Login("tim", PASSWORD).answer(challenge) == b"tim"
+
+
+@pytest.mark.parametrize("challenge", [b"Password:", b"", b"pw?"])
+def test_login_gives_the_password_to_any_other_question(challenge):
+    assert Login("tim", PASSWORD).answer(challenge) == b"tanstaaftanstaaf"
+
+
+def test_cram_md5_answers_as_in_rfc_2195():
+    challenge = b"<1896.697170952@postoffice.reston.mci.net>"
+
+    assert CramMd5("tim", PASSWORD).answer(challenge) == b"tim b913a602c7eda7a495b4e6e7334d3890"
+
+
+@pytest.mark.parametrize(("response", "text"), [(b"", "="), (b"tim", "dGlt")])
+def test_a_response_is_base64_or_an_equals_sign(response, text):
+    assert encoded(response) == text
+
+
+@pytest.mark.parametrize("lines", [[b"!!!"], [b"dGl"], [b"\xff"]])
+def test_a_challenge_that_is_no_base64_is_an_error(lines):
+    with pytest.raises(ValueError, match="base64"):
+        decoded(lines)
+
+
+def test_what_was_told_is_cut_from_what_is_said_back():
+    assert redacted([b"no such dGlt, tim"], [b"dGlt", b""]) == (b"no such ***, tim",)
