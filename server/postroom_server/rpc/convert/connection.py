@@ -7,7 +7,8 @@ from postroom.v1 import connection_pb2 as wire
 from postroom_server.rpc.convert.attempts import number, smtp_reply
 from postroom_server.rpc.convert.times import duration, timestamp
 from postroom_server.smtp.certificate import Certificate
-from postroom_server.smtp.probe import ProbeReport, Stage, TlsReport
+from postroom_server.smtp.probe_report import ProbeReport, Stage
+from postroom_server.smtp.tls_report import TlsReport
 
 
 def connection_report(report: ProbeReport, relay: str) -> wire.TestConnectionResponse:
