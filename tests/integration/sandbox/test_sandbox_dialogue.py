@@ -79,6 +79,18 @@ def test_octets_of_a_refused_chunk_are_read_and_later_chunks_refused(client, rel
     assert relay.messages == ()
 
 
+def test_one_refused_chunk_refuses_all_until_a_reset(client, relay):
+    relay.fail_next("DATA", "452 4.3.1 no room")
+    client.begin(RECIPIENT)
+    replies = [client.bdat(b"A: b\r\n"), client.bdat(b"\r\n", " LAST")]
+    client.ask("RSET")
+    client.begin(RECIPIENT)
+    replies.append(client.bdat(b"C: d\r\n\r\n", " LAST"))
+
+    assert [reply[:3] for reply in replies] == ["452", "503", "250"]
+    assert [message.data for message in relay.messages] == [b"C: d\r\n\r\n"]
+
+
 @pytest.mark.parametrize("arguments", ["", "x", "-1", "5 FIRST", "5 LAST x"])
 def test_a_chunk_of_unknown_length_ends_the_session(client, arguments):
     client.begin(RECIPIENT)
