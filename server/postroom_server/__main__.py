@@ -23,6 +23,9 @@ from postroom_server.telemetry.logs import set_up_logs
 
 BAD_CONFIGURATION = 2
 CANNOT_START = 3
+DID_NOT_END = 4
+EXIT_MARGIN = 30.0
+"""Seconds beyond the grace until a process that hangs is ended by force."""
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -79,7 +82,8 @@ def serve(
     accepted is kept, what was begun may end.  A second one ends it at once, and loses
     nothing either.
 
-    Exit status: 0 ended in order, 2 the configuration is wrong, 3 it could not start.
+    Exit status: 0 ended in order, 2 the configuration is wrong, 3 it could not
+    start, 4 it did not end in time.
     """
     with ExitStack() as stack:
         loaded = _load(config) if sandbox is None else _sandbox(sandbox, stack)
@@ -132,7 +136,15 @@ def _serve(app: App) -> None:
         typer.echo(f"postroomd: {error}", err=True)
         raise typer.Exit(CANNOT_START) from None
     asked_to_stop.wait()
+    _end_for_sure(2 * app.config.server.drain_grace + EXIT_MARGIN)
     app.drain()
+
+
+def _end_for_sure(seconds: float) -> None:
+    """Whatever hangs then, the process ends: what is stored is safe."""
+    timer = threading.Timer(seconds, os._exit, (DID_NOT_END,))
+    timer.name, timer.daemon = "postroom-exit", True
+    timer.start()
 
 
 def _on_signals(asked_to_stop: threading.Event) -> None:

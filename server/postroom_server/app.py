@@ -87,8 +87,9 @@ class App:
         """
         settings = self.config.server
         _log.info("service.draining", grace=settings.drain_grace)
-        self.server.drain(settings.drain_grace)
-        self.engine.drain(settings.drain_grace)
+        ends_at = self._clock.monotonic() + settings.drain_grace
+        self.server.drain(settings.drain_grace, self.engine.stop_claiming)
+        self.engine.drain(max(0.0, ends_at - self._clock.monotonic()))
         self.close()
         _log.info("service.stopped")
 

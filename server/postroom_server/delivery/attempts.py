@@ -38,13 +38,17 @@ from postroom_server.smtp.transaction import Transaction, TransactionReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """How an attempt went: *findings* by the recipients' `wire`, and the facts."""
+    """How an attempt went: *findings* by the recipients' `wire`, and the facts.
+
+    *transaction* is how long the relay took from MAIL to its last word, in seconds.
+    """
 
     findings: Mapping[str, Finding]
     phase: Phase = Phase.UNSPECIFIED
     remote: str = ""
     tls_version: str = ""
     session_reused: bool = False
+    transaction: float | None = None
     timings: tuple[PhaseTiming, ...] = field(default=())
 
     def attempt(self, delivery: Delivery, ended_at: Instant) -> Attempt:
@@ -142,12 +146,14 @@ def _transact(
     )
     if offer.transaction is None:
         return facts, False
+    began = time.monotonic()
     report = session.transact(offer.transaction, control)
     found = _found(offer.transaction, report)
     course = replace(
         facts,
         findings={**offer.impossible, **found},
         phase=report.phase,
+        transaction=time.monotonic() - began,
         timings=(*facts.timings, *report.timings),
     )
     return course, facts.session_reused and _was_dead(report)

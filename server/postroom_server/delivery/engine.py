@@ -35,7 +35,8 @@ from postroom_server.domain.stats import StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.store import DeliveryQuery, Outbox, Retention
-from postroom_server.smtp.probe import ProbeReport, probe
+from postroom_server.smtp.probe import probe
+from postroom_server.smtp.probe_report import ProbeReport
 from postroom_server.smtp.timeouts import Deadline
 
 LAST_WORD = 2.0
@@ -169,13 +170,17 @@ class DeliveryEngine:
         """How many callers wait for *relay* (a bare id) at present."""
         return self._waits.count(relay)
 
+    def stop_claiming(self) -> None:
+        """Take no new mail and begin no attempt; those under way go on."""
+        self._draining = True
+        self._dispatcher.stop()
+
     def drain(self, grace: float) -> bool:
         """Take no new mail, let attempts finish within *grace* seconds.
 
         What is broken off then stays queued.  False if something would not end.
         """
-        self._draining = True
-        self._dispatcher.stop()
+        self.stop_claiming()
         if self._under_way.wait_for_none(grace):
             return True
         self._under_way.call_off_all()
@@ -183,8 +188,7 @@ class DeliveryEngine:
 
     def close(self) -> None:
         """End the threads; the outbox and the pools are closed by who made them."""
-        self._draining = True
-        self._dispatcher.stop()
+        self.stop_claiming()
         self._closing.set()
         self._under_way.call_off_all()
         self._upkeep.stop()

@@ -14,7 +14,7 @@ from postroom_server.delivery.options import (
     wait_problems,
 )
 from postroom_server.delivery.reopening import RetryRequest, retried
-from postroom_server.delivery.sending import Answer, Sending
+from postroom_server.delivery.sending import Answer, Sending, Waiting
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.clock import Clock, after
 from postroom_server.domain.delivery import (
@@ -31,6 +31,7 @@ from postroom_server.domain.errors import (
     TooLate,
 )
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Fate, settle_open
 from postroom_server.outbox.store import Outbox, RequestRecord
 
@@ -110,7 +111,8 @@ class Looking:
         if not repeated:
             delivery = self._reopen(delivery, request, record)
         caller.accepted()
-        waited = self.sending.wait_for(delivery, caller, request.wait_timeout)
+        asked = Waiting(request.completion or Completion.RELAYED, request.wait_timeout)
+        waited = self.sending.wait_for(delivery, caller, asked)
         return Answer(waited, replayed=repeated)
 
     def _try_to_cancel(
@@ -165,6 +167,8 @@ class Looking:
                     )
                 return change.after
             delivery = self.get(request.tenant, request.delivery_id)
+            if record is not None and self._used(record):
+                return delivery
         raise Overloaded("the delivery changes too fast")
 
     def _used(self, request: RequestRecord) -> bool:

@@ -31,6 +31,8 @@ class Observer:
             kind = _KINDS.get(timing.phase)
             if kind is not None:
                 spent[kind] = spent.get(kind, 0.0) + timing.seconds
+        if course.transaction is not None:
+            spent[LatencyKind.TRANSACTION] = course.transaction
         sent_at = delivery.sent_at
         if sent_at is not None and sent_at == delivery.attempts[-1].ended_at:
             spent[LatencyKind.SEND] = seconds_between(delivery.accepted_at, sent_at)
@@ -44,9 +46,4 @@ _KINDS = {
     Phase.CONNECT: LatencyKind.CONNECT,
     Phase.TLS: LatencyKind.TLS,
     Phase.AUTH: LatencyKind.AUTH,
-    Phase.MAIL: LatencyKind.TRANSACTION,
-    Phase.RCPT: LatencyKind.TRANSACTION,
-    Phase.DATA: LatencyKind.TRANSACTION,
-    Phase.BODY: LatencyKind.TRANSACTION,
-    Phase.END_OF_DATA: LatencyKind.TRANSACTION,
 }

@@ -84,10 +84,8 @@ def resumed(delivery: Delivery, now: Instant, limits: Limits) -> Change:
 def _hurried(delivery: Delivery, request: RetryRequest, now: Instant) -> Change:
     if request.settlement:
         raise NotRetryable("no recipient is UNCERTAIN", delivery.name)
-    if request.completion:
-        plan = replace(delivery.plan, completion=request.completion)
-        change = hurry(delivery, now)
-        return replace(change, after=replace(change.after, plan=plan))
+    # What was promised when it was accepted still holds: it stays queued if this
+    # attempt fails too, whatever the caller of the retry waits for.
     return hurry(delivery, now)
 
 

@@ -43,6 +43,14 @@ class Answer:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a caller waits for, and at most how long (seconds; None: no own limit)."""
+
+    completion: Completion
+    timeout: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """Accepts mail and waits for its fate as long as its caller wants."""
@@ -84,14 +92,11 @@ class Sending:
             used = answer
         return self._repeat(used, print_, submission, caller)
 
-    def wait_for(
-        self, delivery: Delivery, caller: Caller, wait: float | None
-    ) -> Delivery:
-        """*delivery* when it is worth an answer, waited for as it was asked for."""
-        completion = delivery.plan.completion
-        if delivery.status.is_final or completion is Completion.ACCEPTED:
+    def wait_for(self, delivery: Delivery, caller: Caller, asked: Waiting) -> Delivery:
+        """*delivery* when it is worth an answer to who *asked*."""
+        if delivery.status.is_final or asked.completion is Completion.ACCEPTED:
             return delivery
-        own = self.clock.monotonic() + (wait or self.limits.max_wait)
+        own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
         entered = self.waits.enter(delivery.id, delivery.relay, min(own, caller.limit))
         caller.on_leave(entered.leave)
         return self._watch(entered, delivery)
@@ -131,7 +136,7 @@ class Sending:
     def _accept(
         self, ready: Ready, request: RequestRecord | None, caller: Caller
     ) -> RequestRecord | None:
-        """Make it durable and see that it is delivered; a record: it is a repetition."""
+        """Make it durable and see to its delivery; a record: it is a repetition."""
         relay = ready.delivery.relay
         waits = ready.options.plan.completion is not Completion.ACCEPTED
         leased = waits and self.dispatcher.reserve(relay)
@@ -198,9 +203,8 @@ class Sending:
         caller.accepted()
         if delivery.is_retryable and not delivery.content_purged:
             delivery = self._resume(delivery)
-        return Answer(
-            self.wait_for(delivery, caller, submission.wait_timeout), replayed=True
-        )
+        asked = Waiting(delivery.plan.completion, submission.wait_timeout)
+        return Answer(self.wait_for(delivery, caller, asked), replayed=True)
 
     def _resume(self, delivery: Delivery) -> Delivery:
         """Go on with the recipients that are still open, as RetryDelivery would."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import grpc
@@ -41,6 +41,10 @@ _LINGER = 1.0
 """Seconds for the last answers to get through to slow callers."""
 _STOP_MARGIN = 5.0
 """Seconds beyond the grace in which gRPC must have ended all calls."""
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
 
 
 class RpcServer:
@@ -126,13 +130,18 @@ class RpcServer:
             self._admission.gate = Gate.OPEN if ready else Gate.NOT_READY
             self.health.set(DELIVERY_SERVICE_NAME, ready)
 
-    def drain(self, grace: float) -> None:
+    def drain(self, grace: float, on_closed: Callable[[], None] = _nothing) -> None:
         """Leave in order; calls in flight have *grace* seconds to finish.
+
+        *on_closed* is called when new calls are refused, before the others are waited
+        for.
 
         Returns when no call is left.  `stop` from another thread cuts the delay short.
         """
         self.health.drain()
         self._hurry.wait(self.settings.drain_delay)
+        self._admission.gate = Gate.DRAINING
+        on_closed()
         self._leave(grace)
 
     def stop(self) -> None:

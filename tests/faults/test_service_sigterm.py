@@ -1,0 +1,83 @@
+"""SIGTERM: health first, what was begun ends, what waits stays, exit status 0."""
+
+from __future__ import annotations
+
+import threading
+
+from postroom import Client, Completion, Status
+from postroom_server.sandbox.relay import SandboxRelay
+
+from tests.support.process import PAUSE, daemon, free_port
+from tests.support.service import plain, settings
+from tests.support.silence import silent_relay
+
+MAIL = {"from_": "me@example.com", "to": "ada@example.com", "subject": "x", "text": "x"}
+
+
+def test_an_idle_service_ends_at_once_and_in_order(tmp_path):
+    with SandboxRelay() as relay:
+        config = settings(tmp_path, {"main": plain(relay.port)})
+        with daemon(config, free_port()) as service:
+            assert service.stop(10) == 0
+
+
+def test_what_is_queued_at_sigterm_goes_out_after_the_next_start(tmp_path):
+    port = free_port()
+    with SandboxRelay() as relay:
+        relay.fail_next("MAIL", "451 4.3.0 later")
+        config = settings(tmp_path, {"main": plain(relay.port)})
+        with daemon(config, port) as service, Client(service.target) as client:
+            name = client.send(**MAIL, completion=Completion.ACCEPTED).delivery
+            for _ in range(500):
+                if client.get(name).result.status is Status.RETRY:
+                    break
+                PAUSE.wait(0.02)
+            assert service.stop() == 0
+        with daemon(config, port) as service, Client(service.target) as client:
+            result = client.retry(name)
+
+    assert result.status is Status.SUCCESS
+    assert len(relay.messages) == 1
+
+
+def test_what_hangs_is_broken_off_when_the_grace_is_over_and_stays_queued(tmp_path):
+    port = free_port()
+    with silent_relay() as silent, SandboxRelay() as relay:
+        keys = plain(silent.port)
+        config = settings(
+            tmp_path, {"main": keys}, extra="server = { drain_grace = 1.0 }"
+        )
+        with daemon(config, port) as service, Client(service.target) as client:
+            name = client.send(**MAIL, completion=Completion.ACCEPTED).delivery
+            assert silent.connected.wait(10)
+            assert service.stop(15) == 0
+        settings(tmp_path, {"main": plain(relay.port)})
+        with daemon(config, port) as service, Client(service.target) as client:
+            left = client.get(name).result
+            done = client.retry(name) if not left.is_final else left
+
+    assert left.status in {Status.RETRY, Status.QUEUED, Status.SENDING, Status.SUCCESS}
+    assert done.status is Status.SUCCESS
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path):
+    with silent_relay() as silent:
+        config = settings(tmp_path, {"main": plain(silent.port)})
+        with daemon(config, free_port()) as service, Client(service.target) as client:
+            client.send(**MAIL, completion=Completion.ACCEPTED)
+            assert silent.connected.wait(10)
+            service.process.terminate()
+            _until_draining(client)
+            assert service.stop(5) == 0
+
+
+def _until_draining(client):
+    done = threading.Event()
+    for _ in range(500):
+        try:
+            if client.health(timeout=1).name != "SERVING":
+                return
+        except Exception:
+            return
+        done.wait(0.02)
+    raise AssertionError("it does not drain")

@@ -1,0 +1,85 @@
+"""`postroomd` as a process of its own: started, killed, asked to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from postroom import Client, Health, PostroomError
+
+START = 30.0
+PAUSE = threading.Event()
+
+
+@dataclass
+class Daemon:
+    """A running `postroomd`."""
+
+    process: subprocess.Popen[bytes]
+    target: str
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self, patience: float = 30.0) -> int:
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(patience)
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def daemon(config: Path, port: int, **environment: str) -> Iterator[Daemon]:
+    """`postroomd` with *config* on *port*, ready to take mail."""
+    target = f"127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "postroom_server", "--config", str(config)],
+        env={**os.environ, "POSTROOM_LISTEN": target, **environment},
+        stderr=subprocess.PIPE,
+    )
+    # What it logs must not fill the pipe and stop it.
+    log: list[bytes] = []
+    reader = threading.Thread(
+        target=lambda: log.extend(process.stderr), name="daemon-log", daemon=True
+    )
+    reader.start()
+    try:
+        if not _ready(target, process):
+            raise AssertionError(b"".join(log).decode())
+        yield Daemon(process, target)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        reader.join(10)
+        process.stderr.close()
+
+
+def _ready(target: str, process: subprocess.Popen[bytes]) -> bool:
+    with Client(target, max_attempts=1) as client:
+        for _ in range(int(START / 0.05)):
+            if process.poll() is not None:
+                return False
+            with contextlib.suppress(PostroomError):
+                if (
+                    client.health("postroom.v1.DeliveryService", timeout=1)
+                    is Health.SERVING
+                ):
+                    return True
+            PAUSE.wait(0.05)
+    return False
