@@ -1,0 +1,135 @@
+"""What every outbox must do: telling what it holds."""
+
+from __future__ import annotations
+
+import pytest
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.delivery import DeliveryStatus
+from postroom_server.domain.submission import Completion
+from postroom_server.outbox.store import DeliveryQuery, QueueDepth
+
+from tests.support.builders import (
+    NOW,
+    SECOND,
+    a_deferral,
+    a_finish,
+    a_plan,
+)
+from tests.support.outboxes import accept, listed
+
+
+@pytest.mark.parametrize("retries", [False, True])
+def test_an_empty_lane_is_never_due(outbox, retries):
+    assert outbox.next_due("main", retries=retries) is None
+
+
+def test_a_lane_is_due_when_its_first_delivery_is(outbox):
+    accept(outbox, due_at=Instant(NOW + 5))
+    accept(outbox, due_at=Instant(NOW + 3))
+    accept(outbox, due_at=Instant(NOW + 1), relay="other")
+
+    assert outbox.next_due("main", retries=False) == NOW + 3
+
+
+def test_what_was_under_way_when_the_store_was_opened_is_told(open_outbox):
+    outbox = open_outbox()
+    left = accept(outbox, leased=True)
+    outbox.save(a_finish(accept(outbox, leased=True)))
+    accept(outbox)
+    outbox = open_outbox()
+    accept(outbox, leased=True)
+
+    assert outbox.leased() == [left]
+
+
+def test_what_was_under_way_and_is_settled_now_is_not_told(open_outbox):
+    outbox = open_outbox()
+    left = accept(outbox, leased=True)
+    outbox = open_outbox()
+    outbox.save(a_finish(left))
+
+    assert outbox.leased() == []
+
+
+def test_what_waits_is_told_by_completion_oldest_first(outbox):
+    relayed = a_plan(completion=Completion.RELAYED)
+    accept(outbox)
+    second = accept(outbox, plan=relayed, accepted_at=Instant(NOW + 1))
+    first = accept(outbox, plan=relayed)
+    outbox.save(a_finish(accept(outbox, plan=relayed, leased=True)))
+    deferred = a_deferral(
+        accept(outbox, plan=relayed, leased=True, accepted_at=Instant(NOW - 1)), NOW
+    )
+    outbox.save(deferred)
+    accept(outbox, plan=relayed, leased=True)
+    waiting = outbox.waiting(Completion.RELAYED)
+
+    assert list(waiting) == [deferred.after, first, second]
+
+
+def test_the_depth_counts_each_live_delivery_once(outbox):
+    oldest = Instant(NOW - SECOND)
+    accept(outbox, due_at=oldest)
+    accept(outbox)
+    outbox.save(a_deferral(accept(outbox, leased=True), Instant(NOW + SECOND)))
+    accept(outbox, leased=True)
+    accept(outbox, relay="other")
+    outbox.save(a_finish(accept(outbox, leased=True)))
+
+    assert outbox.depth(NOW) == QueueDepth(3, 1, 1, oldest)
+    assert outbox.depth(NOW, "main") == QueueDepth(2, 1, 1, oldest)
+    assert outbox.depth(NOW, "none") == QueueDepth()
+
+
+def test_the_newest_acceptance_is_listed_first_and_ties_by_id(outbox):
+    old = accept(outbox)
+    first, second = (accept(outbox, accepted_at=Instant(NOW + 1)) for _ in "ab")
+
+    assert listed(outbox) == [second.id, first.id, old.id]
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(outbox):
+    for age in (0, 1, 1, 1, 2):
+        accept(outbox, accepted_at=Instant(NOW + age))
+    whole = listed(outbox)
+    pages, before = [], None
+    while page := outbox.list(DeliveryQuery(tenant="default", limit=2, before=before)):
+        pages += [delivery.id for delivery in page]
+        before = (page[-1].accepted_at, page[-1].id)
+
+    assert pages == whole
+    assert len(whole) == 5
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"statuses": frozenset({DeliveryStatus.QUEUED})}, "c"),
+        ({"statuses": frozenset({DeliveryStatus.SUCCESS})}, "a"),
+        (
+            {"statuses": frozenset({DeliveryStatus.SUCCESS, DeliveryStatus.SENDING})},
+            "ba",
+        ),
+        ({"relay": "other"}, "b"),
+        ({"recipient": "bob@example.com"}, "ca"),
+        ({"recipient": "nobody@example.com"}, ""),
+        ({"message_id": "<b@example.org>"}, "b"),
+        ({"accepted_from": NOW + 1}, "cb"),
+        ({"accepted_before": NOW + 1}, "a"),
+        ({"relay": "main", "recipient": "bob@example.com", "limit": 1}, "c"),
+    ],
+    ids=str,
+)
+def test_all_conditions_of_a_list_hold(outbox, conditions, expected):
+    outbox.save(a_finish(accept(outbox, leased=True, id="a")))
+    accept(
+        outbox,
+        "cy@example.com",
+        id="b",
+        relay="other",
+        leased=True,
+        accepted_at=NOW + 1,
+    )
+    accept(outbox, "cy@example.com", "bob@example.com", id="c", accepted_at=NOW + 2)
+
+    assert "".join(listed(outbox, **conditions)) == expected

@@ -1,0 +1,48 @@
+"""An outbox in a test's words; the fixtures are in `tests/contracts/conftest.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.transitions import Change
+from postroom_server.outbox.sqlite import SqliteOutbox
+from postroom_server.outbox.store import DeliveryQuery, Outbox
+
+from tests.support.builders import NOW, a_content, a_finish, a_new_delivery
+from tests.support.clocks import FakeClock
+
+
+def open_sqlite(folder: Path, clock: FakeClock, told: list[Change]) -> SqliteOutbox:
+    """The outbox in *folder*; *told* gets the changes that were stored."""
+    return SqliteOutbox.open(folder / "outbox.db", clock=clock, on_stored=told.append)
+
+
+def accept(outbox: Outbox, *to: str, **fields: Any) -> Delivery:
+    """An accepted delivery to *to*; *fields* are those of `a_new_delivery`."""
+    change = a_new_delivery(*to, **fields)
+    assert outbox.accept(change, a_content(*to), None) is None
+    return change.after
+
+
+def settle(outbox: Outbox, **fields: Any) -> Delivery:
+    """An accepted delivery that reached everybody."""
+    change = a_finish(accept(outbox, leased=True, **fields))
+    assert outbox.save(change)
+    return change.after
+
+
+def claim(
+    outbox: Outbox, now: int = NOW, *, retries: bool = False, limit: int = 10
+) -> list[Delivery]:
+    """What a claim on the relay "main" begins."""
+    found = outbox.claim("main", Instant(now), retries=retries, limit=limit)
+    return [claimed.delivery for claimed in found]
+
+
+def listed(outbox: Outbox, **conditions: Any) -> list[str]:
+    """The ids of a list with these conditions."""
+    query = DeliveryQuery(**{"tenant": "default", **conditions})
+    return [delivery.id for delivery in outbox.list(query)]

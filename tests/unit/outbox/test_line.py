@@ -1,0 +1,186 @@
+"""The line of callers in front of the one thread that writes."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from postroom_server.domain.errors import NotReady, Overloaded
+from postroom_server.outbox.waiting import Line, LineSettings
+from postroom_server.outbox.work import Outcome, Work
+
+from tests.support.clocks import FakeClock
+
+PATIENT = LineSettings()
+HASTY = LineSettings(patience=0.0)
+
+
+class Task(Work[str]):
+    def __init__(self, size: int = 0, *, adds: bool = False) -> None:
+        super().__init__()
+        self.size = size
+        self.adds = adds
+        self.takes_back = Work()
+
+    def undone(self, result):
+        return [self.takes_back]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
+
+
+def stand(line: Line, pool: ThreadPoolExecutor, *tasks: Task) -> list:
+    """Let callers join one after the other; their futures."""
+    futures = []
+    for count, task in enumerate(tasks, start=len(line) + 1):
+        futures.append(pool.submit(line.stand, task))
+        while len(line) < count:
+            assert not futures[-1].done(), futures[-1].result()
+    return futures
+
+
+def test_each_caller_gets_its_own_outcome(clock, pool):
+    line = Line(clock, PATIENT)
+    futures = stand(line, pool, Task(), Task(), Task())
+    batch = line.take(10.0)
+    line.end(batch, [Outcome("a"), Outcome(error=KeyError("b")), Outcome("c")])
+
+    assert futures[0].result(10) == "a"
+    assert isinstance(futures[1].exception(10), KeyError)
+    assert futures[2].result(10) == "c"
+
+
+def test_a_batch_is_whoever_waits_in_the_order_they_came(clock, pool):
+    line = Line(clock, PATIENT)
+    tasks = [Task() for _ in range(5)]
+    stand(line, pool, *tasks)
+    batch = line.take(10.0)
+    line.end(batch, [Outcome("") for _ in batch])
+
+    assert [ticket.work for ticket in batch] == tasks
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes", "taken"),
+    [
+        (LineSettings(batch_works=2), [1, 1, 1], 2),
+        (LineSettings(batch_bytes=10), [5, 5, 1], 2),
+        (LineSettings(batch_bytes=10), [5, 6, 1], 1),
+        (LineSettings(batch_bytes=10), [99, 1], 1),
+    ],
+)
+def test_a_batch_is_bounded_and_never_empty(clock, pool, settings, sizes, taken):
+    line = Line(clock, settings)
+    stand(line, pool, *map(Task, sizes))
+    batch = line.take(10.0)
+    rest = line.take(10.0)
+    for part in (batch, rest):
+        line.end(part, [Outcome("") for _ in part])
+
+    assert len(batch) == taken
+
+
+def test_new_work_is_refused_when_too_many_wait_and_the_rest_is_not(clock, pool):
+    line = Line(clock, LineSettings(most_waiting=1))
+    stand(line, pool, Task())
+    with pytest.raises(Overloaded) as refusal:
+        line.stand(Task(adds=True))
+    stand(line, pool, Task())
+    batch = line.take(10.0)
+    line.end(batch, [Outcome("") for _ in batch])
+
+    assert refusal.value.retry_after > 0
+    assert len(batch) == 2
+
+
+@pytest.mark.parametrize(("waited", "refused"), [(2.0, False), (2.1, True)])
+def test_new_work_is_refused_when_the_first_waits_too_long(
+    clock, pool, waited, refused
+):
+    line = Line(clock, replace(PATIENT, longest_wait=2.0))
+    stand(line, pool, Task())
+    clock.advance(waited)
+    newcomer = pool.submit(line.stand, Task(adds=True))
+    while not newcomer.done() and len(line) < 2:
+        pass
+    was_refused = newcomer.done()
+    batch = line.take(10.0)
+    line.end(batch, [Outcome("") for _ in batch])
+
+    assert was_refused == refused
+    assert isinstance(newcomer.exception(10), Overloaded) == refused
+
+
+def test_who_runs_out_of_patience_before_the_commit_is_out_of_the_line(clock):
+    line = Line(clock, HASTY)
+    with pytest.raises(NotReady, match="nothing was stored"):
+        line.stand(Task())
+
+    assert len(line) == 0
+    assert line.take(0.0) == []
+
+
+def test_what_was_stored_for_nobody_is_to_be_taken_back(clock, pool):
+    line = Line(clock, replace(HASTY, patience=0.01))
+    task = Task()
+    taken, gone = [], threading.Event()
+
+    def commit():
+        taken.extend(line.take(10.0))
+        gone.wait(10)
+        return line.end(taken, [Outcome("stored")])
+
+    committing = pool.submit(commit)
+    with pytest.raises(NotReady, match="does not answer"):
+        line.stand(task)
+    gone.set()
+
+    assert committing.result(10) == [task.takes_back]
+
+
+def test_what_was_not_stored_for_nobody_needs_no_taking_back(clock, pool):
+    line = Line(clock, replace(HASTY, patience=0.01))
+    gone = threading.Event()
+
+    def commit():
+        batch = line.take(10.0)
+        gone.wait(10)
+        return line.end(batch, [Outcome(error=NotReady("away"))])
+
+    committing = pool.submit(commit)
+    with pytest.raises(NotReady):
+        line.stand(Task())
+    gone.set()
+
+    assert committing.result(10) == []
+
+
+def test_a_closed_line_lets_nobody_in_and_serves_who_is_in(clock, pool):
+    line = Line(clock, PATIENT)
+    (future,) = stand(line, pool, Task())
+    line.close()
+    with pytest.raises(NotReady):
+        line.stand(Task())
+    batch = line.take(10.0)
+    line.end(batch, [Outcome("served")])
+
+    assert future.result(10) == "served"
+    assert line.take(10.0) is None
+
+
+def test_taking_from_an_empty_line_ends_when_it_is_closed(clock, pool):
+    line = Line(clock, PATIENT)
+    taking = pool.submit(line.take, None)
+    line.close()
+
+    assert taking.result(10) is None
