@@ -17,6 +17,7 @@ from postroom_server.telemetry.meter import Meter
 from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW
 
+AN_HOUR_AGO = after(NOW, -3600)
 POOLS = {"main": PoolReading(max_size=10), "spare": PoolReading(max_size=2)}
 
 
@@ -24,7 +25,7 @@ POOLS = {"main": PoolReading(max_size=10), "spare": PoolReading(max_size=2)}
 class Store:
     """Counts and depths by relay; "" is all."""
 
-    created_at: Instant = Instant(NOW - 3_600_000_000)
+    created_at: Instant = AN_HOUR_AGO
     counts: Mapping[str, Counters] = field(default_factory=dict)
     depths: Mapping[str, QueueDepth] = field(default_factory=dict)
 
