@@ -79,6 +79,7 @@ def shared(
         ),
     ] = False,
 ) -> None:
+    """Keep what the options before the command say; `help` above is shown instead."""
     context.obj = Settings(
         target=target, timeout=timeout, json=json, plaintext=plaintext or None
     )
