@@ -76,6 +76,8 @@ class PoliteRelay:
                 envelope = ("", [])
             elif verb == "EHLO":
                 peer.say(*self._ehlo(peer))
+            elif verb == "RCPT" and not envelope[0]:
+                peer.say("503 5.5.1 no sender")
             elif self._yes(peer, verb, _YES.get(verb, "250 2.0.0 ok")):
                 envelope = self._obey(peer, line, envelope)
 

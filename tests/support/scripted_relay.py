@@ -96,11 +96,13 @@ class Peer:
 
     def data(self) -> bytes:
         """Content up to the final dot, still stuffed, without the dot."""
-        while b"\r\n.\r\n" not in b"\r\n" + self._buffer[-5:]:
+        while not (self._buffer.endswith(b"\r\n.\r\n") or self._buffer == b".\r\n"):
             self._read()
         taken, self._buffer = self._buffer, b""
         self.heard.append(taken)
-        assert taken.count(b"\r\n.\r\n") <= 1, "two ends of data in one content"
+        assert (b"\r\n" + taken).count(b"\r\n.\r\n") == 1, (
+            "two ends of data in one content"
+        )
         return taken.removesuffix(b".\r\n")
 
     def expect_silence_so_far(self) -> None:

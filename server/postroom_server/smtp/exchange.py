@@ -92,6 +92,8 @@ class Exchange:
             self._send_content()
 
     def _check(self) -> None:
+        if self._dialogue.fault is not None:
+            raise self._dialogue.fault
         asked = self._transaction
         if not self._extensions.takes(asked.size):
             detail = f"the relay takes at most {self._extensions.size_limit} octets"

@@ -288,7 +288,9 @@ class SessionPool:
     def _next_upkeep(self) -> float:
         with self._lock:
             dues = [due_at(p, self.settings) for p in self._seats.idle]
-        return max(0.0, min(dues, default=self.settings.heartbeat) - self._now())
+        if not dues:
+            return self.settings.heartbeat
+        return max(0.0, min(dues) - self._now())
 
 
 def _reason_of_death(session: Session) -> CloseReason:

@@ -6,12 +6,12 @@ import base64
 import logging
 
 import pytest
-
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.secret import Secret
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.opening import Opening
 from postroom_server.smtp.session import open_session
+
 from tests.support.relays import PoliteRelay, challenges, plays, ready, then
 from tests.support.scripted_relay import ScriptedRelay
 
@@ -30,9 +30,18 @@ def b64(text: str) -> str:
     [
         ("", f"C: AUTH PLAIN {PLAIN}\nS: 235 welcome"),
         ("PLAIN", f"C: AUTH PLAIN {PLAIN}\nS: 334\nC: {PLAIN}\nS: 235 welcome"),
-        ("LOGIN", f"C: AUTH LOGIN {b64('ada')}\nS: 334 {b64('Password:')}\nC: {b64(CANARY)}\nS: 235 welcome"),
-        ("login", f"C: AUTH LOGIN {b64('ada')}\nS: 334 {b64('Username:')}\nC: {b64('ada')}\nS: 334 {b64('Password:')}\nC: {b64(CANARY)}\nS: 235 welcome"),
-        ("CRAM-MD5", f"C: AUTH CRAM-MD5\nS: 334 {b64('<1@relay>')}\nC: YWRhI[A-Za-z0-9+/]+=*\nS: 235 welcome"),
+        (
+            "LOGIN",
+            f"C: AUTH LOGIN {b64('ada')}\nS: 334 {b64('Password:')}\nC: {b64(CANARY)}\nS: 235 welcome",
+        ),
+        (
+            "login",
+            f"C: AUTH LOGIN {b64('ada')}\nS: 334 {b64('Username:')}\nC: {b64('ada')}\nS: 334 {b64('Password:')}\nC: {b64(CANARY)}\nS: 235 welcome",
+        ),
+        (
+            "CRAM-MD5",
+            f"C: AUTH CRAM-MD5\nS: 334 {b64('<1@relay>')}\nC: YWRhI[A-Za-z0-9+/]+=*\nS: 235 welcome",
+        ),
     ],
 )
 def test_we_log_in_as_the_mechanism_wants(mechanism, dialogue):
@@ -48,19 +57,28 @@ def test_we_log_in_as_the_mechanism_wants(mechanism, dialogue):
 
 @pytest.mark.parametrize(
     ("answer", "permanent"),
-    [("535 5.7.8 bad credentials", True), ("534 5.7.9 too weak", True), ("454 4.7.0 try later", False), ("530 5.7.0 no", True)],
+    [
+        ("535 5.7.8 bad credentials", True),
+        ("534 5.7.9 too weak", True),
+        ("454 4.7.0 try later", False),
+        ("530 5.7.0 no", True),
+    ],
 )
 def test_refused_credentials_are_a_failure_of_authentication(answer, permanent):
     script = then(challenges(last=answer), goodbye)
     with ScriptedRelay(script) as relay, pytest.raises(SessionError) as failed:
         open_session(relay.settings(**LOGIN))
 
-    assert (failed.value.phase, failed.value.reason) == (Phase.AUTH, FailureReason.AUTHENTICATION)
+    assert (failed.value.phase, failed.value.reason) == (
+        Phase.AUTH,
+        FailureReason.AUTHENTICATION,
+    )
     assert failed.value.permanent is permanent
 
 
 @pytest.mark.parametrize(
-    ("offer", "wanted"), [("AUTH CRAM-MD5 GSSAPI", ""), ("AUTH PLAIN", "LOGIN"), ("PIPELINING", "")]
+    ("offer", "wanted"),
+    [("AUTH CRAM-MD5 GSSAPI", ""), ("AUTH PLAIN", "LOGIN"), ("PIPELINING", "")],
 )
 def test_a_relay_without_a_way_to_log_in_is_a_failure_of_authentication(offer, wanted):
     script = PoliteRelay(extensions=(offer,))
@@ -83,7 +101,12 @@ def test_credentials_are_not_sent_in_clear_to_another_machine(monkeypatch):
 
 @pytest.mark.parametrize(
     ("remote", "local"),
-    [("relay.example:25 [127.0.0.1]", True), ("[::1]:25 [::1]", True), ("localhost:25 [192.0.2.1]", False), ("x:25 [fe80::1%eth0]", False)],
+    [
+        ("relay.example:25 [127.0.0.1]", True),
+        ("[::1]:25 [::1]", True),
+        ("localhost:25 [192.0.2.1]", False),
+        ("x:25 [fe80::1%eth0]", False),
+    ],
 )
 def test_only_the_address_that_was_reached_makes_a_relay_local(remote, local):
     with ScriptedRelay() as relay:
@@ -112,7 +135,10 @@ def test_a_log_in_without_end_is_a_breach():
         except EOFError:
             return
 
-    with ScriptedRelay(script) as relay, pytest.raises(SessionError, match="without end") as failed:
+    with (
+        ScriptedRelay(script) as relay,
+        pytest.raises(SessionError, match="without end") as failed,
+    ):
         open_session(relay.settings(**LOGIN))
 
     assert failed.value.reason is FailureReason.PROTOCOL

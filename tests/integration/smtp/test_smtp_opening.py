@@ -7,13 +7,13 @@ import socket
 import threading
 
 import pytest
-
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.smtp import opening
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.resolve import Resolver
 from postroom_server.smtp.session import open_session
-from postroom_server.smtp.timeouts import Deadline, Timeouts
+from postroom_server.smtp.timeouts import NO_DEADLINE, Deadline, Timeouts
+
 from tests.support.relays import drips, endless_reply, greeting_with, plays, ready, then
 from tests.support.scripted_relay import Peer, ScriptedRelay
 
@@ -21,7 +21,7 @@ IMPATIENT = Timeouts(greeting=0.2, command=0.2, connect=0.5, dns=0.5)
 goodbye = plays("C: QUIT\nS: 221 bye")
 
 
-def failure_with(script, deadline=Deadline(), **settings) -> SessionError:
+def failure_with(script, deadline=NO_DEADLINE, **settings) -> SessionError:
     with ScriptedRelay(script) as relay, pytest.raises(SessionError) as failed:
         open_session(relay.settings(**settings), deadline)
     return failed.value
@@ -41,7 +41,9 @@ def test_a_session_knows_what_the_relay_offers_and_how_it_came_about():
 
 @pytest.mark.parametrize("code", [500, 502, 504, 550])
 def test_a_relay_without_ehlo_is_greeted_by_helo_and_offers_nothing(code):
-    script = plays(f"S: 220 old\nC: EHLO .+\nS: {code} what?\nC: HELO .+\nS: 250 PIPELINING\nC: QUIT\nS: 221 bye")
+    script = plays(
+        f"S: 220 old\nC: EHLO .+\nS: {code} what?\nC: HELO .+\nS: 250 PIPELINING\nC: QUIT\nS: 221 bye"
+    )
     with ScriptedRelay(script) as relay:
         session = open_session(relay.settings())
         session.quit()
@@ -61,12 +63,16 @@ def test_a_relay_without_ehlo_is_greeted_by_helo_and_offers_nothing(code):
 )
 def test_our_name_is_a_full_one_or_our_address(monkeypatch, name, said):
     monkeypatch.setattr(opening.socket, "gethostname", lambda: name)
-    with ScriptedRelay(plays(f"S: 220 hi\nC: {said}\nS: 250 hi\nC: QUIT\nS: 221 x")) as relay:
+    with ScriptedRelay(
+        plays(f"S: 220 hi\nC: {said}\nS: 250 hi\nC: QUIT\nS: 221 x")
+    ) as relay:
         open_session(relay.settings()).quit()
 
 
 def test_a_configured_name_is_used():
-    with ScriptedRelay(plays("S: 220 hi\nC: EHLO out.example.com\nS: 250 hi\nC: QUIT\nS: 221 x")) as relay:
+    with ScriptedRelay(
+        plays("S: 220 hi\nC: EHLO out.example.com\nS: 250 hi\nC: QUIT\nS: 221 x")
+    ) as relay:
         open_session(relay.settings(ehlo_name="out.example.com")).quit()
 
 
@@ -105,7 +111,14 @@ def test_a_relay_that_turns_us_away_is_quoted(lines, reason, permanent):
 
 @pytest.mark.parametrize(
     "line",
-    ["250 ok", "354 go on", "hello", "220-a\r\n221 b", "220 a\n", "HTTP/1.1 400 Bad Request"],
+    [
+        "250 ok",
+        "354 go on",
+        "hello",
+        "220-a\r\n221 b",
+        "220 a\n",
+        "HTTP/1.1 400 Bad Request",
+    ],
 )
 def test_a_greeting_that_is_none_is_a_breach_of_protocol(line):
     failed = failure_with(greeting_with(line))
@@ -130,12 +143,17 @@ def test_a_relay_that_breaks_the_link_is_a_network_failure():
 
 @pytest.mark.parametrize(
     ("deadline", "reason"),
-    [(lambda: Deadline(), FailureReason.TIMEOUT), (lambda: Deadline.after(0.05), FailureReason.DEADLINE)],
+    [
+        (Deadline, FailureReason.TIMEOUT),
+        (lambda: Deadline.after(0.05), FailureReason.DEADLINE),
+    ],
 )
 def test_dripping_octets_does_not_extend_a_wait(deadline, reason):
     stop = threading.Event()
     try:
-        failed = failure_with(drips(b"220-still here\r\n", stop), deadline(), timeouts=IMPATIENT)
+        failed = failure_with(
+            drips(b"220-still here\r\n", stop), deadline(), timeouts=IMPATIENT
+        )
     finally:
         stop.set()
 
@@ -161,7 +179,10 @@ def test_a_port_where_nobody_listens_is_a_network_failure():
     with pytest.raises(SessionError, match="refused") as failed:
         open_session(relay.settings())
 
-    assert (failed.value.phase, failed.value.reason) == (Phase.CONNECT, FailureReason.NETWORK)
+    assert (failed.value.phase, failed.value.reason) == (
+        Phase.CONNECT,
+        FailureReason.NETWORK,
+    )
     assert failed.value.link.remote == ""
 
 
@@ -172,7 +193,9 @@ def test_a_dead_address_does_not_keep_us_from_the_next():
             kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
             return [(*kind, ("127.0.0.2", 9)), (*kind, ("127.0.0.1", relay.port))]
 
-        session = open_session(relay.settings(host="relay.example"), Deadline(), Resolver(getaddrinfo))
+        session = open_session(
+            relay.settings(host="relay.example"), Deadline(), Resolver(getaddrinfo)
+        )
         session.quit()
 
     assert session.remote == f"relay.example:{relay.port} [127.0.0.1]"
@@ -195,7 +218,9 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next():
             kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
             return [(*kind, full.getsockname()), (*kind, ("127.0.0.1", relay.port))]
 
-        session = open_session(relay.settings(timeouts=IMPATIENT), Deadline(), Resolver(getaddrinfo))
+        session = open_session(
+            relay.settings(timeouts=IMPATIENT), Deadline(), Resolver(getaddrinfo)
+        )
         session.quit()
 
     assert session.remote.endswith(f":{relay.port} [127.0.0.1]")

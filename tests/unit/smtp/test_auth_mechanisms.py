@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from postroom_server.domain.secret import Secret
 from postroom_server.smtp.auth import (
     CramMd5,
@@ -54,7 +53,10 @@ def test_login_gives_the_password_to_any_other_question(challenge):
 def test_cram_md5_answers_as_in_rfc_2195():
     challenge = b"<1896.697170952@postoffice.reston.mci.net>"
 
-    assert CramMd5("tim", PASSWORD).answer(challenge) == b"tim b913a602c7eda7a495b4e6e7334d3890"
+    assert (
+        CramMd5("tim", PASSWORD).answer(challenge)
+        == b"tim b913a602c7eda7a495b4e6e7334d3890"
+    )
 
 
 @pytest.mark.parametrize(("response", "text"), [(b"", "="), (b"tim", "dGlt")])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.smtp.commands import (
     MAX_AUTH_LINE,
     UnsafeCommand,
@@ -25,7 +24,10 @@ from postroom_server.smtp.commands import (
         (mail("a@b.example", "SIZE=12"), b"MAIL FROM:<a@b.example> SIZE=12\r\n"),
         (rcpt("a@b.example"), b"RCPT TO:<a@b.example>\r\n"),
         (rcpt('"a> b"@b.example'), b'RCPT TO:<"a> b"@b.example>\r\n'),
-        (rcpt("пример@b.example", utf8=True), "RCPT TO:<пример@b.example>\r\n".encode()),
+        (
+            rcpt("пример@b.example", utf8=True),
+            "RCPT TO:<пример@b.example>\r\n".encode(),
+        ),
         (bdat_last(1024), b"BDAT 1024 LAST\r\n"),
     ],
 )
@@ -33,7 +35,9 @@ def test_a_command_is_one_line(line, octets):
     assert line == octets
 
 
-@pytest.mark.parametrize("control", ["\r", "\n", "\r\n", "\0", "\x1b", "\x7f", "\x85", "\u2028"])
+@pytest.mark.parametrize(
+    "control", ["\r", "\n", "\r\n", "\0", "\x1b", "\x7f", "\x85", "\u2028"]
+)
 @pytest.mark.parametrize(
     "build",
     [

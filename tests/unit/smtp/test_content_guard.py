@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.smtp.guard import UnsafeContent, check_content
 
 LINES = b"".join(b"%076d\r\n" % n for n in range(200))
@@ -31,7 +32,7 @@ def accepted(*chunks: bytes) -> bool:
 
 def cut(octets: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(p % (len(octets) + 1) for p in places), len(octets)]
-    return [octets[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [octets[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def by_the_book(octets: bytes) -> bool:
@@ -59,14 +60,21 @@ def test_a_smuggling_sequence_at_a_border_never_leaves(sequence):
 
 
 @given(
-    st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"\0", b".", b"text"])).map(b"".join),
+    st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"\0", b".", b"text"])).map(
+        b"".join
+    ),
     st.lists(st.integers(0, 1000)),
 )
 def test_content_is_judged_alike_however_it_is_cut(octets, places):
     assert accepted(*cut(octets, places)) == by_the_book(octets)
 
 
-@given(st.integers(1, 90), st.integers(60, 400), st.binary(max_size=3), st.integers(0, 40_000))
+@given(
+    st.integers(1, 90),
+    st.integers(60, 400),
+    st.binary(max_size=3),
+    st.integers(0, 40_000),
+)
 def test_a_fault_is_found_anywhere_in_long_regular_content(width, lines, fault, place):
     octets = (b"x" * width + b"\r\n") * lines
     place %= len(octets)

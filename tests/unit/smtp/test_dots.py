@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.smtp.dots import stuffed
 
-pieces = st.lists(st.sampled_from([b".", b"\r\n", b"..", b"a", b"\r\n.", b".\r\n", b""]))
+pieces = st.lists(
+    st.sampled_from([b".", b"\r\n", b"..", b"a", b"\r\n.", b".\r\n", b""])
+)
 
 
 def unstuffed(wire: bytes) -> bytes:
@@ -20,7 +21,9 @@ def unstuffed(wire: bytes) -> bytes:
 @given(pieces)
 def test_a_relay_keeps_exactly_what_was_composed(chunks):
     content = b"".join(chunks)
-    complete = content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+    complete = (
+        content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+    )
 
     assert unstuffed(b"".join(stuffed(chunks))) == complete
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from postroom_server.smtp.extensions import NOTHING_OFFERED, Extensions
 
 
@@ -10,7 +9,16 @@ def offered(*lines: bytes) -> Extensions:
 
 
 def test_each_keyword_is_seen_whatever_its_case():
-    found = offered(b"starttls", b"Pipelining", b"CHUNKING", b"8BITMIME", b"SMTPUTF8", b"DSN", b"VRFY", b"EnhancedStatusCodes")
+    found = offered(
+        b"starttls",
+        b"Pipelining",
+        b"CHUNKING",
+        b"8BITMIME",
+        b"SMTPUTF8",
+        b"DSN",
+        b"VRFY",
+        b"EnhancedStatusCodes",
+    )
 
     assert found.starttls
     assert found.pipelining
@@ -49,7 +57,12 @@ def test_a_size_limit_is_a_number_or_none(line, limit):
 
 @pytest.mark.parametrize(
     ("line", "size", "taken"),
-    [(b"SIZE 10", 10, True), (b"SIZE 10", 11, False), (b"SIZE", 11, True), (b"DSN", 11, True)],
+    [
+        (b"SIZE 10", 10, True),
+        (b"SIZE 10", 11, False),
+        (b"SIZE", 11, True),
+        (b"DSN", 11, True),
+    ],
 )
 def test_a_mail_is_taken_up_to_the_limit(line, size, taken):
     assert offered(line).takes(size) is taken

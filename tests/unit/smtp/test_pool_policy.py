@@ -3,7 +3,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-
 from postroom_server.smtp.pool_policy import (
     admitted,
     due_at,

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from postroom_server.smtp.pool_policy import Pooled, admitted
 from postroom_server.smtp.pool_seats import Seats, Waiter, Word
 from postroom_server.smtp.pool_stats import CloseReason

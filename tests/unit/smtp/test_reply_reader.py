@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.smtp.protocol import (
     MAX_LINE,
     MAX_LINES,
@@ -15,9 +16,7 @@ from postroom_server.smtp.protocol import (
 
 codes = st.integers(200, 599)
 texts = st.binary(max_size=60).filter(lambda t: b"\r" not in t and b"\n" not in t)
-replies = st.builds(
-    RawReply, codes, st.lists(texts, min_size=1, max_size=5).map(tuple)
-)
+replies = st.builds(RawReply, codes, st.lists(texts, min_size=1, max_size=5).map(tuple))
 
 
 def on_the_wire(reply: RawReply) -> bytes:
@@ -40,7 +39,7 @@ def read_all(pieces: list[bytes]) -> list[RawReply | str]:
 
 def cut(octets: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(p % (len(octets) + 1) for p in places), len(octets)]
-    return [octets[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [octets[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @given(st.lists(replies, max_size=4), st.lists(st.integers(0, 10_000)))
@@ -55,7 +54,9 @@ def test_any_octets_are_replies_or_a_breach_whatever_the_split(octets, places):
     assert read_all(cut(octets, places)) == read_all([octets])
 
 
-@given(st.lists(st.sampled_from([b"250-", b"250 ", b"550 ", b"ok", b"\r", b"\n", b"\r\n"])))
+@given(
+    st.lists(st.sampled_from([b"250-", b"250 ", b"550 ", b"ok", b"\r", b"\n", b"\r\n"]))
+)
 def test_near_replies_are_judged_alike_whatever_the_split(parts):
     assert read_all(parts) == read_all([b"".join(parts)])
 
@@ -129,7 +130,13 @@ def test_after_a_breach_nothing_is_ever_read_again():
 
 @pytest.mark.parametrize(
     ("octets", "empty"),
-    [(b"", True), (b"250 ok\r\n", True), (b"2", False), (b"250-a\r\n", False), (b"250 a\r\n250 b\r\n", False)],
+    [
+        (b"", True),
+        (b"250 ok\r\n", True),
+        (b"2", False),
+        (b"250-a\r\n", False),
+        (b"250 a\r\n250 b\r\n", False),
+    ],
 )
 def test_a_reader_is_empty_only_when_nothing_is_left_over(octets, empty):
     reader = ReplyReader()

@@ -4,7 +4,6 @@ import socket
 import threading
 
 import pytest
-
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.resolve import MAX_LOOKUPS, Resolver

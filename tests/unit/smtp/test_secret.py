@@ -6,7 +6,6 @@ import logging
 import pickle
 
 import pytest
-
 from postroom_server.domain.secret import Secret
 
 CANARY = "canary-3f9a"
@@ -14,7 +13,15 @@ CANARY = "canary-3f9a"
 
 @pytest.mark.parametrize(
     "shown",
-    [str, repr, "{}".format, "%s".__mod__, "{:>20}".format, lambda s: repr([s]), lambda s: repr({"k": s})],
+    [
+        str,
+        repr,
+        "{}".format,
+        "%s".__mod__,
+        "{:>20}".format,
+        lambda s: repr([s]),
+        lambda s: repr({"k": s}),
+    ],
 )
 def test_a_secret_is_not_shown(shown):
     assert CANARY not in shown(Secret(CANARY))

@@ -4,9 +4,14 @@ import math
 import time
 
 import pytest
-
 from postroom_server.domain.attempt import FailureReason
-from postroom_server.smtp.timeouts import NO_DEADLINE, NOT_AT_ALL, Deadline, Timeouts, Wait
+from postroom_server.smtp.timeouts import (
+    NO_DEADLINE,
+    NOT_AT_ALL,
+    Deadline,
+    Timeouts,
+    Wait,
+)
 
 
 def test_the_time_outs_are_no_shorter_than_the_standard_asks():
@@ -33,14 +38,14 @@ def test_a_larger_body_may_take_longer():
 @pytest.mark.parametrize(
     ("own", "deadline", "reason"),
     [
-        (10, Deadline.after(5), FailureReason.DEADLINE),
-        (5, Deadline.after(10), FailureReason.TIMEOUT),
-        (5, NO_DEADLINE, FailureReason.TIMEOUT),
-        (5, NOT_AT_ALL, FailureReason.DEADLINE),
+        (10, lambda: Deadline.after(5), FailureReason.DEADLINE),
+        (5, lambda: Deadline.after(10), FailureReason.TIMEOUT),
+        (5, lambda: NO_DEADLINE, FailureReason.TIMEOUT),
+        (5, lambda: NOT_AT_ALL, FailureReason.DEADLINE),
     ],
 )
 def test_what_ends_first_is_the_reason(own, deadline, reason):
-    wait = Wait(own, deadline)
+    wait = Wait(own, deadline())
 
     assert wait.reason is reason
     assert wait.remaining() <= 5
@@ -66,7 +71,8 @@ def test_a_share_of_a_wait_leaves_time_for_the_others():
 
 
 @pytest.mark.parametrize(
-    ("deadline", "left"), [(NO_DEADLINE, math.inf), (NOT_AT_ALL, 0.0), (Deadline(time.monotonic() - 1), 0.0)]
+    ("deadline", "left"),
+    [(NO_DEADLINE, math.inf), (NOT_AT_ALL, 0.0), (Deadline(time.monotonic() - 1), 0.0)],
 )
 def test_what_is_left_of_a_deadline_is_never_negative(deadline, left):
     assert deadline.remaining() == left

@@ -3,13 +3,13 @@ from __future__ import annotations
 import ssl
 
 import pytest
-
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.smtp.certificate import parse_certificate
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.settings import RelaySettings
 from postroom_server.smtp.tls import context_for, iana_name
-from tests.support.certificates import authority, authority_file
+
+from tests.support.certificates import authority
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_ca_file_that_can_not_be_used_is_a_failure_of_tls(tmp_path, content):
 
 
 def test_a_certificate_is_shown_as_people_read_it():
-    with authority_file() as path, open(path, encoding="ascii") as file:
-        found = parse_certificate(ssl.PEM_cert_to_DER_cert(file.read()))
+    pem = authority().cert_pem.bytes().decode()
+    found = parse_certificate(ssl.PEM_cert_to_DER_cert(pem))
 
     assert found is not None
     assert found.subject == found.issuer
