@@ -46,6 +46,8 @@ class AttachmentDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDraft:
+    """A mail as the caller described it; None is what was not given at all."""
+
     from_mailbox: MailboxDraft | None = None
     sender: MailboxDraft | None = None
     reply_to: tuple[MailboxDraft, ...] = ()

@@ -14,6 +14,43 @@ from postroom_server.smtp.settings import Encryption
 from postroom_server.smtp.timeouts import Timeouts
 from postroom_server.telemetry.logs import LogFormat, LogLevel, LogSettings
 
+EVERYTHING = """
+listen = "unix:/run/postroom.sock"
+default_relay = "main"
+[store]
+url = "sqlite:////var/lib/mail.db"
+[relays.other]
+host = "other.example"
+[relays.main]
+host = "smtp.example.com"
+port = 2525
+encryption = "ssl"
+username = "user"
+password = "pass"
+auth_mechanism = "login"
+from_address = "a@example.com"
+envelope_from = "b@example.com"
+pool_size = 3
+idle_timeout = 4
+max_age = 5.5
+max_messages = 6
+heartbeat = 7
+tls_ca_file = "CA"
+tls_verify = false
+ehlo_name = "mx.example.com"
+timeouts = { dns = 1, final = 2.5 }
+retry = { quick_delays = [1, 2.5], min_delay = 3, max_attempts = 4 }
+[limits]
+max_recipients = 7
+[log]
+level = "debug"
+format = "json"
+mask_addresses = true
+[server]
+drain_grace = 1
+drain_delay = 2
+body_timeout = 3
+"""
 MAIN = '[relays.main]\nhost = "smtp.example.com"\n'
 
 
@@ -43,43 +80,7 @@ def test_a_host_is_all_that_is_needed(written):
 def test_every_part_of_the_file_is_read(written, tmp_path):
     (tmp_path / "ca.pem").touch()
     config = load_config(
-        written(f"""
-            listen = "unix:/run/postroom.sock"
-            default_relay = "main"
-            [store]
-            url = "sqlite:////var/lib/mail.db"
-            [relays.other]
-            host = "other.example"
-            [relays.main]
-            host = "smtp.example.com"
-            port = 2525
-            encryption = "ssl"
-            username = "user"
-            password = "pass"
-            auth_mechanism = "login"
-            from_address = "a@example.com"
-            envelope_from = "b@example.com"
-            pool_size = 3
-            idle_timeout = 4
-            max_age = 5.5
-            max_messages = 6
-            heartbeat = 7
-            tls_ca_file = "{tmp_path}/ca.pem"
-            tls_verify = false
-            ehlo_name = "mx.example.com"
-            timeouts = {{ dns = 1, final = 2.5 }}
-            retry = {{ quick_delays = [1, 2.5], min_delay = 3, max_attempts = 4 }}
-            [limits]
-            max_recipients = 7
-            [log]
-            level = "debug"
-            format = "json"
-            mask_addresses = true
-            [server]
-            drain_grace = 1
-            drain_delay = 2
-            body_timeout = 3
-        """),
+        written(EVERYTHING.replace("CA", f"{tmp_path}/ca.pem")),
         {},
     )
 
