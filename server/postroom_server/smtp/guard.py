@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_PIECE = 1024 * 1024
+_WINDOW = 32 * 1024
 _LONG = 4096
 
 
@@ -41,37 +41,39 @@ def _regular(chunk: bytes, *, split: bool) -> bool:
     """Whether CR and LF come as pairs, but for one split from a neighbour."""
     if b"\0" in chunk:
         return False
-    rest = chunk[1:] if split else chunk
-    if rest.endswith(b"\r"):
-        rest = rest[:-1]
-    if len(rest) > _LONG and _all_lines_alike(rest):
-        return True
-    pairs = rest.count(b"\r\n")
-    return pairs == rest.count(b"\r") == rest.count(b"\n")
-
-
-def _all_lines_alike(chunk: bytes) -> bool:
-    """Whether all lines are as long as the first and end CRLF; the last may differ.
-
-    So is base64, and striding over line ends is ten times faster than counting them.
-    """
-    stride = chunk.find(b"\r\n") + 2
-    if stride < 2:
-        return False
-    step = max(stride, _PIECE // stride * stride)
+    start = 1 if split else 0
+    stop = max(start, len(chunk) - chunk.endswith(b"\r"))
     view = memoryview(chunk)
-    whole = len(chunk) // stride * stride
-    tail = bytes(view[whole:])
-    return tail.count(b"\r\n") == tail.count(b"\r") == tail.count(b"\n") and all(
-        _grid(bytearray(view[start : min(start + step, whole)]), stride)
-        for start in range(0, whole, step)
-    )
+    while start < stop:
+        end = stop
+        if stop - start > _WINDOW:
+            line_end = chunk.rfind(b"\r\n", start, start + _WINDOW)
+            end = stop if line_end < 0 else line_end + 2
+        if not _paired(bytearray(view[start:end])):
+            return False
+        start = end
+    return True
 
 
-def _grid(piece: bytearray, stride: int) -> bool:
-    lines = len(piece) // stride
+def _paired(window: bytearray) -> bool:
+    if len(window) > _LONG:
+        _blank_equal_lines(window)
+        if b"\r" not in window and b"\n" not in window:
+            return True
+    pairs = window.count(b"\r\n")
+    return pairs == window.count(b"\r") == window.count(b"\n")
+
+
+def _blank_equal_lines(window: bytearray) -> None:
+    """Blank out all line ends if they are evenly spaced, as in base64.
+
+    Striding over them is ten times faster than counting; what is left is judged as
+    it would have been without.
+    """
+    stride = window.find(b"\r\n") + 2
+    if stride < 2 or len(window) % stride:
+        return
+    lines = len(window) // stride
     cr, lf = slice(stride - 2, None, stride), slice(stride - 1, None, stride)
-    if piece[cr] != b"\r" * lines or piece[lf] != b"\n" * lines:
-        return False
-    piece[cr] = piece[lf] = b"." * lines
-    return b"\r" not in piece and b"\n" not in piece
+    if window[cr] == b"\r" * lines and window[lf] == b"\n" * lines:
+        window[cr] = window[lf] = b"." * lines

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.stats import CloseReason, PoolStats
 from postroom_server.smtp.errors import (
     PoolClosed,
     PoolSaturated,
@@ -29,7 +30,6 @@ from postroom_server.smtp.pool_policy import (
     worn_out,
 )
 from postroom_server.smtp.pool_seats import Grant, Seats, Waiter, Word
-from postroom_server.smtp.pool_stats import CloseReason, PoolStats
 from postroom_server.smtp.session import Session, open_session
 from postroom_server.smtp.settings import PoolSettings, RelaySettings
 from postroom_server.smtp.timeouts import (

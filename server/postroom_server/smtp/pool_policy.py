@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from postroom_server.smtp.pool_stats import CloseReason
+from postroom_server.domain.stats import CloseReason
 from postroom_server.smtp.session import Session
 from postroom_server.smtp.settings import PoolSettings
 

@@ -15,8 +15,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+from postroom_server.domain.stats import CloseReason, PoolStats
 from postroom_server.smtp.pool_policy import Pooled
-from postroom_server.smtp.pool_stats import CloseReason, PoolCounts, PoolStats
+from postroom_server.smtp.pool_stats import PoolCounts
 
 
 class Word(Enum):
@@ -169,7 +170,6 @@ class Seats:
             waiting=len(self.waiters),
             created=counts.created,
             reused=counts.reused,
-            closed=counts.closed_by.total(),
             closed_by=dict(counts.closed_by),
             wait_timeouts=counts.wait_timeouts,
         )
