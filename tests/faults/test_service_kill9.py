@@ -122,10 +122,7 @@ def test_a_relayed_send_without_its_caller_is_not_sent_later(tmp_path):
             Client(victim.target, max_attempts=1) as client,
         ):
             sender = threading.Thread(
-                target=lambda: pytest.raises(
-                    PostroomError, client.send, **_mail("r-1")
-                ),
-                name="sender",
+                target=_send_and_fail, args=(client,), name="sender"
             )
             sender.start()
             _until_stored(client, "r-1")
@@ -141,6 +138,11 @@ def test_a_relayed_send_without_its_caller_is_not_sent_later(tmp_path):
     assert resumed.status is Status.SUCCESS
     assert resumed.delivery == left.delivery
     assert sum(received(relay).values()) == 1
+
+
+def _send_and_fail(client):
+    with pytest.raises(PostroomError):
+        client.send(**_mail("r-1"))
 
 
 def _mail(request_id):

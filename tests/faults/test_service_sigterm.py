@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from postroom import Client, Completion, Status
+from postroom import Client, Completion, PostroomError, Status
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import PAUSE, daemon, free_port
@@ -77,7 +77,7 @@ def _until_draining(client):
         try:
             if client.health(timeout=1).name != "SERVING":
                 return
-        except Exception:
+        except PostroomError:
             return
         done.wait(0.02)
     raise AssertionError("it does not drain")

@@ -11,7 +11,6 @@ from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import delivery_service_pb2_grpc as service_grpc
 from postroom.v1 import message_pb2 as message_pb
@@ -122,13 +121,12 @@ def running(
 ) -> Iterator[Service]:
     """The service with *relays*; *sandbox* is the one that most tests look into."""
     config = load_config(settings(folder, relays, extra, default), {})
-    with App(config) as app:
-        with grpc.insecure_channel(
-            app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
-        ) as channel:
-            yield Service(
-                app, sandbox, channel, service_grpc.DeliveryServiceStub(channel)
-            )
+    with App(config) as app, grpc.insecure_channel(
+        app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
+    ) as channel:
+        yield Service(
+            app, sandbox, channel, service_grpc.DeliveryServiceStub(channel)
+        )
 
 
 def details(error: grpc.RpcError) -> status_pb2.Status:

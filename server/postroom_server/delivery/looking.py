@@ -83,7 +83,8 @@ class Looking:
         _refuse(*request_id_problems(request_id))
         request = self._request(tenant, request_id, CANCEL, delivery_id, b"")
         if request is not None and self._used(request):
-            return Cancellation(self.get(tenant, delivery_id))
+            done_before = self.get(tenant, delivery_id)
+            return Cancellation(done_before, pending=not done_before.status.is_final)
         for _ in range(TRIES):
             delivery = self.get(tenant, delivery_id)
             done = self._try_to_cancel(delivery, request)

@@ -134,7 +134,7 @@ class WindowStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolReading:
+class PoolStats:
     """The sessions of one relay: gauges, then counts since the start.
 
     idle + in_use + opening <= max_size, always.
@@ -172,7 +172,7 @@ class RelayStats:
 
     relay: str
     windows: tuple[WindowStats, ...]
-    pool: PoolReading
+    pool: PoolStats
     queue: QueueStats
 
 

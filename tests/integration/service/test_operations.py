@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import grpc
 import pytest
-
 from postroom import Client, Health
 from postroom.v1 import attempt_pb2 as attempt_pb
 from postroom.v1 import connection_pb2 as connection_pb
@@ -11,6 +10,7 @@ from postroom.v1 import send_pb2 as send_pb
 from postroom.v1 import server_info_pb2 as info_pb
 from postroom.v1 import stats_pb2 as stats_pb
 from postroom_server.sandbox.relay import RelaySecurity, SandboxRelay
+
 from tests.support.certificates import authority_file, good
 from tests.support.service import CALL, plain, running
 
@@ -54,7 +54,9 @@ def test_the_counts_are_those_of_what_happened(service):
     assert relay.pool.created == 1
     assert relay.pool.reused == 4
     assert relay.pool.idle == 1
-    assert window(response, stats_pb.STATS_WINDOW_SINCE_START).success_rate == pytest.approx(0.6)
+    assert window(
+        response, stats_pb.STATS_WINDOW_SINCE_START
+    ).success_rate == pytest.approx(0.6)
 
 
 def test_latencies_are_told_by_kind(service):
@@ -97,7 +99,8 @@ def test_health_is_told_overall_by_service_and_by_relay(service):
 
 def test_a_good_way_to_a_relay_tests_well_stage_by_stage(service):
     report = service.stub.TestConnection(
-        connection_pb.TestConnectionRequest(verify_sender="me@example.com"), timeout=CALL
+        connection_pb.TestConnectionRequest(verify_sender="me@example.com"),
+        timeout=CALL,
     )
 
     stages = {s.phase: s.result for s in report.stages}
@@ -205,7 +208,9 @@ def test_a_certificate_that_is_not_trusted_gets_no_mail(tmp_path, completion, st
 
 
 def test_a_relay_without_starttls_gets_no_mail(tmp_path, relay):
-    with running(tmp_path, {"main": plain(relay.port, encryption="tls")}, relay) as service:
+    with running(
+        tmp_path, {"main": plain(relay.port, encryption="tls")}, relay
+    ) as service:
         result = service.send(retry=send_pb.RetryPolicy(disabled=True))
 
     assert relay.messages == ()
@@ -220,7 +225,9 @@ def test_no_default_relay_is_told(tmp_path, relay):
             service.send()
 
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert service.send(relay="relays/b").status == delivery_pb.DELIVERY_STATUS_SUCCESS
+        assert (
+            service.send(relay="relays/b").status == delivery_pb.DELIVERY_STATUS_SUCCESS
+        )
 
 
 def test_a_dead_pooled_session_costs_no_attempt(service):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.stats import CloseReason
 from postroom_server.smtp.errors import (
     PoolClosed,
     PoolSaturated,
@@ -15,7 +16,6 @@ from postroom_server.smtp.errors import (
     SessionError,
 )
 from postroom_server.smtp.pool import SessionPool
-from postroom_server.smtp.pool_stats import CloseReason
 from postroom_server.smtp.pool_upkeep import Upkeep
 from postroom_server.smtp.session import open_session
 from postroom_server.smtp.settings import PoolSettings
@@ -378,12 +378,12 @@ def test_draining_replaces_every_session(relay, make_pool):
     pool = make_pool(relay)
     with pool.session():
         use(pool)
-        pool.drain(CloseReason.CHANGED)
+        pool.drain(CloseReason.DEAD)
         while_lent = pool.stats()
     after = pool.stats()
 
     assert (while_lent.idle, while_lent.in_use) == (0, 1)
-    assert after.closed_by == {CloseReason.CHANGED: 2}
+    assert after.closed_by == {CloseReason.DEAD: 2}
     assert use(pool)
 
 

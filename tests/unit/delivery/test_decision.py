@@ -3,14 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from postroom_server.delivery.decision import Situation, decide
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.clock import seconds_between
 from postroom_server.domain.delivery import RecipientStatus as R
-from postroom_server.domain.submission import Completion as C
-from postroom_server.domain.submission import OnUncertain
+from postroom_server.domain.submission import Completion, OnUncertain
+
 from tests.support.deliveries import NOW, a_plan, under_way
 
 ADA, BOB = "ada@example.com", "bob@example.com"
@@ -35,7 +34,10 @@ def decided(found, completion, *, patience=90.0, tries=1, cancelled=False, **pla
         (Found.WITHHELD, R.WITHHELD),
     ],
 )
-@pytest.mark.parametrize("completion", [C.RELAYED, C.ACCEPTED, C.RELAYED_OR_QUEUED])
+@pytest.mark.parametrize(
+    "completion",
+    [Completion.RELAYED, Completion.ACCEPTED, Completion.RELAYED_OR_QUEUED],
+)
 def test_what_is_final_settles_whatever_was_asked(found, status, completion):
     assert decided(found, completion) == (status, None, True)
 
@@ -44,20 +46,20 @@ def test_what_is_final_settles_whatever_was_asked(found, status, completion):
     ("completion", "tries", "patience", "expected"),
     [
         # The caller waits and the next quick delay fits.
-        (C.RELAYED, 1, 90.0, (R.DEFERRED, 1.0, False)),
-        (C.RELAYED, 2, 90.0, (R.DEFERRED, 5.0, False)),
-        (C.RELAYED, 3, 90.0, (R.DEFERRED, 30.0, False)),
-        (C.RELAYED_OR_QUEUED, 2, 90.0, (R.DEFERRED, 5.0, False)),
+        (Completion.RELAYED, 1, 90.0, (R.DEFERRED, 1.0, False)),
+        (Completion.RELAYED, 2, 90.0, (R.DEFERRED, 5.0, False)),
+        (Completion.RELAYED, 3, 90.0, (R.DEFERRED, 30.0, False)),
+        (Completion.RELAYED_OR_QUEUED, 2, 90.0, (R.DEFERRED, 5.0, False)),
         # It does not fit, the quick ones are used up, or nobody waits.
-        (C.RELAYED, 2, 4.0, (R.TEMP_FAILED, None, True)),
-        (C.RELAYED, 4, 90.0, (R.TEMP_FAILED, None, True)),
-        (C.RELAYED, 1, None, (R.TEMP_FAILED, None, True)),
-        (C.RELAYED_OR_QUEUED, 2, 4.0, (R.DEFERRED, 120.0, True)),
-        (C.RELAYED_OR_QUEUED, 4, 90.0, (R.DEFERRED, 480.0, True)),
-        (C.RELAYED_OR_QUEUED, 1, None, (R.DEFERRED, 60.0, True)),
+        (Completion.RELAYED, 2, 4.0, (R.TEMP_FAILED, None, True)),
+        (Completion.RELAYED, 4, 90.0, (R.TEMP_FAILED, None, True)),
+        (Completion.RELAYED, 1, None, (R.TEMP_FAILED, None, True)),
+        (Completion.RELAYED_OR_QUEUED, 2, 4.0, (R.DEFERRED, 120.0, True)),
+        (Completion.RELAYED_OR_QUEUED, 4, 90.0, (R.DEFERRED, 480.0, True)),
+        (Completion.RELAYED_OR_QUEUED, 1, None, (R.DEFERRED, 60.0, True)),
         # Accepted mail has the long schedule alone.
-        (C.ACCEPTED, 1, None, (R.DEFERRED, 60.0, True)),
-        (C.ACCEPTED, 3, None, (R.DEFERRED, 240.0, True)),
+        (Completion.ACCEPTED, 1, None, (R.DEFERRED, 60.0, True)),
+        (Completion.ACCEPTED, 3, None, (R.DEFERRED, 240.0, True)),
     ],
 )
 def test_a_temporary_failure_is_retried_as_its_completion_says(
@@ -68,7 +70,10 @@ def test_a_temporary_failure_is_retried_as_its_completion_says(
     assert got == expected
 
 
-@pytest.mark.parametrize("completion", [C.RELAYED, C.ACCEPTED, C.RELAYED_OR_QUEUED])
+@pytest.mark.parametrize(
+    "completion",
+    [Completion.RELAYED, Completion.ACCEPTED, Completion.RELAYED_OR_QUEUED],
+)
 def test_without_retries_a_temporary_failure_is_the_end(completion):
     got = decided(Found.TEMPORARY, completion, disabled=True)
 
@@ -78,9 +83,9 @@ def test_without_retries_a_temporary_failure_is_the_end(completion):
 @pytest.mark.parametrize(
     ("completion", "status", "delay"),
     [
-        (C.RELAYED, R.FAILED, None),
-        (C.RELAYED_OR_QUEUED, R.DEFERRED, 60.0),
-        (C.ACCEPTED, R.DEFERRED, 60.0),
+        (Completion.RELAYED, R.FAILED, None),
+        (Completion.RELAYED_OR_QUEUED, R.DEFERRED, 60.0),
+        (Completion.ACCEPTED, R.DEFERRED, 60.0),
     ],
 )
 def test_refused_credentials_fail_a_relayed_send_and_queued_mail_waits(
@@ -92,13 +97,18 @@ def test_refused_credentials_fail_a_relayed_send_and_queued_mail_waits(
 @pytest.mark.parametrize(
     ("completion", "on_uncertain", "patience", "expected"),
     [
-        (C.ACCEPTED, OnUncertain.RETRY, None, (R.DEFERRED, 300.0, True)),
-        (C.RELAYED_OR_QUEUED, OnUncertain.RETRY, 90.0, (R.DEFERRED, 300.0, True)),
-        (C.RELAYED, OnUncertain.RETRY, 90.0, (R.DEFERRED, 30.0, False)),
-        (C.RELAYED, OnUncertain.RETRY, 20.0, (R.UNCERTAIN, None, True)),
-        (C.RELAYED, OnUncertain.RETRY, None, (R.UNCERTAIN, None, True)),
-        (C.ACCEPTED, OnUncertain.HOLD, None, (R.UNCERTAIN, None, True)),
-        (C.RELAYED, OnUncertain.HOLD, 90.0, (R.UNCERTAIN, None, True)),
+        (Completion.ACCEPTED, OnUncertain.RETRY, None, (R.DEFERRED, 300.0, True)),
+        (
+            Completion.RELAYED_OR_QUEUED,
+            OnUncertain.RETRY,
+            90.0,
+            (R.DEFERRED, 300.0, True),
+        ),
+        (Completion.RELAYED, OnUncertain.RETRY, 90.0, (R.DEFERRED, 30.0, False)),
+        (Completion.RELAYED, OnUncertain.RETRY, 20.0, (R.UNCERTAIN, None, True)),
+        (Completion.RELAYED, OnUncertain.RETRY, None, (R.UNCERTAIN, None, True)),
+        (Completion.ACCEPTED, OnUncertain.HOLD, None, (R.UNCERTAIN, None, True)),
+        (Completion.RELAYED, OnUncertain.HOLD, 90.0, (R.UNCERTAIN, None, True)),
     ],
 )
 def test_an_uncertain_outcome_is_sent_again_or_held(
@@ -113,7 +123,7 @@ def test_an_uncertain_outcome_is_sent_again_or_held(
 
 def test_an_uncertain_outcome_is_sent_again_only_once():
     delivery = replace(
-        under_way(), plan=a_plan(C.ACCEPTED), tries=2, uncertain_retries=1
+        under_way(), plan=a_plan(Completion.ACCEPTED), tries=2, uncertain_retries=1
     )
     situation = Situation(NOW, None, chance=lambda: 1.0)
 
@@ -122,21 +132,25 @@ def test_an_uncertain_outcome_is_sent_again_only_once():
     assert decision.fates[ADA].status is R.UNCERTAIN
 
 
-@pytest.mark.parametrize("found", [Found.TEMPORARY, Found.CALLED_OFF, Found.RELAY_AT_FAULT])
+@pytest.mark.parametrize(
+    "found", [Found.TEMPORARY, Found.CALLED_OFF, Found.RELAY_AT_FAULT]
+)
 def test_nothing_follows_a_cancelled_delivery(found):
-    got = decided(found, C.ACCEPTED, cancelled=True)
+    got = decided(found, Completion.ACCEPTED, cancelled=True)
 
     assert got == (R.CANCELLED, None, True)
 
 
 def test_cancelling_does_not_hide_an_uncertain_outcome():
-    got = decided(Found.UNCERTAIN, C.ACCEPTED, cancelled=True)
+    got = decided(Found.UNCERTAIN, Completion.ACCEPTED, cancelled=True)
 
     assert got == (R.UNCERTAIN, None, True)
 
 
 def test_recipients_meet_their_own_fates_and_the_later_time_is_due():
-    delivery = replace(under_way(R.PENDING, R.PENDING), plan=a_plan(C.ACCEPTED))
+    delivery = replace(
+        under_way(R.PENDING, R.PENDING), plan=a_plan(Completion.ACCEPTED)
+    )
     findings = {
         ADA: Finding(Found.UNCERTAIN),
         BOB: Finding(Found.TEMPORARY, FailureReason.RATE),

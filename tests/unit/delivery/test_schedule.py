@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.delivery.schedule import SHORTEST_DELAY, long_delay, quick_delay
 from postroom_server.domain.submission import RetryPolicy
 
@@ -13,7 +12,9 @@ def test_quick_retries_come_after_1_5_and_30_seconds(tries, delay):
     assert quick_delay(RetryPolicy(), tries) == delay
 
 
-@pytest.mark.parametrize("delay", [quick_delay, lambda p, n: long_delay(p, n, lambda: 0.5)])
+@pytest.mark.parametrize(
+    "delay", [quick_delay, lambda p, n: long_delay(p, n, lambda: 0.5)]
+)
 def test_a_disabled_policy_allows_one_attempt_and_no_more(delay):
     assert delay(RetryPolicy(disabled=True), 1) is None
 

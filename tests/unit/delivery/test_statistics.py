@@ -10,7 +10,7 @@ from postroom_server.delivery.statistics import Statistics
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.errors import InvalidArgument, RelayNotFound
-from postroom_server.domain.stats import LatencyKind, PoolReading, StatsWindow
+from postroom_server.domain.stats import LatencyKind, PoolStats, StatsWindow
 from postroom_server.outbox.store import QueueDepth
 from postroom_server.telemetry.meter import Meter
 
@@ -18,7 +18,7 @@ from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW
 
 AN_HOUR_AGO = after(NOW, -3600)
-POOLS = {"main": PoolReading(max_size=10), "spare": PoolReading(max_size=2)}
+POOLS = {"main": PoolStats(max_size=10), "spare": PoolStats(max_size=2)}
 
 
 @dataclass

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.domain.delivery import DeliveryStatus as D
 from postroom_server.domain.delivery import RecipientStatus as R
 from postroom_server.domain.delivery import status_of

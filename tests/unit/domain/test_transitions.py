@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from postroom_server.domain.attempt import Attempt, AttemptOutcome
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
@@ -20,6 +19,7 @@ from postroom_server.domain.transitions import (
     reopen,
     settle_open,
 )
+
 from tests.support.deliveries import HOUR, NOW, a_delivery, under_way
 
 ADA, BOB = "ada@example.com", "bob@example.com"
@@ -28,7 +28,11 @@ LATER = Instant(NOW + HOUR)
 
 def ended(number=1, outcome=AttemptOutcome.ACCEPTED):
     return Attempt(
-        number=number, relay="relays/main", started_at=NOW, ended_at=LATER, outcome=outcome
+        number=number,
+        relay="relays/main",
+        started_at=NOW,
+        ended_at=LATER,
+        outcome=outcome,
     )
 
 
@@ -81,14 +85,19 @@ def test_a_lost_attempt_costs_no_try_and_counts_as_a_crash():
 def test_an_attempt_that_ends_by_itself_forgets_earlier_crashes():
     delivery = replace(under_way(), crashes=2)
 
-    after = finish_attempt(delivery, ended(), {ADA: Fate(status=R.DELIVERED)}, None).after
+    after = finish_attempt(
+        delivery, ended(), {ADA: Fate(status=R.DELIVERED)}, None
+    ).after
 
     assert after.crashes == 0
 
 
 def test_sending_again_after_an_uncertain_attempt_may_be_a_duplicate():
     first = finish_attempt(
-        under_way(), ended(outcome=AttemptOutcome.UNCERTAIN), {ADA: Fate(status=R.DEFERRED)}, NOW
+        under_way(),
+        ended(outcome=AttemptOutcome.UNCERTAIN),
+        {ADA: Fate(status=R.DEFERRED)},
+        NOW,
     ).after
     second = begin_attempt(first, NOW).after
 
@@ -100,7 +109,10 @@ def test_sending_again_after_an_uncertain_attempt_may_be_a_duplicate():
 
 def test_a_failure_after_an_uncertain_attempt_is_no_duplicate():
     first = finish_attempt(
-        under_way(), ended(outcome=AttemptOutcome.UNCERTAIN), {ADA: Fate(status=R.DEFERRED)}, NOW
+        under_way(),
+        ended(outcome=AttemptOutcome.UNCERTAIN),
+        {ADA: Fate(status=R.DEFERRED)},
+        NOW,
     ).after
     second = begin_attempt(first, NOW).after
 
@@ -116,7 +128,10 @@ def test_the_first_and_the_last_attempts_are_kept():
     for number in range(1, 40):
         begun = begin_attempt(delivery, NOW).after
         delivery = finish_attempt(
-            begun, ended(number, AttemptOutcome.TEMP_FAILED), {ADA: Fate(status=R.DEFERRED)}, NOW
+            begun,
+            ended(number, AttemptOutcome.TEMP_FAILED),
+            {ADA: Fate(status=R.DEFERRED)},
+            NOW,
         ).after
 
     numbers = [a.number for a in delivery.attempts]
@@ -142,17 +157,19 @@ def test_counts_of_reopened_and_ended_deliveries_add_up():
     begun = begin_attempt(again.after, LATER)
     last = finish_attempt(begun.after, ended(), {ADA: Fate(status=R.DELIVERED)}, None)
 
-    total = sum(
-        (c.counters for c in (first, again, begun, last)), Counters(accepted=1)
-    )
+    total = sum((c.counters for c in (first, again, begun, last)), Counters(accepted=1))
     assert total.accepted + total.reopened == total.ended
     assert (total.temp_failed, total.succeeded) == (1, 1)
 
 
 def test_reopening_begins_a_new_round_of_tries():
-    settled = replace(a_delivery(R.TEMP_FAILED), tries=4, uncertain_retries=1, attempts_made=4)
+    settled = replace(
+        a_delivery(R.TEMP_FAILED), tries=4, uncertain_retries=1, attempts_made=4
+    )
 
-    after = reopen(settled, settled, {ADA: Fate(status=R.PENDING)}, (LATER, LATER)).after
+    after = reopen(
+        settled, settled, {ADA: Fate(status=R.PENDING)}, (LATER, LATER)
+    ).after
 
     assert (after.tries, after.uncertain_retries, after.attempts_made) == (0, 0, 4)
     assert after.status is D.QUEUED

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from postroom_server.domain.attempt import FailureReason as F
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.reply import Reply
@@ -20,14 +19,32 @@ def reply(line: str, phase: Phase) -> Reply:
 @pytest.mark.parametrize(
     ("line", "phase", "outcome", "scope", "reason"),
     [
-        ("250 2.0.0 queued as 4F2", Phase.END_OF_DATA, ACCEPTED, MESSAGE, F.UNSPECIFIED),
+        (
+            "250 2.0.0 queued as 4F2",
+            Phase.END_OF_DATA,
+            ACCEPTED,
+            MESSAGE,
+            F.UNSPECIFIED,
+        ),
         ("251 will forward", Phase.RCPT, ACCEPTED, RECIPIENT, F.UNSPECIFIED),
-        ("450 4.2.0 greylisted", Phase.RCPT, TRANSIENT, RECIPIENT, F.MAILBOX_UNAVAILABLE),
+        (
+            "450 4.2.0 greylisted",
+            Phase.RCPT,
+            TRANSIENT,
+            RECIPIENT,
+            F.MAILBOX_UNAVAILABLE,
+        ),
         ("451 4.7.1 try later", Phase.RCPT, TRANSIENT, RECIPIENT, F.POLICY),
         ("452 4.5.3 too many", Phase.RCPT, TRANSIENT, RECIPIENT, F.RATE),
         ("552 5.5.3 too many", Phase.RCPT, TRANSIENT, RECIPIENT, F.RATE),
         ("552 too many", Phase.RCPT, TRANSIENT, RECIPIENT, F.RATE),
-        ("552 5.2.2 over quota", Phase.RCPT, PERMANENT, RECIPIENT, F.MAILBOX_UNAVAILABLE),
+        (
+            "552 5.2.2 over quota",
+            Phase.RCPT,
+            PERMANENT,
+            RECIPIENT,
+            F.MAILBOX_UNAVAILABLE,
+        ),
         ("550 5.1.1 unknown", Phase.RCPT, PERMANENT, RECIPIENT, F.ADDRESS_UNKNOWN),
         ("550 no such user", Phase.RCPT, PERMANENT, RECIPIENT, F.ADDRESS_UNKNOWN),
         ("551 5.1.6 moved", Phase.RCPT, PERMANENT, RECIPIENT, F.ADDRESS_UNKNOWN),
@@ -44,7 +61,9 @@ def reply(line: str, phase: Phase) -> Reply:
         ("354 go on", Phase.END_OF_DATA, TRANSIENT, MESSAGE, F.CONTENT),
     ],
 )
-def test_a_reply_is_judged_by_its_codes_and_its_phase(line, phase, outcome, scope, reason):
+def test_a_reply_is_judged_by_its_codes_and_its_phase(
+    line, phase, outcome, scope, reason
+):
     verdict = judge(reply(line, phase))
 
     assert (verdict.outcome, verdict.scope, verdict.reason) == (outcome, scope, reason)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from postroom_server.domain.stats import CloseReason
 from postroom_server.smtp.pool_policy import (
     admitted,
     due_at,
@@ -11,7 +12,6 @@ from postroom_server.smtp.pool_policy import (
     wants_noop,
     worn_out,
 )
-from postroom_server.smtp.pool_stats import CloseReason
 from postroom_server.smtp.settings import PoolSettings
 
 EXACT = PoolSettings(jitter=0.0)

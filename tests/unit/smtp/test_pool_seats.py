@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from postroom_server.domain.stats import CloseReason
 from postroom_server.smtp.pool_policy import Pooled, admitted
 from postroom_server.smtp.pool_seats import Seats, Waiter, Word
-from postroom_server.smtp.pool_stats import CloseReason
 from postroom_server.smtp.settings import PoolSettings
 
 SIZE = 3
@@ -76,8 +76,8 @@ class SeatsModel(RuleBasedStateMachine):
 
     @rule()
     def the_pool_is_drained(self) -> None:
-        for session in self.seats.drain(CloseReason.CHANGED):
-            self.seats.gone(session, CloseReason.CHANGED)
+        for session in self.seats.drain(CloseReason.DRAINED):
+            self.seats.gone(session, CloseReason.DRAINED)
 
     @invariant()
     def seats_are_never_more_than_there_are(self) -> None:

@@ -14,7 +14,7 @@ from postroom_server.domain.stats import (
     CloseReason,
     Latency,
     LatencyKind,
-    PoolReading,
+    PoolStats,
     StatsWindow,
     WindowStats,
     percentile,
@@ -96,4 +96,4 @@ def test_a_percentile_lies_in_the_bucket_of_the_true_one(values, share):
 def test_closed_sessions_add_up():
     closed_by = {CloseReason.IDLE: 2, CloseReason.DEAD: 1}
 
-    assert PoolReading(max_size=10, closed_by=closed_by).closed == 3
+    assert PoolStats(max_size=10, closed_by=closed_by).closed == 3

@@ -8,7 +8,7 @@ from postroom_server.domain.counters import COUNTED, Counters
 from postroom_server.domain.stats import (
     LATENCY_BOUNDS,
     Latency,
-    PoolReading,
+    PoolStats,
     QueueStats,
     RelayStats,
     StatsReport,
@@ -69,7 +69,7 @@ def _relay(stats: RelayStats) -> wire.RelayStats:
     )
 
 
-def _pool(reading: PoolReading) -> wire.PoolStats:
+def _pool(reading: PoolStats) -> wire.PoolStats:
     return wire.PoolStats(
         max_size=reading.max_size,
         idle=reading.idle,

@@ -11,7 +11,7 @@ from postroom_server.domain.stats import (
     CloseReason,
     Latency,
     LatencyKind,
-    PoolReading,
+    PoolStats,
     QueueStats,
     RelayStats,
     StatsReport,
@@ -32,7 +32,7 @@ WINDOW = WindowStats(
     latencies=(Latency(kind=LatencyKind.SEND, sum_seconds=2.5, bucket_counts=BUCKETS),),
 )
 QUEUE = QueueStats(due=1, retrying=2, sending=3, oldest_due_age=4.5)
-POOL = PoolReading(
+POOL = PoolStats(
     max_size=10,
     idle=1,
     in_use=2,
