@@ -113,9 +113,10 @@ def measured(
     path: Path, make: Callable[[Writer], Any], work: str, threads: int
 ) -> Rate:
     """One round in a store of its own."""
-    with closing(connect_writer_made(path)) as connection:
-        prepare(connection, path, CLOCK.now())
-    with closing(make(Writer(partial(connect_writer, path)))) as store:
+    path.touch()
+    connection = connect_writer(path)
+    prepare(connection, path, CLOCK.now())
+    with closing(make(Writer(connection, partial(connect_writer, path)))) as store:
         return driven(partial(WORKS[work], store.run, CONTENT), threads)
 
 
@@ -140,11 +141,6 @@ def driven(once: Callable[[str], None], threads: int) -> Rate:
         driver.join()
     took, spent = time.perf_counter() - began, time.process_time() - cpu
     return Rate(sum(counts) / took, spent / sum(counts) * 1e6)
-
-
-def connect_writer_made(path: Path) -> Any:
-    path.touch()
-    return connect_writer(path)
 
 
 def prose(size: int) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 # Each batch size has a statement of its own; the cache must hold them all.
 _STATEMENTS = 512
+# Set before the first page is written, and a write of its own afterwards.
+_NEW = ("PRAGMA auto_vacuum = INCREMENTAL",)
 _WRITER = (
-    "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = OFF",
@@ -36,7 +37,8 @@ _READER = (
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The writing connection; of these there is one."""
-    return _connected(path, _WRITER)
+    new = not path.stat().st_size
+    return _connected(path, (*_NEW, *_WRITER) if new else _WRITER)
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -173,11 +173,12 @@ def _writer(path: Path, clock: Clock) -> Writer:
         connection = connect_writer(path)
         try:
             prepare(connection, path, clock.now())
-        finally:
+        except BaseException:
             connection.close()
-        return Writer(partial(connect_writer, path))
+            raise
     except sqlite3.DatabaseError as error:
         raise StoreForeign(f"{path} can't be opened as a store: {error}") from error
+    return Writer(connection, partial(connect_writer, path))
 
 
 def _claimed(taken: Taken) -> Claimed:

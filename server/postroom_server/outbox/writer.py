@@ -36,11 +36,15 @@ class RowsMissed(Exception):
 
 
 class Writer:
-    """The writing connection.  For one thread."""
+    """The writing connection, for one thread; *connect* makes another if it breaks."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        connect: Callable[[], sqlite3.Connection],
+    ) -> None:
+        self._connection = connection
         self._connect = connect
-        self._connection = connect()
         self.is_away = False
         self._trouble: Trouble | None = None
 
