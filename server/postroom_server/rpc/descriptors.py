@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
 )
+from google.rpc import error_details_pb2
 
 from postroom_server.rpc import wire
 
@@ -65,9 +66,14 @@ class DescriptorIndex:
 
 
 def served_files() -> list[FileDescriptorProto]:
-    """All files whose services this server offers, and what they import."""
+    """All files whose services this server offers, and what they import.
+
+    The details of errors are among them, so that grpcurl can print what was wrong.
+    """
     bundle = resources.files("postroom.v1").joinpath(BUNDLE).read_bytes()
-    return [*FileDescriptorSet.FromString(bundle).file, *wire.FILES]
+    ours = FileDescriptorSet.FromString(bundle).file
+    errors = FileDescriptorProto.FromString(error_details_pb2.DESCRIPTOR.serialized_pb)
+    return [*ours, errors, *wire.FILES]
 
 
 def _symbols(file: FileDescriptorProto) -> Iterator[str]:

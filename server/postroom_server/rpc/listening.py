@@ -45,7 +45,7 @@ def listening(
     if not insecure_plaintext and not _is_loopback(host):
         text = (
             f"refusing to listen on {address} without encryption: "
-            "use a loopback address or a Unix socket, or set insecure_plaintext"
+            "use a loopback address or a Unix socket, or start with --insecure-plaintext"
         )
         raise ListenError(text)
     yield f"{host}:{_bind(server, address)}"

@@ -1,0 +1,97 @@
+"""`postroomd`, as an operator meets it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.process import daemon, free_port
+from tests.support.service import plain, settings
+
+SECRET = "canary-7c1f"
+
+
+def postroomd(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "postroom_server", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def config(tmp_path):
+    return settings(tmp_path, {"main": plain(2525)})
+
+
+def test_it_tells_its_version():
+    assert postroomd("--version").stdout.startswith("postroomd ")
+
+
+def test_a_good_configuration_is_said_to_be_fine(config):
+    done = postroomd("--config", config, "--check-config")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_wrong_key_is_named_in_one_line(tmp_path):
+    config = settings(tmp_path, {"main": plain(99999)})
+
+    done = postroomd("--config", config, "--check-config")
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "relays.main.port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_environment_wins_over_the_file(config):
+    done = postroomd(
+        "--config", config, "--print-config", POSTROOM_RELAYS__MAIN__HOST="mail.example.com"
+    )
+
+    assert 'host = "mail.example.com"' in done.stdout
+
+
+def test_the_printed_configuration_holds_no_secret(tmp_path):
+    keys = plain(2525, username="user", password=SECRET)
+    config = settings(tmp_path, {"main": keys})
+
+    done = postroomd("--config", config, "--print-config")
+
+    assert "password" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_port_in_use_is_told_in_a_clear_word(config):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = postroomd("--config", config, POSTROOM_LISTEN=address)
+
+    assert done.returncode == 3
+    assert address in done.stderr
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_that_another_process_has_is_told_in_a_clear_word(config):
+    with daemon(config, free_port()):
+        done = postroomd("--config", config, POSTROOM_LISTEN=f"127.0.0.1:{free_port()}")
+
+    assert done.returncode == 3
+    assert "postroom.db" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plaintext_beyond_this_machine_needs_the_long_word(config):
+    done = postroomd("--config", config, POSTROOM_LISTEN="0.0.0.0:0")
+
+    assert done.returncode == 3
+    assert "--insecure-plaintext" in done.stderr
