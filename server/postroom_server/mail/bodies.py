@@ -18,11 +18,11 @@ import pybase64
 from postroom_server.domain.limits import MB
 
 _MAX_LINE = 998
-_LINE_OF_BASE64 = 76
+_MAX_ENCODED = 76
 _OCTETS_PER_LINE = 57
 _LINES_AT_ONCE = 512
 """One call cuts so many lines; the block stays within the processor's cache."""
-_CUT = struct.Struct(f"{_LINE_OF_BASE64}s" * _LINES_AT_ONCE)
+_CUT = struct.Struct(f"{_MAX_ENCODED}s" * _LINES_AT_ONCE)
 _BLOCK = _OCTETS_PER_LINE * _LINES_AT_ONCE
 
 _READABLE = 64 * 1024
@@ -54,7 +54,10 @@ def text_body(text: str) -> Body:
     # The octets beyond one a character tell how much is not ASCII, without counting.
     # At a tenth, quoted-printable is about as long as base64.
     if len(lines) <= _READABLE and foreign * 10 <= len(lines):
-        return Body("quoted-printable", (_quoted_printable(lines),))
+        readable = _quoted_printable(lines)
+        # `binascii` may make a line too long that ends in white space (RFC 2045 §6.7).
+        if max(map(len, readable.split(b"\r\n"))) <= _MAX_ENCODED:
+            return Body("quoted-printable", (readable,))
     return Body("base64", tuple(base64_lines(lines)))
 
 
@@ -73,15 +76,16 @@ def base64_lines(data: bytes) -> Iterator[bytes]:
         encoded = pybase64.b64encode(view[start : start + _BLOCK])
         yield b"\r\n".join((*_CUT.unpack(encoded), b""))
     rest = pybase64.b64encode(view[whole:])
-    lines = [
-        rest[i : i + _LINE_OF_BASE64] for i in range(0, len(rest), _LINE_OF_BASE64)
-    ]
+    lines = [rest[i : i + _MAX_ENCODED] for i in range(0, len(rest), _MAX_ENCODED)]
     if lines:
         yield b"\r\n".join((*lines, b""))
 
 
 def _with_crlf(raw: bytes) -> bytes:
     if b"\r" in raw:
+        ends = raw.count(b"\r\n")
+        if ends == raw.count(b"\r") == raw.count(b"\n"):
+            return raw
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return raw.replace(b"\n", b"\r\n")
 

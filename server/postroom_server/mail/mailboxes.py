@@ -29,7 +29,7 @@ def mailbox_list(name: str, mailboxes: Sequence[Mailbox], *, utf8: bool) -> str:
     for mailbox in mailboxes:
         shown = _mailbox(mailbox, 1 if parts else column, utf8=utf8)
         if parts:
-            fits = FOLD not in shown and column + 2 + len(shown) < LINE
+            fits = column + 2 + len(shown) < LINE  # never where it is folded
             parts.append(", " if fits else "," + FOLD)
             column = column + 2 if fits else 1
         parts.append(shown)

@@ -82,6 +82,9 @@ def test_encoded_lines_never_end_in_white_space(text):
         ("a From here\n", "7bit"),
         ("Grüße aus Köln, bitte melden\n", "quoted-printable"),
         ("Grüße aus Köln, bitte melden\n" * 3 * KB, "base64"),
+        ("é\nFrom " + "x" * 71 + "\n", "quoted-printable"),
+        ("é" + "x" * 67 + "\t\n", "quoted-printable"),
+        ("é" + "x" * 68 + "\t\n", "base64"),  # the line would have 77
         ("東京から\n", "base64"),
         ("Привет, мир\n", "base64"),
     ],

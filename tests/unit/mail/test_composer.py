@@ -129,7 +129,7 @@ def test_a_given_message_id_stays():
 def test_a_text_that_holds_the_boundary_gets_another():
     hostile = f"--=_{IDENTITY.boundary}_1--\r\n"
     derived = hashlib.sha256(IDENTITY.boundary.encode()).hexdigest()[:32]
-    content = raw(text=hostile, html=f"<p>{derived}")
+    content = raw(text=hostile, html=f"<p>\n--=_{derived}_1\n")
 
     assert structure(content) == "alternative(plain html)"
     assert reading(content).get_body(("plain",)).get_content() == hostile
