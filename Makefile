@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit interop gates gates-ci lint format types imports \
+.PHONY: help install run test test-floor unit interop gates gates-ci lint format types imports \
         protos protos-check check bench clean dist
 
 help: ## Show the targets
@@ -30,6 +30,9 @@ run: install ## Start the service with a sandbox relay and send a mail through i
 
 test: install ## Run all tests but interop and gates
 	$(BIN)/pytest -m "not interop and not gate" $(ARGS)
+
+test-floor: ## Run the same with the oldest grpcio and protobuf that callers may have
+	@$(MAKE) test VENV=.venv-floor CONSTRAINTS=constraints-floor.txt
 
 unit: install ## Run the fast tests
 	$(BIN)/pytest tests/unit tests/architecture -m "not interop and not gate" $(ARGS)
@@ -69,7 +72,11 @@ protos-check: install $(PROTOS_VENV)/.installed ## Lint the contract; fail if th
 	$(BIN)/buf lint protos
 	@$(PROTOS_VENV)/bin/python protos/generate.py --check client
 
-check: lint types imports protos-check test interop gates-ci ## Everything that CI runs
+check: lint types imports protos-check test interop gates-ci test-floor ## Everything that CI runs
+
+bench: install ## Measure composing and the store, as ratios to peers
+	$(BIN)/python benchmarks/compose.py
+	$(BIN)/python benchmarks/outbox.py
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(PROTOS_VENV) .build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-floor $(PROTOS_VENV) .build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
