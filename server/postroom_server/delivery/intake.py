@@ -101,6 +101,10 @@ class Intake:
             bytes_ = composed(content)
         except HeaderBlockTooLarge as error:
             raise InvalidMessage([Problem("message.headers", str(error))]) from None
+        most = self._limits.max_header_block_bytes
+        if bytes_.header_size > most:
+            problem = f"the header is larger than {most:,} octets when encoded"
+            raise InvalidMessage([Problem("message.headers", problem)])
         if bytes_.size > self._limits.max_message_bytes:
             limit = self._limits.max_message_bytes / MB
             problem = f"the composed mail is larger than {limit:g} MB"
