@@ -50,6 +50,7 @@ class Exchange:
         self._abort = Abort(dialogue.wire)
         self._called_off = False
         self._begun = False
+        self._dropped = False
         self._body_until = 0.0
 
     def run(self, one_flight: int) -> TransactionReport:
@@ -67,7 +68,7 @@ class Exchange:
             self._progress.lap(error.phase)
         finally:
             self._abort.disarm()
-        if failure is None and self._progress.final is None:
+        if failure is None and self._progress.final is None and not self._dropped:
             failure = self._dialogue.fault
         self._clean_up()
         return self._report(failure, self._dialogue.wire.octets_written - before)
@@ -243,6 +244,7 @@ class Exchange:
 
     def _drop(self, detail: str) -> None:
         """Give the link up: the relay waits for content that will not come."""
+        self._dropped = True
         reason = FailureReason.DEADLINE
         self._dialogue.fail(SessionError(Phase.BODY, reason, detail))
 

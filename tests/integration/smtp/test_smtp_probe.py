@@ -100,6 +100,7 @@ def test_a_certificate_that_is_not_trusted_is_shown_all_the_same(
     assert problem in report.tls.problem
     assert problem in report.diagnosis
     assert not report.tls.verified
+    assert report.extensions == ()
     assert len(report.tls.certificate.sha256) == 32
     assert set(script.verbs) <= {"EHLO", "STARTTLS"}
     assert script.verbs.count("EHLO") == (2 if mode is Encryption.TLS else 0)
