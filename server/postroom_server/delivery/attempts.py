@@ -166,5 +166,7 @@ def _found(transaction: Transaction, report: TransactionReport) -> dict[str, Fin
 
 def _was_dead(report: TransactionReport) -> bool:
     """Whether the pooled session was gone, and the relay surely has nothing."""
+    if report.final is not None:
+        return report.final.code == 421
     failure = report.failure
     return failure is not None and failure.by_relay and not report.in_doubt

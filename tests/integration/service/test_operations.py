@@ -240,9 +240,10 @@ def test_a_dead_pooled_session_costs_no_attempt(service):
     assert len(result.attempts) == 1
 
 
-def test_a_421_on_a_pooled_session_costs_no_attempt(service):
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "END"])
+def test_a_421_on_a_pooled_session_costs_no_attempt(service, step):
     service.send()
-    service.relay.fail_next("MAIL", "421 4.3.2 too many mails on this connection")
+    service.relay.fail_next(step, "421 4.3.2 too many mails on this connection")
 
     result = service.send(retry=send_pb.RetryPolicy(disabled=True))
 
