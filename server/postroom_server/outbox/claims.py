@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from postroom_server.domain.attempt import Attempt, AttemptOutcome
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.delivery import Delivery, Recipient, RecipientStatus
@@ -22,6 +20,7 @@ from postroom_server.domain.transitions import (
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
 from postroom_server.outbox.rows import FRESH, ORDER, RETRY, merged, rows_of_change
 from postroom_server.outbox.statements import statement, write_rows
+from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Work
 from postroom_server.outbox.works import Save
 
@@ -31,7 +30,6 @@ MOST_ROUNDS = 8
 UNREADABLE_PAUSE = 3600.0
 """For so many seconds a delivery that can't be read is out of the lane's way."""
 
-_log = structlog.get_logger(__name__)
 
 Stored = tuple[Any, Any]
 """Format and bytes of a content; None and None where there is none."""
@@ -99,7 +97,7 @@ class Claim(Work[Sequence[Taken]]):
         try:
             return delivery_in(row)
         except UnreadableDelivery:
-            _log.exception("outbox.unreadable_put_off", delivery=row[0])
+            tell("exception", "outbox.unreadable_put_off", delivery=row[0])
             later = after(self._now, UNREADABLE_PAUSE)
             connection.execute(statement("put_off"), (later, row[0]))
             return None

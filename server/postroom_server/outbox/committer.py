@@ -13,10 +13,9 @@ import random
 import threading
 from typing import Any, TypeVar
 
-import structlog
-
 from postroom_server.domain.clock import Clock
 from postroom_server.outbox.errors import RowRefused
+from postroom_server.outbox.telling import tell
 from postroom_server.outbox.waiting import Line, LineSettings, Ticket
 from postroom_server.outbox.work import Outcome, Work
 from postroom_server.outbox.writer import Writer
@@ -28,7 +27,6 @@ MOST_DELAY = 3.0
 IDLE_AFTER = 0.5
 """Seconds without work after which the log is moved into the database."""
 
-_log = structlog.get_logger(__name__)
 _jitter = random.SystemRandom()
 
 
@@ -65,12 +63,18 @@ class Committer:
 
     def _run(self) -> None:
         while (batch := self._line.take(self._pause())) is not None:
-            if self._writer.is_away:
-                self._recover(waited=not batch)
-            if batch:
-                self._commit(batch)
-            elif not self._writer.is_away:
-                self._rest()
+            try:
+                self._turn(batch)
+            except Exception:  # noqa: BLE001  the thread must outlive any defect
+                tell("exception", "outbox.committer_defect")
+
+    def _turn(self, batch: list[Ticket[Any]]) -> None:
+        if self._writer.is_away:
+            self._recover(waited=not batch)
+        if batch:
+            self._commit(batch)
+        elif not self._writer.is_away:
+            self._dirty = self._writer.tidy()
 
     def _pause(self) -> float | None:
         if self._writer.is_away:
@@ -80,8 +84,8 @@ class Committer:
     def _commit(self, batch: list[Ticket[Any]]) -> None:
         try:
             outcomes = self._writer.commit([ticket.work for ticket in batch])
-        except Exception:  # noqa: BLE001  the thread must outlive any defect
-            _log.exception("outbox.commit_defect", works=len(batch))
+        except Exception:  # noqa: BLE001  no caller may wait for nothing
+            tell("exception", "outbox.commit_defect", works=len(batch))
             outcomes = [Outcome(error=RowRefused("commit failed")) for _ in batch]
         self._undoing += self._line.end(batch, outcomes)
         self._undo()
@@ -91,7 +95,7 @@ class Committer:
         """Take back what was stored for callers who had gone."""
         if self._undoing and not self._writer.is_away:
             outcomes = self._writer.commit(self._undoing)
-            _log.warning("outbox.taken_back", works=len(outcomes))
+            tell("warning", "outbox.taken_back", works=len(outcomes))
             if not self._writer.is_away:
                 self._undoing = []
 
@@ -101,13 +105,9 @@ class Committer:
         if not waited and now < self._next_try:
             return
         if self._writer.recover():
-            _log.info("outbox.back")
+            tell("info", "outbox.back")
             self._delay = FIRST_DELAY
             self._undo()
         else:
             self._delay = min(2 * self._delay, MOST_DELAY) * _jitter.uniform(0.5, 1.0)
             self._next_try = now + self._delay
-
-    def _rest(self) -> None:
-        self._writer.checkpoint()
-        self._dirty = False

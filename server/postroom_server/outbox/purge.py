@@ -23,8 +23,6 @@ from postroom_server.outbox.works import REMOVALS
 MOST_REMOVED = 500
 """Rows of each kind that one turn removes."""
 
-_FREED_PAGES = 1000
-
 
 @dataclass(slots=True)
 class EventCursor:
@@ -43,15 +41,12 @@ class Purge(Work[int]):
         self._cursor = cursor
 
     def perform(self, connection: sqlite3.Connection, /) -> int:
-        removed = (
+        return (
             self._requests(connection)
             + self._contents(connection)
             + self._deliveries(connection)
             + self._events(connection)
         )
-        if removed:
-            _give_back_pages(connection)
-        return removed
 
     def _requests(self, connection: sqlite3.Connection) -> int:
         values = (self._now, MOST_REMOVED)
@@ -78,11 +73,6 @@ class Purge(Work[int]):
         self._cursor.after = old[-1][0] if whole else 0
         dead = [(seq,) for seq, live in old if not live]
         return write_rows(connection, "purge_events", dead)
-
-
-def _give_back_pages(connection: sqlite3.Connection) -> None:
-    """Shorten the file by pages that purging has freed."""
-    connection.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
 
 
 def _all(connection: sqlite3.Connection, name: str, bound: int) -> list[Any]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import structlog
-
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
@@ -26,12 +24,12 @@ from postroom_server.outbox.store import (
     QueueDepth,
     RequestRecord,
 )
+from postroom_server.outbox.telling import tell
 from postroom_server.outbox.works import record_in
 
 Row = tuple[Any, ...]
 Rows = list[Row]
 _WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.RETRY)
-_log = structlog.get_logger(__name__)
 
 
 class Reading:
@@ -123,4 +121,4 @@ def _readable(rows: Iterable[Row]) -> Iterator[Delivery]:
         try:
             yield delivery_in(row)
         except UnreadableDelivery:
-            _log.exception("outbox.unreadable", delivery=row[0])
+            tell("exception", "outbox.unreadable", delivery=row[0])

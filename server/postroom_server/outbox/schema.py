@@ -56,7 +56,13 @@ delivery = _table(
     _text("doc"),
 )
 Index("delivery_of_tenant", delivery.c.tenant, delivery.c.accepted_at, delivery.c.id)
-Index("delivery_of_message", delivery.c.message_id)
+Index(
+    "delivery_of_message",
+    delivery.c.tenant,
+    delivery.c.message_id,
+    delivery.c.accepted_at,
+    delivery.c.id,
+)
 Index(
     "delivery_live",
     delivery.c.status,

@@ -20,8 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-import structlog
-
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.claims import Claim, Taken
@@ -40,11 +38,10 @@ from postroom_server.outbox.store import (
     RequestRecord,
     Retention,
 )
+from postroom_server.outbox.telling import tell
 from postroom_server.outbox.waiting import LineSettings
 from postroom_server.outbox.works import Accept, Remember, Save
 from postroom_server.outbox.writer import Writer
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +100,7 @@ class SqliteOutbox(Reading):
             undo.callback(committer.close)
             outbox = cls(_Parts(lock, committer, readers), clock, on_stored)
             undo.pop_all()
-        _log.info("outbox.opened", store=str(path), sqlite=sqlite3.sqlite_version)
+        tell("info", "outbox.opened", store=str(path), sqlite=sqlite3.sqlite_version)
         return outbox
 
     @property
@@ -163,7 +160,7 @@ class SqliteOutbox(Reading):
         try:
             self._on_stored(change)
         except Exception:  # noqa: BLE001  what is stored is stored, whoever fails
-            _log.exception("outbox.listener_failed", delivery=change.after.id)
+            tell("exception", "outbox.listener_failed", delivery=change.after.id)
 
 
 def _writer(path: Path, clock: Clock) -> Writer:

@@ -17,15 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
-
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.errors import Trouble, translated, trouble_of
 from postroom_server.outbox.rows import EXACT, ORDER, Rows, merged
 from postroom_server.outbox.statements import statement, write_rows
+from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Outcome, Work
 
-_log = structlog.get_logger(__name__)
+KEPT_PAGES = 1024
+GIVEN_BACK_PAGES = 1024
 
 Works = Sequence[Work[Any]]
 Outcomes = list[Outcome[Any]]
@@ -73,10 +73,22 @@ class Writer:
         self.is_away = not self._repaired()
         return not self.is_away
 
-    def checkpoint(self) -> None:
-        """Move the log into the database; what can't be moved now waits."""
+    def tidy(self) -> bool:
+        """Do a little of what can wait; whether there is more of it.
+
+        Moves the log into the database, and gives back pages that purging freed; some
+        are kept for new mail, so that the file does not shrink and grow all day.
+        """
+        connection = self._connection
+        free = 0
         with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
+            if free > KEPT_PAGES:
+                # Not `execute`, which would run it for one page only.
+                pages = min(GIVEN_BACK_PAGES, free - KEPT_PAGES)
+                connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return free > KEPT_PAGES + GIVEN_BACK_PAGES
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -140,7 +152,7 @@ class Writer:
     def _note(self, kind: Trouble, error: sqlite3.Error) -> None:
         # Once, however many callers it hits: the log may be on the same full disk.
         if kind is not self._trouble:
-            _log.error("outbox.not_stored", trouble=kind.value, error=str(error))
+            tell("error", "outbox.not_stored", trouble=kind.value, error=str(error))
         self._trouble = kind
 
     def _without_new(self, works: Works, error: sqlite3.Error) -> Outcomes:

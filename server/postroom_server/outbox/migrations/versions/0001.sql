@@ -27,7 +27,8 @@ CREATE TABLE delivery (
     PRIMARY KEY (id)
 ) STRICT;
 CREATE INDEX delivery_of_tenant ON delivery (tenant, accepted_at, id);
-CREATE INDEX delivery_of_message ON delivery (message_id);
+CREATE INDEX delivery_of_message
+    ON delivery (tenant, message_id, accepted_at, id);
 CREATE INDEX delivery_live ON delivery (status, completion, accepted_at, id)
     WHERE settled_at IS NULL;
 CREATE INDEX delivery_settled ON delivery (content_purged, settled_at)
@@ -61,7 +62,7 @@ CREATE TABLE attempt (
 -- `seq` orders all events and is never used twice; `sequence` counts those of one
 -- delivery, from 1, without gaps.
 CREATE TABLE event (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     tenant TEXT NOT NULL,
     delivery TEXT NOT NULL,
     sequence INTEGER NOT NULL,
