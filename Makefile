@@ -76,7 +76,7 @@ check: lint types imports protos-check test interop gates-ci test-floor ## Every
 
 bench: install ## Measure composing and the store, as ratios to peers
 	$(BIN)/python benchmarks/compose.py
-	$(BIN)/python benchmarks/outbox.py
+	PYTHONPATH=. $(BIN)/python benchmarks/outbox.py
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .venv-floor $(PROTOS_VENV) .build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,10 +6,12 @@ it: accepted + reopened = the sum of those that ended + those not final.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import add, attrgetter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Counters:
     """The fields of `postroom.v1.DeliveryCounters`."""
 
@@ -32,10 +34,10 @@ class Counters:
     reopened: int = 0
 
     def __add__(self, other: Counters) -> Counters:
-        return Counters(**{n: getattr(self, n) + getattr(other, n) for n in COUNTED})
+        return Counters(*map(add, _counts(self), _counts(other)))
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in COUNTED)
+        return any(_counts(self))
 
     @property
     def ended(self) -> int:
@@ -45,6 +47,7 @@ class Counters:
 
 NOTHING = Counters()
 COUNTED = tuple(field.name for field in fields(Counters))
+_counts: Callable[[Counters], tuple[int, ...]] = attrgetter(*COUNTED)
 ENDED = (
     "succeeded",
     "partial",
