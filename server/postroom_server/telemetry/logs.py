@@ -4,6 +4,9 @@ Everything goes through one chain of processors that ends in `Redaction`: our ev
 other libraries' records, warnings, and what kills a thread.  Libraries are heard from
 WARNING on, whatever our own level is: at DEBUG some of them write what a client sent,
 AUTH included (threat D1).  Tracebacks never show local variables.
+
+A log that can't be written (its reader is gone, its disk is full) loses lines, and
+never changes the fate of a call or a mail.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TextIO
@@ -74,7 +78,8 @@ class _Lines:
         self.name = name
 
     def msg(self, line: str) -> None:
-        with self._lock:
+        # Whoever logs must not fail for it; a closed stream raises ValueError.
+        with self._lock, suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()
 

@@ -33,6 +33,17 @@ class Terminal(io.StringIO):
         return True
 
 
+class Unwritable(io.StringIO):
+    """What the standard error is once nobody reads it, or its disk is full."""
+
+    def __init__(self, error):
+        super().__init__()
+        self._error = error
+
+    def write(self, _text):
+        raise self._error
+
+
 @pytest.fixture
 def logging_to():
     """Sets the logs up to a text stream; puts everything back afterwards."""
@@ -254,3 +265,19 @@ def test_addresses_are_whole_otherwise(logging_to, log):
     log.info("refused ann@example.com")
 
     assert events(stream)[0]["event"] == "refused ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BrokenPipeError(32, "Broken pipe"),
+        OSError(28, "No space left on device"),
+        ValueError("I/O operation on closed file"),
+    ],
+    ids=str,
+)
+def test_a_log_that_cannot_be_written_fails_nobody_who_logs(logging_to, log, error):
+    logging_to(Unwritable(error))
+
+    log.info("rpc")
+    logging.getLogger("library").error("trouble")
