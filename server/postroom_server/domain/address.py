@@ -100,6 +100,8 @@ _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 
 def parse_address(text: str) -> Address:
     """The address that *text* is; raises `AddressProblem` where it is none."""
+    if len(text) > MAX_ADDRESS:
+        raise AddressProblem(f"The address is longer than {MAX_ADDRESS} octets.")
     plain = _PLAIN.fullmatch(text)
     if plain is None:
         return _parse(text)
@@ -126,8 +128,6 @@ def _parse(text: str) -> Address:
 def _refuse_at_sight(text: str) -> None:
     if not text:
         raise AddressProblem("The address is empty.")
-    if len(text) > MAX_ADDRESS:
-        raise AddressProblem(f"The address is longer than {MAX_ADDRESS} octets.")
     if _FORBIDDEN.search(text):
         raise AddressProblem("The address contains a control character.")
     if _INVISIBLE.search(text):
@@ -209,7 +209,8 @@ def _refuse_mixed_direction(domain: str) -> None:
     # RFC 5893 §1.4: in a domain with a right-to-left label the Bidi rule binds every
     # label; `idna` looks at each alone, so 1.xn--4dbc would show like xn--4dbc.1.
     if any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in domain):
-        for label in domain.split("."):
+        # `idna` lets a dot at the end pass; what is empty has no direction.
+        for label in filter(None, domain.split(".")):
             idna.check_bidi(label, check_ltr=True)
 
 

@@ -9,6 +9,8 @@ def printable(raw: bytes | str, limit: int) -> str:
     Relays are not trusted: their words reach logs, terminals and callers (threats
     C8 and D6).
     """
+    # No octet becomes less than one, so what follows is cut off in any case.
+    raw = raw[: limit + 1]
     if isinstance(raw, bytes):
         raw = raw.decode("utf-8", "backslashreplace")
     visible = raw if raw.isprintable() else "".join(map(_visible, raw))
