@@ -136,7 +136,8 @@ def _serve(app: App) -> None:
         typer.echo(f"postroomd: {error}", err=True)
         raise typer.Exit(CANNOT_START) from None
     asked_to_stop.wait()
-    _end_for_sure(2 * app.config.server.drain_grace + EXIT_MARGIN)
+    leaving = app.config.server
+    _end_for_sure(leaving.drain_delay + 2 * leaving.drain_grace + EXIT_MARGIN)
     app.drain()
 
 

@@ -25,7 +25,7 @@ class Upkeep:
         self._retention = retention
         self._stop = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, name="postroom-upkeep", daemon=True
+            target=self._run, name="postroom-purge", daemon=True
         )
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -48,6 +49,7 @@ def listening(
             "use a loopback address or a Unix socket, or start with --insecure-plaintext"
         )
         raise ListenError(text)
+    _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
     yield f"{host}:{_bind(server, address)}"
 
 
@@ -66,6 +68,18 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _refuse_if_taken(host: str, port: int, address: str) -> None:
+    """Find out by ourselves: gRPC writes a line of its own before it fails."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            text = f"can't listen on {address}: {os.strerror(error.errno or 0)}"
+            raise ListenError(text) from error
 
 
 def _bind(server: grpc.Server, address: str) -> int:

@@ -37,7 +37,7 @@ class Upkeep:
     def start(self) -> None:
         """Begin, on a daemon thread."""
         self._thread = threading.Thread(
-            target=self._run, name="postroom-upkeep", daemon=True
+            target=self._run, name="postroom-sessions", daemon=True
         )
         self._thread.start()
 

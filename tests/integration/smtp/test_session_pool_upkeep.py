@@ -107,4 +107,4 @@ def test_the_upkeep_thread_begins_and_ends():
     names = [thread.name for thread in threading.enumerate()]
     upkeep.stop()
 
-    assert "postroom-upkeep" in names
+    assert "postroom-sessions" in names
