@@ -1,4 +1,8 @@
-"""A relay's certificate, as far as people need it to see what is wrong."""
+"""A relay's certificate, as far as people need it to see what is wrong.
+
+Anybody can write one: whatever it holds must not end the report, and its names are
+made safe to show (threat C8).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from datetime import datetime
 from cryptography import x509
 
 from postroom_server.domain.clock import MICROSECONDS, Instant
+from postroom_server.domain.text import printable
+
+_LONGEST = 1024
+"""Octets of a name that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +36,14 @@ def parse_certificate(der: bytes) -> Certificate | None:
     try:
         found = x509.load_der_x509_certificate(der)
         return Certificate(
-            subject=found.subject.rfc4514_string(),
-            issuer=found.issuer.rfc4514_string(),
+            subject=printable(found.subject.rfc4514_string(), _LONGEST),
+            issuer=printable(found.issuer.rfc4514_string(), _LONGEST),
             names=_names(found),
             not_before=_instant(found.not_valid_before_utc),
             not_after=_instant(found.not_valid_after_utc),
             sha256=hashlib.sha256(der).digest(),
         )
-    except ValueError:
-        # The relay wrote it; whatever it holds must not end the report.
+    except Exception:  # noqa: BLE001  some faults have errors of no common class
         return None
 
 
@@ -49,7 +56,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
         return ()
     hosts = names.get_values_for_type(x509.DNSName)
     addresses = names.get_values_for_type(x509.IPAddress)
-    return (*hosts, *map(str, addresses))
+    return tuple(printable(name, _LONGEST) for name in (*hosts, *map(str, addresses)))
 
 
 def _instant(moment: datetime) -> Instant:

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from postroom_server.domain.text import printable
+
 _SIZE_DIGITS = 20  # RFC 1870 §3
+_LARGEST_SIZE = 2**63 - 1
+"""What the contract can tell; no mail is that large."""
+_LONGEST_LINE = 512
+"""Octets of a line that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,11 @@ class Extensions:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Each keyword with its parameters, as one line."""
-        return tuple(" ".join((k, *v)) for k, v in self.keywords.items())
+        """Each keyword with its parameters, as one line that is safe to show."""
+        return tuple(
+            printable(" ".join((k, *v)), _LONGEST_LINE)
+            for k, v in self.keywords.items()
+        )
 
     @property
     def starttls(self) -> bool:
@@ -85,7 +94,7 @@ class Extensions:
             return None
         number = next(iter(self.keywords["SIZE"]), "0")
         valid = number.isascii() and number.isdigit() and len(number) <= _SIZE_DIGITS
-        return int(number) if valid else 0
+        return min(int(number), _LARGEST_SIZE) if valid else 0
 
     def takes(self, size: int) -> bool:
         """Whether a mail of *size* octets is within SIZE."""

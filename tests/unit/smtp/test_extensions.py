@@ -48,6 +48,7 @@ def test_before_ehlo_nothing_is_offered():
         (b"SIZE -1", 0),
         (b"SIZE " + b"9" * 30, 0),
         ("SIZE ١٢".encode(), 0),
+        (b"SIZE " + b"9" * 20, 2**63 - 1),
         (b"DSN", None),
     ],
 )
@@ -87,3 +88,9 @@ def test_utf8_mail_needs_8bitmime_as_well():
 
 def test_lines_that_make_no_sense_are_survived():
     assert offered(b"", b"   ", b"\xff\xfe", b"AUTH", b"AUTH=").auth_mechanisms == ()
+
+
+def test_what_is_told_of_them_moves_no_cursor():
+    offer = offered(b"X-\x1b[2J bell\x07", b"Y" * 4000)
+
+    assert all(line.isprintable() and len(line) <= 512 for line in offer.lines)
