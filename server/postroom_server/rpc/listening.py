@@ -46,7 +46,8 @@ def listening(
     if not insecure_plaintext and not _is_loopback(host):
         text = (
             f"refusing to listen on {address} without encryption: "
-            "use a loopback address or a Unix socket, or start with --insecure-plaintext"
+            "use a loopback address or a Unix socket, "
+            "or start with --insecure-plaintext"
         )
         raise ListenError(text)
     _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
