@@ -62,12 +62,16 @@ class AttemptControl:
         return False
 
     def take_back(self) -> bool:
-        """The relay surely does not have it: the attempt may be made once more."""
+        """The relay surely does not have it: whether it may be offered once more.
+
+        It may not when nobody waits any more for mail that needs a caller.
+        """
         with self._lock:
             if self._stage is Stage.PAST_END_OF_DATA:
                 self._stage = Stage.OPEN
             self._abort = None
-            return self._stage is Stage.OPEN
+            still_open = self._stage is Stage.OPEN
+        return still_open and not self.deadline.passed
 
     def on_abort(self, callback: Callable[[], None]) -> None:
         """Have *callback* break off a blocked wait; at once if it is called off."""
@@ -113,11 +117,15 @@ class UnderWay:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._controls: dict[str, AttemptControl] = {}
+        self._calls_off = False
 
     def begin(self, delivery_id: str, control: AttemptControl) -> None:
         with self._changed:
             self._controls[delivery_id] = control
             self._changed.notify_all()
+            called_off = self._calls_off
+        if called_off:
+            control.call_off()
 
     def end(self, delivery_id: str) -> None:
         with self._changed:
@@ -134,8 +142,9 @@ class UnderWay:
             self._changed.wait(seconds)
 
     def call_off_all(self) -> None:
-        """Break off whatever can still be broken off."""
+        """Break off whatever can still be broken off, and what may yet begin."""
         with self._changed:
+            self._calls_off = True
             controls = list(self._controls.values())
         for control in controls:
             control.call_off()

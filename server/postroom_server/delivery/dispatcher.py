@@ -18,6 +18,7 @@ import structlog
 
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.mailing import Mailing
+from postroom_server.delivery.relay import RelayWatch
 from postroom_server.domain.clock import Clock, Instant, after, seconds_between
 from postroom_server.domain.errors import PostroomError
 from postroom_server.outbox.store import Claimed, Outbox
@@ -40,12 +41,12 @@ class Dispatcher:
         outbox: Outbox,
         clock: Clock,
         lanes: Mapping[str, Lane],
-        resumes_in: Callable[[str], float],
+        watches: Mapping[str, RelayWatch],
     ) -> None:
         self._outbox = outbox
         self._clock = clock
         self._lanes = lanes
-        self._resumes_in = resumes_in
+        self._watches = watches
         self._changed = threading.Condition()
         self._stopping = False
         self._deliver: Deliver | None = None
@@ -62,11 +63,13 @@ class Dispatcher:
     def reserve(self, relay: str) -> bool:
         """Take a slot of *relay* for mail that just came; False when it must queue.
 
-        Nobody jumps the queue: while mail waits for the relay, new mail does too.
+        Nobody jumps the queue: while mail waits for the relay, new mail does too.  But
+        while the queue rests because the relay refuses us, a caller hears so at once.
         """
         with self._changed:
             lane = self._lanes[relay]
             waiting = lane.fresh_at is not None and lane.fresh_at <= self._clock.now()
+            waiting = waiting and not self._watches[relay].resumes_in() > 0
             if self._stopping or lane.free == 0 or waiting:
                 return False
             lane.free -= 1
@@ -79,8 +82,15 @@ class Dispatcher:
             self._changed.notify()
 
     def begin(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
-        """Deliver *claimed*, for which a slot was reserved; *mailing* if composed."""
-        self._lanes[claimed.delivery.relay].run(lambda: self._work(claimed, mailing))
+        """Deliver *claimed*, for which a slot was reserved; *mailing* if composed.
+
+        Where the threads have ended already, the next start finds it under way.
+        """
+        lane = self._lanes[claimed.delivery.relay]
+        try:
+            lane.run(lambda: self._work(claimed, mailing))
+        except RuntimeError:
+            _log.exception("dispatch.no_thread", delivery=claimed.delivery.id)
 
     def hear(self, relay: str, due_at: Instant, *, retries: bool) -> None:
         """A delivery was stored that is due at *due_at*."""
@@ -115,6 +125,9 @@ class Dispatcher:
                 # The store is away or full: its own words are in its log.
                 _log.warning("dispatch.store_unavailable", reason=error.reason)
                 self._pause()
+            except Exception:  # noqa: BLE001  without this thread no mail leaves
+                _log.exception("dispatch.bug")
+                self._pause()
 
     def _wait(self) -> None:
         with self._changed:
@@ -142,7 +155,7 @@ class Dispatcher:
     def _idle_for(self) -> float:
         now = self._clock.now()
         dues = [
-            max(seconds_between(now, due), self._resumes_in(lane.relay))
+            max(seconds_between(now, due), self._watches[lane.relay].resumes_in())
             for lane in self._lanes.values()
             if lane.free
             for due in (lane.fresh_at, lane.retry_at)
@@ -179,10 +192,11 @@ class Dispatcher:
             due_at = lane.due_at(retries=retries)
             if self._stopping or due_at is None or due_at > now:
                 return 0
-            resumes_in = self._resumes_in(lane.relay)
-            if resumes_in > 0:
+            watch = self._watches[lane.relay]
+            if watch.resumes_in() > 0:
                 return 0
-            wanted = lane.free
+            # One alone finds out whether a relay that refused us does so still.
+            wanted = min(lane.free, 1) if watch.refuses else lane.free
             if retries and lane.fresh_at is not None and lane.fresh_at <= now:
                 wanted = min(wanted, max(1, lane.slots // RETRY_SHARE))
             lane.free -= wanted
@@ -195,10 +209,14 @@ class Dispatcher:
         now = self._clock.now()
         try:
             claimed = self._outbox.claim(lane.relay, now, retries=retries, limit=wanted)
-            next_due = self._outbox.next_due(lane.relay, retries=retries)
-        except PostroomError:
+        except Exception:
             self.hear(lane.relay, after(now, SAFETY_NET), retries=retries)
             raise
+        try:
+            next_due = self._outbox.next_due(lane.relay, retries=retries)
+        except PostroomError:
+            # What was claimed is ours to begin all the same.
+            next_due = after(now, SAFETY_NET)
         if next_due is not None:
             with self._changed:
                 lane.hear(next_due, retries=retries)

@@ -74,7 +74,10 @@ class DeliveryEngine:
         self._under_way = UnderWay()
         self._lanes = {r.id: Lane(r.id, r.settings.pool.max_size) for r in parts.relays}
         self._dispatcher = Dispatcher(
-            parts.outbox, parts.clock, self._lanes, self._resumes_in
+            parts.outbox,
+            parts.clock,
+            self._lanes,
+            {relay.id: relay.watch for relay in parts.relays},
         )
         self._worker = Worker(self._ports(parts, waits))
         self._sending = Sending(
@@ -212,9 +215,6 @@ class DeliveryEngine:
             self._dispatcher.hear(
                 delivery.relay, delivery.due_at, retries=delivery.was_tried
             )
-
-    def _resumes_in(self, relay: str) -> float:
-        return self.relays.by_id[relay].watch.resumes_in()
 
     def _was_marked(self, delivery: Delivery) -> bool:
         return self._marks.was_marked(delivery.id, delivery.version)

@@ -14,14 +14,15 @@ from postroom_server.delivery.options import (
     wait_problems,
 )
 from postroom_server.delivery.reopening import RetryRequest, retried
-from postroom_server.delivery.sending import Answer, Sending, Waiting
+from postroom_server.delivery.sending import (
+    Answer,
+    Sending,
+    Waiting,
+    refuse_relayed,
+)
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.clock import Clock, after
-from postroom_server.domain.delivery import (
-    Delivery,
-    DeliveryStatus,
-    RecipientStatus,
-)
+from postroom_server.domain.delivery import Delivery, RecipientStatus
 from postroom_server.domain.errors import (
     DeliveryNotFound,
     InvalidArgument,
@@ -107,21 +108,24 @@ class Looking:
             request.delivery_id,
             _meaning(request),
         )
-        delivery = self.get(request.tenant, request.delivery_id)
-        repeated = record is not None and self._used(record)
-        if not repeated:
-            delivery = self._reopen(delivery, request, record)
-        caller.accepted()
         asked = Waiting(request.completion or Completion.RELAYED, request.wait_timeout)
-        waited = self.sending.wait_for(delivery, caller, asked)
-        return Answer(waited, replayed=repeated)
+        found = self.get(request.tenant, request.delivery_id)
+        with self.sending.place(found, caller, asked) as wait:
+            repeated = record is not None and self._used(record)
+            if wait is None and not repeated:
+                refuse_relayed(asked.completion, found.relay)
+            reopened = None if repeated else self._reopen(request, record)
+            caller.accepted()
+            delivery = reopened or self.get(request.tenant, request.delivery_id)
+            answer = self.sending.answer(wait, delivery)
+            return Answer(answer, replayed=reopened is None)
 
     def _try_to_cancel(
         self, delivery: Delivery, request: RequestRecord | None
     ) -> Cancellation | None:
         if delivery.leased_at is not None:
             return self._break_off(delivery, request)
-        if delivery.status is DeliveryStatus.CANCELLED:
+        if delivery.status.is_final and _was_cancelled(delivery):
             return Cancellation(delivery)
         if delivery.status.is_final:
             raise TooLate(f"it is {delivery.status.name} already", delivery.name)
@@ -156,9 +160,13 @@ class Looking:
         return Cancellation(now, pending=not now.status.is_final)
 
     def _reopen(
-        self, delivery: Delivery, request: RetryRequest, record: RequestRecord | None
-    ) -> Delivery:
+        self, request: RetryRequest, record: RequestRecord | None
+    ) -> Delivery | None:
+        """The delivery once it goes on; None if a twin of the request saw to it."""
         for _ in range(TRIES):
+            delivery = self.get(request.tenant, request.delivery_id)
+            if record is not None and self._used(record):
+                return None
             now = self.clock.now()
             change = retried(delivery, request, now, self.limits)
             if self.outbox.save(change, request=record):
@@ -167,9 +175,6 @@ class Looking:
                         delivery.relay, now, retries=change.after.was_tried
                     )
                 return change.after
-            delivery = self.get(request.tenant, request.delivery_id)
-            if record is not None and self._used(record):
-                return delivery
         raise Overloaded("the delivery changes too fast")
 
     def _used(self, request: RequestRecord) -> bool:
@@ -207,6 +212,11 @@ class Looking:
             delivery_id=delivery_id,
             expires_at=after(self.clock.now(), self.limits.request_id_retention),
         )
+
+
+def _was_cancelled(delivery: Delivery) -> bool:
+    """Whether what was still open then was taken back; others may have had it."""
+    return any(r.status is RecipientStatus.CANCELLED for r in delivery.recipients)
 
 
 def _meaning(request: RetryRequest) -> bytes:

@@ -69,6 +69,12 @@ class RelayWatch:
             self._probe_at = self._monotonic() + self._pause
             return None
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the relay refused us when it was last asked."""
+        with self._lock:
+            return self._refusal is not None
+
     def resumes_in(self) -> float:
         """Seconds until queued mail may try again; 0 when it may now."""
         with self._lock:

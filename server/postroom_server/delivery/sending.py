@@ -6,6 +6,8 @@ flight, or goes on with what is still open; it never makes a second mail.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from postroom_server.delivery.caller import Caller
@@ -81,82 +83,69 @@ class Sending:
             return self._repeat(used, print_, submission, caller)
         ready = self.intake.prepare(submission, relay)
         request = self._request(submission, print_, ready.delivery)
-        if ready.options.plan.completion is Completion.ACCEPTED:
-            used = self._accept(ready, request, caller)
-            if used is None:
-                return Answer(ready.delivery)
-        else:
-            answer = self._send_and_wait(ready, request, caller)
-            if isinstance(answer, Answer):
-                return answer
-            used = answer
-        return self._repeat(used, print_, submission, caller)
+        asked = Waiting(ready.options.plan.completion, submission.wait_timeout)
+        with self.place(ready.delivery, caller, asked) as wait:
+            accepted = self._accept(ready, request, caller, wait)
+            if isinstance(accepted, Delivery):
+                return Answer(self.answer(wait, accepted))
+        return self._repeat(accepted, print_, submission, caller)
 
-    def wait_for(self, delivery: Delivery, caller: Caller, asked: Waiting) -> Delivery:
-        """*delivery* when it is worth an answer to who *asked*."""
-        if delivery.status.is_final or asked.completion is Completion.ACCEPTED:
-            return delivery
+    @contextmanager
+    def place(
+        self, delivery: Delivery, caller: Caller, asked: Waiting
+    ) -> Iterator[Wait | None]:
+        """Where *caller* waits for news of *delivery*; None: it will not.
+
+        To be taken before anything is begun or looked at, so that no news is missed
+        and no relayed send finds nobody waiting.
+        """
+        if asked.completion is Completion.ACCEPTED:
+            yield None
+            return
         own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
-        entered = self.waits.enter(delivery.id, delivery.relay, min(own, caller.limit))
-        caller.on_leave(entered.leave)
-        return self._watch(entered, delivery)
-
-    def _send_and_wait(
-        self, ready: Ready, request: RequestRecord | None, caller: Caller
-    ) -> Answer | RequestRecord:
-        delivery = ready.delivery
-        if not self.waits.has_room(delivery.relay):
-            return self._send_without_waiting(ready, request, caller)
-        own = self.clock.monotonic() + ready.options.wait
         wait = self.waits.enter(delivery.id, delivery.relay, min(own, caller.limit))
-        try:
-            used = self._accept(ready, request, caller)
-        except BaseException:
-            self.waits.leave(wait)
-            raise
-        if used is not None:
-            self.waits.leave(wait)
-            return used
+        if wait is None:
+            yield None
+            return
         caller.on_leave(wait.leave)
-        return Answer(self._watch(wait, delivery))
-
-    def _send_without_waiting(
-        self, ready: Ready, request: RequestRecord | None, caller: Caller
-    ) -> Answer | RequestRecord:
-        if ready.options.plan.completion is Completion.RELAYED:
-            raise Overloaded(f"too many callers wait for relays/{ready.delivery.relay}")
-        return self._accept(ready, request, caller) or Answer(ready.delivery)
-
-    def _watch(self, wait: Wait, delivery: Delivery) -> Delivery:
         try:
-            return self.patience.wait(wait, delivery)
+            yield wait
         finally:
             self.waits.leave(wait)
 
+    def answer(self, wait: Wait | None, delivery: Delivery) -> Delivery:
+        """*delivery* when it is worth an answer to who waits in *wait*."""
+        return delivery if wait is None else self.patience.wait(wait, delivery)
+
     def _accept(
-        self, ready: Ready, request: RequestRecord | None, caller: Caller
-    ) -> RequestRecord | None:
+        self,
+        ready: Ready,
+        request: RequestRecord | None,
+        caller: Caller,
+        wait: Wait | None,
+    ) -> Delivery | RequestRecord:
         """Make it durable and see to its delivery; a record: it is a repetition."""
         relay = ready.delivery.relay
-        waits = ready.options.plan.completion is not Completion.ACCEPTED
-        leased = waits and self.dispatcher.reserve(relay)
+        if wait is None:
+            refuse_relayed(ready.options.plan.completion, relay)
+        leased = wait is not None and self.dispatcher.reserve(relay)
+        used: RequestRecord | None = None
+        stored = False
         try:
             change = self._accepted(ready.delivery, leased=leased)
             used = self.outbox.accept(change, ready.content, request)
-        except BaseException:
-            if leased:
+            stored = used is None
+        finally:
+            if leased and not stored:
                 self.dispatcher.release(relay)
-            raise
         if used is not None:
-            if leased:
-                self.dispatcher.release(relay)
             return used
         caller.accepted()
         if leased:
             self.dispatcher.begin(Claimed(change.after, ready.content), ready.mailing)
         else:
             self.dispatcher.hear(relay, ready.delivery.accepted_at, retries=False)
-        return None
+        return change.after
 
     def _accepted(self, delivery: Delivery, *, leased: bool) -> Change:
         accepted = newly_accepted(delivery)
@@ -201,10 +190,20 @@ class Sending:
         if delivery is None:
             raise DeliveryNotFound(f"deliveries/{used.delivery_id}")
         caller.accepted()
-        if delivery.is_retryable and not delivery.content_purged:
-            delivery = self._resume(delivery)
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
-        return Answer(self.wait_for(delivery, caller, asked), replayed=True)
+        with self.place(delivery, caller, asked) as wait:
+            now = self._gone_on(delivery, wait)
+            return Answer(self.answer(wait, now), replayed=True)
+
+    def _gone_on(self, delivery: Delivery, wait: Wait | None) -> Delivery:
+        """The delivery now, gone on with if that is the caller's to ask for."""
+        # What happened before we waited is in no news.
+        now = self.outbox.get(delivery.tenant, delivery.id) or delivery
+        if not now.is_retryable or now.content_purged:
+            return now
+        if wait is None:
+            refuse_relayed(now.plan.completion, now.relay)
+        return self._resume(now)
 
     def _resume(self, delivery: Delivery) -> Delivery:
         """Go on with the recipients that are still open, as RetryDelivery would."""
@@ -215,3 +214,9 @@ class Sending:
             return self.outbox.get(delivery.tenant, delivery.id) or delivery
         self.dispatcher.hear(delivery.relay, now, retries=True)
         return change.after
+
+
+def refuse_relayed(completion: Completion, relay: str) -> None:
+    """Raise `Overloaded` where mail that needs a caller would have none."""
+    if completion is Completion.RELAYED:
+        raise Overloaded(f"too many callers wait for relays/{relay}")

@@ -10,22 +10,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import structlog
+
 from postroom_server.delivery.control import UnderWay
-from postroom_server.delivery.waits import Wait, WaitRoom
+from postroom_server.delivery.waits import News, Wait, WaitRoom
 from postroom_server.domain.attempt import FailureReason
-from postroom_server.domain.clock import Clock
+from postroom_server.domain.clock import Clock, seconds_between
 from postroom_server.domain.delivery import Delivery, Recipient, RecipientStatus
-from postroom_server.domain.errors import DeadlinePassed, DeliveryNotFound
+from postroom_server.domain.errors import DeadlinePassed, PostroomError
 from postroom_server.domain.submission import Completion
-from postroom_server.domain.transitions import Fate, settle, settle_open
+from postroom_server.domain.transitions import (
+    Change,
+    Fate,
+    expired,
+    settle,
+    settle_open,
+)
 from postroom_server.outbox.store import Outbox
 
 BREAKING_OFF = 0.2
 """Seconds that an attempt gets to end once it is called off; within the margin that an
 answer keeps to its caller's deadline."""
+NOT_BEGUN = 0.01
+"""Seconds between looks at an attempt that was claimed and has not begun."""
 
 OUT_OF_TIME = "the caller's time ran out"
 CALLER_LEFT = "the caller went away"
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +52,84 @@ class Patience:
     def wait(self, wait: Wait, delivery: Delivery) -> Delivery:
         """The delivery when it is worth an answer, or when *wait* ends.
 
-        Raises `DeadlinePassed` when it was withdrawn.
+        Raises `DeadlinePassed` when it was withdrawn, and nothing else: mail that was
+        accepted is no error, not even when the store can't be read.
         """
-        news = self._news(wait)
+        if delivery.status.is_final or self._goes_on_later(delivery, wait):
+            return delivery
+        news = self._news(wait, delivery)
         if news is not None:
             return news
         if delivery.plan.completion is Completion.RELAYED:
             return self._give_up(wait, delivery)
-        return self._now(delivery)
+        return self._now(wait, delivery)
 
-    def _news(self, wait: Wait) -> Delivery | None:
+    def _goes_on_later(self, delivery: Delivery, wait: Wait) -> bool:
+        """Whether nothing will happen to it before *wait* ends."""
+        if delivery.plan.completion is Completion.RELAYED or delivery.due_at is None:
+            return False
+        due_in = seconds_between(self.clock.now(), delivery.due_at)
+        return due_in > wait.limit - self.clock.monotonic()
+
+    def _news(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         while not wait.left:
             wait.woken.clear()
             answer = wait.answer()
             remaining = wait.limit - self.clock.monotonic()
             if answer is not None or remaining <= 0:
                 return answer
+            expires_in = seconds_between(self.clock.now(), delivery.expire_at)
+            if expires_in <= 0:
+                expired = self._expired(wait, delivery)
+                if expired is not None:
+                    return expired
+                # An attempt is under way: its end is news.
+                expires_in = remaining
             if not wait.left:
-                wait.woken.wait(remaining)
+                wait.woken.wait(min(remaining, expires_in))
         return wait.answer()
+
+    def _expired(self, wait: Wait, delivery: Delivery) -> Delivery | None:
+        """The delivery if it is over, now that its time is; None: not yet."""
+        now = self._now(wait, delivery)
+        if now.status.is_final:
+            return now
+        if now.leased_at is not None or now.expire_at > self.clock.now():
+            return None
+        fates = {r.wire: expired(r) for r in now.open_recipients}
+        after = self._stored(settle(now, fates, self.clock.now()))
+        return after if after is not None and after.status.is_final else None
 
     def _give_up(self, wait: Wait, delivery: Delivery) -> Delivery:
         """End a relayed send whose caller waits no more, as far as it can be ended."""
         patience_ends = self.clock.monotonic() + BREAKING_OFF
-        while True:
+        while self.waits.is_last(wait):
             wait.woken.clear()
-            now = self._now(delivery)
-            if now.status.is_final or self.waits.others(wait):
+            control = self.under_way.get(delivery.id)
+            if control is not None:
+                control.call_off()
+            now = self._now(wait, delivery)
+            if now.status.is_final:
                 return now
             if now.leased_at is None:
                 ended = self._end(now, wait)
                 if ended is not None:
                     return ended
                 continue
-            control = self.under_way.get(now.id)
-            if control is not None and control.past_end_of_data:
-                return now
-            if control is not None:
-                control.call_off()
             remaining = patience_ends - self.clock.monotonic()
-            if remaining <= 0:
-                return self._now(delivery)
-            wait.woken.wait(remaining)
+            if remaining <= 0 or (control is not None and control.past_end_of_data):
+                return now
+            # It may be claimed and not begun yet.
+            wait.woken.wait(remaining if control else min(remaining, NOT_BEGUN))
+        return self._now(wait, delivery)
 
     def _end(self, delivery: Delivery, wait: Wait) -> Delivery | None:
         """Settle what waits; None when something else came first."""
-        if delivery.attempts_made == 0 and not wait.left:
+        if delivery.is_untouched and not wait.left:
             return self._withdraw(delivery)
         detail = CALLER_LEFT if wait.left else OUT_OF_TIME
         fates = {r.wire: _given_up(r, detail) for r in delivery.open_recipients}
-        change = settle(delivery, fates, self.clock.now())
-        return change.after if self.outbox.save(change) else None
+        return self._stored(settle(delivery, fates, self.clock.now()))
 
     def _withdraw(self, delivery: Delivery) -> Delivery | None:
         fate = Fate(
@@ -99,17 +138,40 @@ class Patience:
             detail=OUT_OF_TIME,
         )
         change = settle_open(delivery, fate, self.clock.now())
-        if not self.outbox.save(change, forget_request=True):
-            return None
-        raise DeadlinePassed(
-            "the time ran out before an attempt was begun; the mail was withdrawn"
-        )
+        after = self._stored(change, forget_request=True)
+        if after is change.after:
+            raise DeadlinePassed(
+                "the time ran out before an attempt was begun; the mail was withdrawn"
+            )
+        return after
 
-    def _now(self, delivery: Delivery) -> Delivery:
-        found = self.outbox.get(delivery.tenant, delivery.id)
-        if found is None:
-            raise DeliveryNotFound(delivery.name)
-        return found
+    def _stored(
+        self, change: Change, *, forget_request: bool = False
+    ) -> Delivery | None:
+        """What the delivery is then; None when something else came first.
+
+        It stays as it is where the store does not take it: whoever claims it finds
+        that nobody waits.
+        """
+        try:
+            if not self.outbox.save(change, forget_request=forget_request):
+                return None
+        except PostroomError as error:
+            _log.warning(
+                "delivery.not_given_up", delivery=change.after.id, reason=error.reason
+            )
+            return change.before
+        self.waits.post(News(change.after, answers_now=True))
+        return change.after
+
+    def _now(self, wait: Wait, delivery: Delivery) -> Delivery:
+        """The delivery as it stands; as last heard of, if the store can't tell."""
+        try:
+            found = self.outbox.get(delivery.tenant, delivery.id)
+        except PostroomError:
+            found = None
+        heard = delivery if wait.news is None else wait.news.delivery
+        return found or heard
 
 
 def _given_up(recipient: Recipient, detail: str) -> Fate:

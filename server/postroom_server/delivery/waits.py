@@ -14,7 +14,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from postroom_server.domain.delivery import Delivery
-from postroom_server.domain.errors import Overloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,17 @@ class News:
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """One caller's wait, until *limit* (monotonic) or until the caller has *left*."""
+    """One caller's wait, until *limit* (monotonic) or until the caller has *left*.
+
+    *over*: its caller has stopped to wait and is about to be answered.
+    """
 
     delivery_id: str
     relay: str
     limit: float
     news: News | None = None
     left: bool = False
+    over: bool = False
     woken: threading.Event = field(default_factory=threading.Event)
 
     def leave(self) -> None:
@@ -56,49 +59,44 @@ class WaitRoom:
         self._waits: dict[str, list[Wait]] = {}
         self._by_relay: Counter[str] = Counter()
 
-    def has_room(self, relay: str) -> bool:
-        """Whether one more caller may wait for *relay*."""
-        with self._lock:
-            return self._by_relay[relay] < self._per_relay
-
     def count(self, relay: str) -> int:
         """How many callers wait for *relay*."""
         with self._lock:
             return self._by_relay[relay]
 
-    def enter(self, delivery_id: str, relay: str, limit: float) -> Wait:
-        """Begin to wait; raises `Overloaded` when too many wait for *relay*."""
+    def enter(self, delivery_id: str, relay: str, limit: float) -> Wait | None:
+        """Begin to wait; None when too many wait for *relay*."""
         wait = Wait(delivery_id, relay, limit)
         with self._lock:
             if self._by_relay[relay] >= self._per_relay:
-                raise Overloaded(f"too many callers wait for relays/{relay}")
+                return None
             self._by_relay[relay] += 1
             self._waits.setdefault(delivery_id, []).append(wait)
         return wait
 
-    def leave(self, wait: Wait) -> bool:
-        """End a wait; True if nobody waits for the delivery any more."""
+    def leave(self, wait: Wait) -> None:
+        """End a wait."""
         with self._lock:
             self._by_relay[wait.relay] -= 1
             waits = self._waits[wait.delivery_id]
             waits.remove(wait)
-            if waits:
-                return False
-            del self._waits[wait.delivery_id]
-            return True
+            if not waits:
+                del self._waits[wait.delivery_id]
 
-    def others(self, wait: Wait) -> bool:
-        """Whether someone else waits for the same delivery for longer."""
+    def is_last(self, wait: Wait) -> bool:
+        """Note that *wait* is over; whether nobody waits for the delivery any more.
+
+        Noting and looking are one step: of two who end at once, one is the last.
+        """
         with self._lock:
-            return any(
-                w is not wait and not w.left and w.limit > wait.limit
-                for w in self._waits[wait.delivery_id]
-            )
+            wait.over = True
+            return all(w.over or w.left for w in self._waits[wait.delivery_id])
 
     def limit(self, delivery_id: str) -> float | None:
         """Until when anyone waits (monotonic); None when nobody does."""
         with self._lock:
-            limits = [w.limit for w in self._waits.get(delivery_id, ()) if not w.left]
+            waits = self._waits.get(delivery_id, ())
+            limits = [w.limit for w in waits if not (w.left or w.over)]
         return max(limits, default=None)
 
     def post(self, news: News) -> None:

@@ -7,6 +7,7 @@ failure with an incident id (or UNCERTAIN, past the end of data).
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import uuid
@@ -161,8 +162,10 @@ class _Lease:
             self._ports.marks.clear(self._slot)
             self._slot = None
 
-    def _limit(self) -> float | None:
-        return self._ports.waits.limit(self.delivery.id)
+    def _limit(self) -> float:
+        """Until when anyone waits; a relayed send without a caller has no time left."""
+        limit = self._ports.waits.limit(self.delivery.id)
+        return -math.inf if limit is None else limit
 
     def _mark(self) -> bool:
         """Note the point of no return; False if that can't be done."""

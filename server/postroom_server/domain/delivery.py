@@ -162,6 +162,11 @@ class Delivery:
         return self.attempts_made > 0
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether it is as it was accepted: nothing was begun, and nothing ended."""
+        return self.version == 1 and self.leased_at is None
+
+    @property
     def open_recipients(self) -> tuple[Recipient, ...]:
         return tuple(r for r in self.recipients if r.status.is_open)
 

@@ -48,6 +48,16 @@ class Fate:
     detail: str = ""
 
 
+def expired(recipient: Recipient) -> Fate:
+    """The end of its time; what the relay said of it last stays."""
+    return Fate(
+        status=RecipientStatus.EXPIRED,
+        reason=recipient.reason,
+        reply=recipient.reply,
+        detail="expired",
+    )
+
+
 def newly_accepted(delivery: Delivery) -> Change:
     """*delivery* is durably stored."""
     event = Event(

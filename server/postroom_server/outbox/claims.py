@@ -9,11 +9,11 @@ from typing import Any
 
 from postroom_server.domain.attempt import Attempt, AttemptOutcome
 from postroom_server.domain.clock import Instant, after
-from postroom_server.domain.delivery import Delivery, Recipient, RecipientStatus
+from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.transitions import (
     Change,
-    Fate,
     begin_attempt,
+    expired,
     finish_attempt,
     settle,
 )
@@ -87,7 +87,7 @@ class Claim(Work[Sequence[Taken]]):
 
     def _step(self, delivery: Delivery) -> Change:
         if delivery.expire_at <= self._now:
-            fates = {r.wire: _expired(r) for r in delivery.open_recipients}
+            fates = {r.wire: expired(r) for r in delivery.open_recipients}
             return settle(delivery, fates, self._now)
         return begin_attempt(delivery, self._now)
 
@@ -101,16 +101,6 @@ class Claim(Work[Sequence[Taken]]):
             later = after(self._now, UNREADABLE_PAUSE)
             connection.execute(statement("put_off"), (later, row[0]))
             return None
-
-
-def _expired(recipient: Recipient) -> Fate:
-    """The end of its time; what the relay said of it last stays."""
-    return Fate(
-        status=RecipientStatus.EXPIRED,
-        reason=recipient.reason,
-        reply=recipient.reply,
-        detail="expired",
-    )
 
 
 def _lost(delivery: Delivery, now: Instant) -> Change:
