@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from postroom_server.domain.errors import MalformedRequest, Problem, UnknownField
+from postroom_server.rpc.flood import refuse_flood
 
 PROBLEMS_LIMIT = 100
 """More unknown fields than this are not looked for."""
@@ -29,8 +30,10 @@ def decode(kind: type[_M], raw: bytes, *, strict: bool = True) -> _M:
 
     Raises `MalformedRequest` if it is no such message or holds text that is no
     UTF-8, and, where *strict*, `UnknownField` for fields and enum values that *kind*
-    lacks.
+    lacks; in any case `InvalidRequestError` for far too many fields.
     """
+    described: Any = kind.DESCRIPTOR
+    refuse_flood(raw, described)
     try:
         request = kind.FromString(raw)
     except DecodeError as error:
