@@ -95,20 +95,22 @@ class _Count:
             size = self._varint()
             field = _looked_into(kind).get(number)
             if field is not None:
-                self._look_into(field, size, path)
+                self._look_into(kind, field, size, path)
             self._at += size
         else:
             # Groups have nothing to skip: what is inside counts.
             self._at += _FIXED.get(wire_type, 0)
 
-    def _look_into(self, field: FieldDescriptor, size: int, path: str) -> None:
-        kind = field.message_type
-        if kind is None:
+    def _look_into(
+        self, kind: Descriptor, field: FieldDescriptor, size: int, path: str
+    ) -> None:
+        below = field.message_type
+        if below is None:
             # Packed: each value has an octet at least.
             self.fields += size
-            self._seen[path, field.containing_type, field.number] += size
+            self._seen[path, kind, field.number] += size
         else:
-            inside = (self._at, self._at + size, kind, f"{path}{field.name}.")
+            inside = (self._at, self._at + size, below, f"{path}{field.name}.")
             self._inside.append(inside)
 
     def _varint(self) -> int:
