@@ -41,7 +41,12 @@ _KINDS: dict[str, type[PostroomError]] = {
     "UNKNOWN": errors.InternalError,
     "DATA_LOSS": errors.InternalError,
 }
-# What the library says where a connection can't be made, and how we say it.
+# How the library's words begin where no connection could be made.  The same causes
+# end connections too, by which a request may have left.
+_NEVER_LEFT = re.compile(
+    "failed to connect to all addresses|DNS resolution failed", re.IGNORECASE
+)
+# Why it could not, in the library's words and in ours.
 _CAUSES = (
     (re.compile("Connection refused", re.IGNORECASE), "connection refused"),
     (re.compile("No such file or directory", re.IGNORECASE), "no such socket"),
@@ -140,11 +145,13 @@ def _unreachable(text: str, target: str) -> str:
 
 
 def _never_left(failure: Failure) -> bool:
-    return failure.code == "UNAVAILABLE" and _cause(failure.text) is not None
+    return failure.code == "UNAVAILABLE" and bool(_NEVER_LEFT.match(failure.text))
 
 
 def _cause(text: str) -> str | None:
     """Why no connection could be made, if that is what *text* says."""
+    if not _NEVER_LEFT.match(text):
+        return None
     return next((cause for pattern, cause in _CAUSES if pattern.search(text)), None)
 
 

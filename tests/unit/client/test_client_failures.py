@@ -112,6 +112,10 @@ def test_a_reason_of_another_domain_is_not_ours():
             "no Postroom service at localhost:50051 (the name does not resolve)",
         ),
         (
+            "recvmsg:Connection timed out",
+            "the connection to localhost:50051 failed: recvmsg:Connection timed out",
+        ),
+        (
             "Socket closed",
             "the connection to localhost:50051 failed: Socket closed",
         ),
@@ -136,6 +140,11 @@ def test_an_error_that_leaves_doubt_says_how_to_end_it():
     [
         (_failure("UNAVAILABLE", REFUSED), False),
         (_failure("UNAVAILABLE", "Socket closed"), True),
+        # A connection that was made, and may have carried the request.
+        (_failure("UNAVAILABLE", "Connection closed: ping timeout"), True),
+        (_failure("UNAVAILABLE", "recvmsg:Connection timed out"), True),
+        (_failure("UNAVAILABLE", "recvmsg:No route to host"), True),
+        (_failure("UNAVAILABLE", "sendmsg:Network is unreachable"), True),
         (_failure("DEADLINE_EXCEEDED", "Deadline Exceeded"), True),
         (_failure("UNAVAILABLE", "busy", reason="OVERLOADED"), False),
         (_failure("UNAVAILABLE", "busy", reason="X", domain="proxy"), True),
