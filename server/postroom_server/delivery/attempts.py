@@ -51,6 +51,14 @@ class Course:
     transaction: float | None = None
     timings: tuple[PhaseTiming, ...] = field(default=())
 
+    def bare(self) -> Course:
+        """What counts of it, without any text that came from outside."""
+        return Course(
+            findings={wire: f.bare() for wire, f in self.findings.items()},
+            phase=self.phase,
+            session_reused=self.session_reused,
+        )
+
     def attempt(self, delivery: Delivery, ended_at: Instant) -> Attempt:
         """The record of it."""
         findings = tuple(self.findings.values())

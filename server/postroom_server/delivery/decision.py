@@ -8,7 +8,7 @@ the next due time come out.  The rules are those of `Completion`, `OnUncertain` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.schedule import (
@@ -50,6 +50,11 @@ class Decision:
     due_at: Instant | None
     answers_now: bool
 
+    def bare(self) -> Decision:
+        """What counts of it, without any text that came from outside."""
+        fates = {w: replace(f, reply=None, detail="") for w, f in self.fates.items()}
+        return replace(self, fates=fates)
+
 
 @dataclass(frozen=True, slots=True)
 class _Next:
@@ -58,6 +63,7 @@ class _Next:
     status: RecipientStatus
     delay: float | None = None
     quick: bool = False
+    in_doubt: bool = False
 
 
 def decide(
@@ -74,6 +80,7 @@ def decide(
             reason=finding.reason,
             reply=finding.reply,
             detail=finding.detail,
+            in_doubt=nexts[finding.found].in_doubt,
         )
         for wire, finding in findings.items()
     }
@@ -122,18 +129,27 @@ def _on_the_long_schedule(delivery: Delivery, situation: Situation) -> _Next:
 
 
 def _after_uncertain(delivery: Delivery, situation: Situation) -> _Next:
-    plan = delivery.plan
+    quick = delivery.plan.completion is Completion.RELAYED
+    delay = UNCERTAIN_DELAY_QUICK if quick else UNCERTAIN_DELAY
     again = (
+        not situation.cancelled
+        and sends_again(delivery, after(situation.now, delay))
+        and (not quick or _fits(delay, situation))
+    )
+    if not again:
+        return _Next(RecipientStatus.UNCERTAIN)
+    return _Next(RecipientStatus.DEFERRED, delay, quick=quick, in_doubt=True)
+
+
+def sends_again(delivery: Delivery, due_at: Instant) -> bool:
+    """Whether mail that may have arrived is to be sent once more, at *due_at*."""
+    plan = delivery.plan
+    return (
         plan.on_uncertain is not OnUncertain.HOLD
-        and not situation.cancelled
         and delivery.uncertain_retries == 0
         and allows_another(plan.retry, delivery.tries)
+        and due_at < delivery.expire_at
     )
-    if again and plan.completion is not Completion.RELAYED:
-        return _Next(RecipientStatus.DEFERRED, UNCERTAIN_DELAY)
-    if again and _fits(UNCERTAIN_DELAY_QUICK, situation):
-        return _Next(RecipientStatus.DEFERRED, UNCERTAIN_DELAY_QUICK, quick=True)
-    return _Next(RecipientStatus.UNCERTAIN)
 
 
 def _fits(delay: float, situation: Situation) -> bool:

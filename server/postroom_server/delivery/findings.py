@@ -11,8 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from postroom_server.domain.attempt import AttemptOutcome, FailureReason, Phase
+from postroom_server.domain.attempt import (
+    DETAIL_LIMIT,
+    AttemptOutcome,
+    FailureReason,
+    Phase,
+)
 from postroom_server.domain.reply import Reply
+from postroom_server.domain.text import printable
 from postroom_server.domain.verdict import Outcome, Scope, judge
 from postroom_server.smtp.errors import NeedsAdministrator, SessionError
 from postroom_server.smtp.transaction import TransactionReport
@@ -41,12 +47,18 @@ class Finding:
     reply: Reply | None = None
     detail: str = ""
 
+    def bare(self) -> Finding:
+        """What counts of it, without any text that came from outside."""
+        return Finding(self.found, self.reason)
+
 
 def of_session_failure(failure: SessionError) -> Finding:
     """What a session that could not be used means for every recipient."""
     if failure.reply is not None:
         return _of_refusal(failure.reply, failure.detail)
     found = Found.TEMPORARY
+    if failure.reason is FailureReason.DEADLINE:
+        found = Found.CALLED_OFF
     if isinstance(failure, NeedsAdministrator):
         found = Found.RELAY_AT_FAULT
     if failure.reason in _OF_THE_MAIL:
@@ -62,8 +74,8 @@ def of_transaction(
         return (_of_refusal(report.mail),) * len(report.rcpt)
     whole = _of_the_rest(report)
     findings = tuple(_of_rcpt(reply, whole) for reply in report.rcpt)
-    if all_or_none and not report.end_of_data_sent:
-        return _withheld(findings)
+    if all_or_none and _was_withheld(report):
+        return _withheld(report, findings)
     return findings
 
 
@@ -111,7 +123,8 @@ def _of_the_rest(report: TransactionReport) -> Finding:
 def _of_broken_link(failure: SessionError, *, in_doubt: bool) -> Finding:
     if not in_doubt:
         return of_session_failure(failure)
-    detail = f"no answer to the end of data: {failure.detail}"
+    told = f"no answer to the end of data: {failure.detail}"
+    detail = printable(told, DETAIL_LIMIT)
     return Finding(Found.UNCERTAIN, failure.reason, failure.reply, detail)
 
 
@@ -136,25 +149,36 @@ def _found(
     return Found.REFUSED if about_sender else Found.FAILED
 
 
-def _withheld(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """All or none: a temporary refusal defers all, a permanent one withholds it."""
-    temporary = next((f for f in findings if f.found is Found.TEMPORARY), None)
-    refused = [f for f in findings if f.found is Found.REFUSED]
-    if refused and len(refused) < len(findings):
-        withheld = Finding(
-            Found.WITHHELD, detail="another recipient was refused", reason=_POLICY
-        )
-        return tuple(f if f.found is Found.REFUSED else withheld for f in findings)
-    if temporary is not None:
-        return tuple(
-            f if f.found is Found.TEMPORARY else replace(temporary, detail=_WAITS)
-            for f in findings
-        )
-    return findings
+def _was_withheld(report: TransactionReport) -> bool:
+    """Whether the content stayed here for what the relay said of a recipient alone."""
+    broken = report.called_off or report.failure is not None
+    refused = any(reply is not None and not reply.positive for reply in report.rcpt)
+    return refused and not broken and not report.end_of_data_sent
 
 
-_POLICY = FailureReason.UNSPECIFIED
-_WAITS = "another recipient was put off"
+def _withheld(
+    report: TransactionReport, findings: tuple[Finding, ...]
+) -> tuple[Finding, ...]:
+    """All or none: a temporary refusal defers all, a permanent one withholds it.
+
+    The others share the fate of the refusal that weighs most, and not its reply: that
+    is about somebody else.
+    """
+    refusals = [
+        f
+        for f, reply in zip(findings, report.rcpt, strict=True)
+        if reply is not None and not reply.positive
+    ]
+    if any(f.found is Found.REFUSED for f in refusals):
+        others = Finding(Found.WITHHELD, detail="another recipient was refused")
+        return tuple(f if f.found is Found.REFUSED else others for f in findings)
+    decisive = deciding(refusals)
+    others = replace(decisive, reply=None, detail="another recipient was put off")
+    return tuple(
+        others if reply is None or reply.positive else f
+        for f, reply in zip(findings, report.rcpt, strict=True)
+    )
+
 
 _OF_THE_MAIL = {
     FailureReason.SIZE,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from postroom_server.delivery.decision import sends_again
 from postroom_server.delivery.schedule import UNCERTAIN_DELAY
 from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason, Phase
 from postroom_server.domain.clock import Instant, after
@@ -77,19 +78,18 @@ def _lost(delivery: Delivery, now: Instant) -> Change:
 
 def _after_end(delivery: Delivery, now: Instant) -> Change:
     attempt = _attempt(delivery, AttemptOutcome.UNCERTAIN, now)
-    plan = delivery.plan
-    again = (
-        not plan.holds_when_uncertain
-        and not plan.retry.disabled
-        and plan.completion is not Completion.RELAYED
-        and delivery.uncertain_retries == 0
+    due_at = after(now, UNCERTAIN_DELAY)
+    relayed = delivery.plan.completion is Completion.RELAYED
+    again = not relayed and sends_again(delivery, due_at)
+    fate = Fate(
+        status=RecipientStatus.DEFERRED if again else RecipientStatus.UNCERTAIN,
+        reason=FailureReason.INTERNAL,
+        detail=_MAY_HAVE_IT,
+        in_doubt=again,
     )
-    status = RecipientStatus.DEFERRED if again else RecipientStatus.UNCERTAIN
-    fate = Fate(status=status, reason=FailureReason.INTERNAL, detail=_MAY_HAVE_IT)
     if not again:
         return _finish(delivery, attempt, fate)
     fates = {r.wire: fate for r in delivery.open_recipients}
-    due_at = after(now, UNCERTAIN_DELAY)
     return finish_attempt(delivery, attempt, fates, due_at, crashed=True)
 
 

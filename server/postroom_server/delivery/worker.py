@@ -74,6 +74,8 @@ class Worker:
         try:
             course = self._course(claimed, mailing, lease.control)
             self._conclude(lease, course)
+        except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
+            _log.exception("delivery.not_recorded", delivery=claimed.delivery.id)
         finally:
             self._ports.under_way.end(claimed.delivery.id)
             lease.control.recorded.set()
@@ -102,6 +104,7 @@ class Worker:
 
     def _conclude(self, lease: _Lease, course: Course) -> None:
         cancelled = lease.control.conclude()
+        lease.learn_if_marked(self._record)
         now = self._ports.clock.now()
         delivery = lease.delivery
         situation = Situation(
@@ -112,13 +115,22 @@ class Worker:
         )
         decision = decide(delivery, course.findings, situation)
         change = _finished(delivery, course, decision, now)
-        if not self._record(change):
+        try:
+            stored = self._record(change)
+        except Exception:  # noqa: BLE001  what the relay said may not be storable
+            _log.exception("delivery.outcome_refused", delivery=delivery.id)
+            course, decision = course.bare(), decision.bare()
+            change = _finished(delivery, course, decision, now)
+            stored = self._record(change)
+        if not stored:
             return
         lease.clear_mark()
-        self._ports.observe(change.after, course)
         if change.after.due_at is not None:
             self._ports.scheduled(change.after)
-        self._ports.waits.post(News(change.after, decision.answers_now))
+        try:
+            self._ports.observe(change.after, course)
+        finally:
+            self._ports.waits.post(News(change.after, decision.answers_now))
 
     def _patience(self, delivery_id: str) -> float | None:
         limit = self._ports.waits.limit(delivery_id)
@@ -152,6 +164,7 @@ class _Lease:
         self.delivery = delivery
         self._ports = ports
         self._slot: int | None = None
+        self._in_doubt: Change | None = None
         relayed = delivery.plan.completion is Completion.RELAYED
         self.control = AttemptControl(
             limit=self._limit if relayed else _no_limit, mark=self._mark
@@ -161,6 +174,11 @@ class _Lease:
         if self._slot is not None:
             self._ports.marks.clear(self._slot)
             self._slot = None
+
+    def learn_if_marked(self, record: Callable[[Change], bool]) -> None:
+        """Find out about a durable mark that the store did not answer for."""
+        if self._in_doubt is not None and record(self._in_doubt):
+            self.delivery = self._in_doubt.after
 
     def _limit(self) -> float:
         """Until when anyone waits; a relayed send without a caller has no time left."""
@@ -184,8 +202,9 @@ class _Lease:
     def _mark_durably(self) -> bool:
         if self.delivery.data_marked:
             return True
-        change = mark_data(self.delivery)
+        self._in_doubt = change = mark_data(self.delivery)
         stored = self._ports.outbox.save(change)
+        self._in_doubt = None
         if stored:
             self.delivery = change.after
         return stored

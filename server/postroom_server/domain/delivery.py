@@ -65,7 +65,8 @@ class Recipient:
     """One envelope recipient and its state.
 
     *address* is what the caller wrote, *wire* what RCPT TO has; *detail* is at most
-    512 octets.
+    512 octets.  *in_doubt*: it may have the mail from an attempt that ended uncertain,
+    and is to be sent it again.
     """
 
     address: str
@@ -75,6 +76,7 @@ class Recipient:
     reply: Reply | None = None
     detail: str = ""
     settled_at: Instant | None = None
+    in_doubt: bool = False
 
     @property
     def is_retryable(self) -> bool:

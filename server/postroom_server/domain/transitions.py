@@ -40,12 +40,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What an attempt or a decision makes of one recipient."""
+    """What an attempt or a decision makes of one recipient.
+
+    *in_doubt*: it stays open, and may have the mail already.
+    """
 
     status: RecipientStatus
     reason: FailureReason = FailureReason.UNSPECIFIED
     reply: Reply | None = None
     detail: str = ""
+    in_doubt: bool = False
 
 
 def expired(recipient: Recipient) -> Fate:
@@ -206,13 +210,19 @@ def _step(
 def _meet(recipient: Recipient, fate: Fate | None, now: Instant) -> Recipient:
     if fate is None:
         return recipient
+    status = fate.status
+    if recipient.in_doubt and status in _NOT_SENT_AGAIN:
+        # It was not sent again, so whether it has the mail is still not known.
+        status = RecipientStatus.UNCERTAIN
+    deferred = status is RecipientStatus.DEFERRED
     return replace(
         recipient,
-        status=fate.status,
+        status=status,
         reason=fate.reason,
         reply=fate.reply,
         detail=fate.detail,
-        settled_at=None if fate.status.is_open else now,
+        settled_at=None if status.is_open else now,
+        in_doubt=deferred and (fate.in_doubt or recipient.in_doubt),
     )
 
 
@@ -275,6 +285,12 @@ def _sent_after_uncertain(delivery: Delivery, attempt: Attempt) -> bool:
         a.outcome is AttemptOutcome.UNCERTAIN for a in delivery.attempts
     )
 
+
+_NOT_SENT_AGAIN = {
+    RecipientStatus.TEMP_FAILED,
+    RecipientStatus.EXPIRED,
+    RecipientStatus.CANCELLED,
+}
 
 _KINDS = {
     RecipientStatus.DEFERRED: EventKind.DEFERRED,

@@ -42,6 +42,7 @@ _RECIPIENT: Fields = (
     ("r", "reason", FailureReason.UNSPECIFIED),
     ("d", "detail", ""),
     ("t", "settled_at", None),
+    ("u", "in_doubt", False),
 )
 _ATTEMPT: Fields = (
     ("e", "ended_at", None),
@@ -134,6 +135,7 @@ def recipient_in(document: Read) -> Recipient:
         reply=reply_in(document),
         detail=document.get("d", ""),
         settled_at=document.get("t"),
+        in_doubt=document.get("u", False),
     )
 
 

@@ -64,7 +64,7 @@ def test_the_answer_comes_before_the_deadline_when_the_relay_is_silent(stuck):
 
     assert result.status == delivery_pb.DELIVERY_STATUS_TEMP_FAILED
     assert result.reason == attempt_pb.FAILURE_REASON_DEADLINE
-    assert result.attempts[0].outcome == attempt_pb.ATTEMPT_OUTCOME_TEMP_FAILED
+    assert result.attempts[0].outcome == attempt_pb.ATTEMPT_OUTCOME_ABANDONED
 
 
 def test_mail_whose_turn_never_came_is_withdrawn_and_its_request_id_is_free(stuck):

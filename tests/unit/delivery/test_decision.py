@@ -6,7 +6,7 @@ import pytest
 from postroom_server.delivery.decision import Situation, decide
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.domain.attempt import FailureReason
-from postroom_server.domain.clock import seconds_between
+from postroom_server.domain.clock import after, seconds_between
 from postroom_server.domain.delivery import RecipientStatus as R
 from postroom_server.domain.submission import Completion, OnUncertain
 
@@ -160,3 +160,18 @@ def test_recipients_meet_their_own_fates_and_the_later_time_is_due():
 
     assert decision.fates[BOB].reason is FailureReason.RATE
     assert seconds_between(NOW, decision.due_at) == 300.0
+
+
+@pytest.mark.parametrize(
+    ("delay", "status"), [(299.0, R.UNCERTAIN), (301.0, R.DEFERRED)]
+)
+def test_an_uncertain_outcome_whose_repetition_comes_too_late_stays_one(delay, status):
+    delivery = replace(
+        under_way(), plan=a_plan(Completion.ACCEPTED), expire_at=after(NOW, delay)
+    )
+    situation = Situation(NOW, None, chance=lambda: 1.0)
+
+    decision = decide(delivery, {ADA: Finding(Found.UNCERTAIN)}, situation)
+
+    assert decision.fates[ADA].status is status
+    assert decision.fates[ADA].in_doubt == (status is R.DEFERRED)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from postroom_server.delivery.waits import WaitRoom
+
+
+@pytest.fixture
+def room():
+    return WaitRoom(2)
+
+
+def test_no_more_callers_wait_for_a_relay_than_may(room):
+    first = room.enter("d1", "main", 1.0)
+    room.enter("d2", "main", 1.0)
+
+    assert room.enter("d3", "main", 1.0) is None
+    assert room.enter("d3", "other", 1.0) is not None
+    room.leave(first)
+    assert room.enter("d3", "main", 1.0) is not None
+
+
+@pytest.mark.parametrize("other_limit", [5.0, 50.0])
+def test_a_twin_keeps_the_wait_alive_however_short_its_own_is(room, other_limit):
+    gone = room.enter("d1", "main", 10.0)
+    room.enter("d1", "main", other_limit)
+    gone.leave()
+
+    assert not room.is_last(gone)
+    assert room.limit("d1") == other_limit
+
+
+def test_of_two_who_end_at_once_one_is_the_last(room):
+    one, other = room.enter("d1", "main", 1.0), room.enter("d1", "main", 2.0)
+
+    assert [room.is_last(other), room.is_last(one)] == [False, True]
+    assert room.limit("d1") is None
+
+
+def test_who_has_left_keeps_nothing_alive(room):
+    one, other = room.enter("d1", "main", 1.0), room.enter("d1", "main", 2.0)
+    other.leave()
+
+    assert room.is_last(one)
