@@ -59,7 +59,6 @@ recipients = st.builds(
     detail=texts,
     settled_at=maybe,
     in_doubt=st.booleans(),
-    in_doubt=st.booleans(),
 )
 attempts = st.builds(
     Attempt,
