@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from postroom_server.delivery.control import UnderWay
+from postroom_server.delivery.findings import Finding, Found
+from postroom_server.delivery.waits import WaitRoom
+from postroom_server.delivery.worker import Ports, Worker
+from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.delivery import DeliveryStatus as D
+from postroom_server.domain.errors import NotReady
+from postroom_server.domain.reply import Reply
+from postroom_server.domain.submission import Completion
+from postroom_server.outbox.errors import RowRefused
+from postroom_server.outbox.store import Claimed
+
+from tests.support.builders import a_content
+from tests.support.clocks import FakeClock
+from tests.support.deliveries import NOW, a_plan, under_way
+
+QUEUED = Reply(250, "2.0.0", "queued", Phase.END_OF_DATA)
+DELIVERED = Finding(Found.DELIVERED, reply=QUEUED)
+PUT_OFF = Finding(Found.TEMPORARY, FailureReason.RATE, detail="later")
+
+
+class Desk:
+    """A worker whose relay answers *finding* to everything, and what it stored."""
+
+    def __init__(self, finding, failures=(), observe=lambda *_: None):
+        self.failures = list(failures)
+        self.stored = []
+        self.scheduled = []
+        self.room = WaitRoom(8)
+        self.under_way = UnderWay()
+        self.closing = threading.Event()
+        watch = SimpleNamespace(refusal=lambda: finding)
+        self.worker = Worker(
+            Ports(
+                outbox=self,
+                marks=SimpleNamespace(),
+                relays={"main": SimpleNamespace(watch=watch)},
+                waits=self.room,
+                under_way=self.under_way,
+                clock=FakeClock(NOW),
+                closing=self.closing,
+                scheduled=self.scheduled.append,
+                observe=observe,
+                chance=lambda: -0.5,
+            )
+        )
+
+    def save(self, change):
+        if self.failures:
+            raise self.failures.pop()
+        self.stored.append(change)
+        return True
+
+    def deliver(self, completion=Completion.RELAYED):
+        delivery = under_way(plan=a_plan(completion))
+        wait = self.room.enter(delivery.id, "main", 1090.0)
+        self.worker.deliver(Claimed(delivery, a_content()))
+        return wait
+
+
+def test_an_outcome_is_stored_and_told():
+    desk = Desk(DELIVERED)
+
+    wait = desk.deliver()
+
+    assert wait.answer().status is D.SUCCESS
+    assert desk.stored[0].after.recipients[0].reply == QUEUED
+
+
+def test_an_outcome_waits_for_a_store_that_is_away():
+    desk = Desk(DELIVERED, [NotReady("away")] * 3)
+
+    assert desk.deliver().answer().status is D.SUCCESS
+
+
+def test_an_outcome_whose_texts_the_store_refuses_is_stored_without_them():
+    desk = Desk(DELIVERED, [RowRefused("a defect")])
+
+    wait = desk.deliver()
+
+    assert wait.answer().status is D.SUCCESS
+    assert desk.stored[0].after.recipients[0].reply is None
+    assert desk.stored[0].attempt.reply is None
+
+
+def test_an_outcome_that_can_not_be_stored_leaves_nothing_behind_in_the_process(capsys):
+    desk = Desk(DELIVERED, [RowRefused("a defect")] * 2)
+
+    desk.deliver()
+
+    assert len(desk.under_way) == 0
+    assert "delivery.not_recorded" in capsys.readouterr().out
+
+
+def test_who_waits_is_told_though_nobody_can_be_told_for_the_numbers():
+    def fail(*_):
+        raise ValueError("a defect")
+
+    desk = Desk(DELIVERED, observe=fail)
+
+    assert desk.deliver().answer().status is D.SUCCESS
+
+
+def test_a_quick_retry_is_scheduled_while_someone_waits():
+    desk = Desk(PUT_OFF)
+
+    wait = desk.deliver()
+
+    assert wait.answer() is None
+    assert desk.scheduled[0].status is D.RETRY
+
+
+@pytest.mark.parametrize(
+    ("completion", "status"),
+    [(Completion.RELAYED, D.TEMP_FAILED), (Completion.ACCEPTED, D.SUCCESS)],
+)
+def test_a_relayed_send_is_not_sent_without_a_caller(completion, status):
+    desk = Desk(DELIVERED)
+
+    desk.worker.deliver(Claimed(under_way(plan=a_plan(completion)), a_content()))
+
+    assert desk.stored[0].after.status is status
+
+
+def test_a_closing_process_does_not_wait_for_the_store():
+    desk = Desk(DELIVERED, [NotReady("away")] * 50)
+    desk.closing.set()
+
+    desk.deliver()
+
+    assert desk.stored == []
