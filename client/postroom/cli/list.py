@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 
 from postroom.arguments import ListArguments
-from postroom.cli.session import JsonFlag, session
+from postroom.cli.session import JsonFlag, json_text, session
 from postroom.cli.show import plain, table, when, word
 from postroom.results import Delivery
 
@@ -48,7 +47,7 @@ def list_deliveries(  # noqa: PLR0913  one for each option
         found = islice(asked.client.list(**conditions), limit or None)
         if asked.json:
             listed = [delivery.to_dict() for delivery in found]
-            typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
+            typer.echo(json_text(listed))
         else:
             _show(asked.out, found)
 

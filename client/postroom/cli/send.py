@@ -133,7 +133,7 @@ def _header(given: str) -> tuple[str, str]:
 def _content(given: str) -> str:
     """What *given* says, or the file that it names; "@@" stands for "@"."""
     if given == "-":
-        return sys.stdin.read()
+        return _input()
     if given.startswith("@@") or not given.startswith("@"):
         return given.removeprefix("@")
     try:
@@ -142,6 +142,13 @@ def _content(given: str) -> str:
         raise typer.BadParameter(f"{given[1:]}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise typer.BadParameter(f"{given[1:]} is no UTF-8 text") from error
+
+
+def _input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter("the standard input is no UTF-8 text") from error
 
 
 def _show_report(out: Console, report: ValidationReport) -> None:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from postroom._plain import Plain
+from postroom.cli.show import plain
 from postroom.client import Client
 from postroom.errors import InvalidRequest, PostroomError
 
@@ -54,7 +55,7 @@ class Session:
     def show(self, answer: Shown, render: Callable[[Console, Shown], None]) -> None:
         """Print *answer* as JSON, or as *render* does for people."""
         if self.json:
-            typer.echo(answer.to_json(indent=2))
+            typer.echo(json_text(answer.to_dict()))
         else:
             render(self.out, answer)
 
@@ -73,6 +74,16 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Session]:
     except PostroomError as error:
         _tell(error, as_json=wanted)
         raise typer.Exit(ExitCode.ERROR) from error
+    except UnicodeError as error:
+        raise typer.BadParameter("an argument or the input is no UTF-8 text") from error
+
+
+def json_text(answer: object) -> str:
+    """*answer* as JSON, with nothing in it that moves a terminal's cursor."""
+    text = json.dumps(answer, ensure_ascii=False, indent=2)
+    return "".join(
+        c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text
+    )
 
 
 def console() -> Console:
@@ -107,9 +118,10 @@ def _tell(error: PostroomError, *, as_json: bool) -> None:
                 ],
             }
         }
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=2), err=True)
+        typer.echo(json_text(told), err=True)
         return
     if not error.details.violations:
-        typer.echo(f"postroom: {error}", err=True)
+        typer.echo(plain(f"postroom: {error}").plain, err=True)
     for wrong in error.details.violations:
-        typer.echo(f"postroom: {wrong.field}: {wrong.description}", err=True)
+        line = plain(f"postroom: {wrong.field}: {wrong.description}")
+        typer.echo(line.plain, err=True)

@@ -165,6 +165,43 @@ def test_a_file_that_is_no_text_is_wrong_usage(send, tmp_path):
     assert "no UTF-8 text" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        ([*MAIL, "--subject", "\udcff"], None),
+        ([*MAIL, "--to", "a\udcff@example.com"], None),
+        (["--to", "a@example.com", "--subject", "Hello", "--text", "-"], b"\xff"),
+    ],
+    ids=["subject", "address", "standard input"],
+)
+def test_what_is_no_text_is_wrong_usage(send, service, arguments, stdin):
+    run = send(*arguments, stdin=stdin)
+
+    assert run.exit_code == 2
+    assert "no UTF-8 text" in run.stderr
+    assert service.requests == []
+
+
+def test_json_moves_no_terminal_either(send, service):
+    evil = "\x1b[2J\x9b2J\u202e\u2028\U000e0001 über"
+    service.script("SendMessage", sent(recipients=[refused("b@example.com", evil)]))
+    told = send(*MAIL, "--json").stdout
+
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert "über" in told
+    assert json.loads(told)["recipients"][0]["reply"]["text"] == evil
+
+
+@pytest.mark.parametrize("style", [[], ["--json"]])
+def test_an_error_moves_no_terminal_either(send, service, style):
+    text = "no\x1b[2J\x9b2J way"
+    service.script("SendMessage", Refusal(code=grpc.StatusCode.INTERNAL, text=text))
+    run = send(*MAIL, *style)
+
+    assert run.exit_code == 4
+    assert all(line.isprintable() for line in run.stderr.split("\n"))
+
+
 def test_an_invalid_mail_lists_its_problems(send, service):
     service.script(
         "SendMessage",
