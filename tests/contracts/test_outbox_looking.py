@@ -85,7 +85,10 @@ def test_the_newest_acceptance_is_listed_first_and_ties_by_id(outbox):
     old = accept(outbox)
     first, second = (accept(outbox, accepted_at=Instant(NOW + 1)) for _ in "ab")
 
-    assert listed(outbox) == [second.id, first.id, old.id]
+    newest_first = [second.id, first.id, old.id]
+
+    assert listed(outbox) == newest_first
+    assert listed(outbox, recipient="bob@example.com") == newest_first
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(outbox):

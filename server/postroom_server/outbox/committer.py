@@ -9,6 +9,7 @@ after delays that grow, with jitter, up to `MOST_DELAY`.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from typing import Any, TypeVar
@@ -51,9 +52,9 @@ class Committer:
         """Whether the store could not be reached when last tried."""
         return self._writer.is_away
 
-    def run(self, work: Work[T]) -> T:
+    def run(self, work: Work[T], patience: float = math.inf) -> T:
         """The result of *work* once it is durable.  See `Line.stand` for errors."""
-        return self._line.stand(work)
+        return self._line.stand(work, patience)
 
     def close(self) -> None:
         """Commit what waits and end the thread."""

@@ -11,6 +11,7 @@ the process dies before taking back, the next start finds the delivery.
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -109,11 +110,16 @@ class SqliteOutbox(Reading):
         return not self._committer.is_away
 
     def accept(
-        self, change: Change, content: Content, request: RequestRecord | None
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        *,
+        patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
         work = Accept(change, content, request, self._clock.now())
-        used = self._committer.run(work)
+        used = self._committer.run(work, patience)
         if used is None:
             self._tell(change)
         return used
@@ -134,10 +140,12 @@ class SqliteOutbox(Reading):
         *,
         request: RequestRecord | None = None,
         forget_request: bool = False,
+        patience: float = math.inf,
     ) -> bool:
         """Store a change; see `Outbox.save`."""
         work = Save(change, request, self._clock.now())
-        stored = self._committer.run(work.forgetting() if forget_request else work)
+        asked = work.forgetting() if forget_request else work
+        stored = self._committer.run(asked, patience)
         if stored:
             self._tell(change)
         return stored

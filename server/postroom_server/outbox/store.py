@@ -5,7 +5,8 @@
 - A change is applied whole or not at all, and only to the version that it was made
   from: a writer that lost its claim changes nothing.
 - A request id is unique per tenant over all methods until it expires.
-- A wait for the store is bounded.  `Overloaded`: its queue is full; nothing was
+- A wait for the store is bounded, and by the caller's *patience* in seconds where it
+  is told.  `Overloaded`: its queue is full; nothing was
   stored.  `StoreFull`: the disk is.  `NotReady`: the store is away.
 
 Every method may be called from any thread and blocks.
@@ -13,6 +14,7 @@ Every method may be called from any thread and blocks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -103,7 +105,12 @@ class Outbox(Protocol):
         """When this store was made."""
 
     def accept(
-        self, change: Change, content: Content, request: RequestRecord | None
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        *,
+        patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery (*change.before* is ignored).
 
@@ -126,6 +133,7 @@ class Outbox(Protocol):
         *,
         request: RequestRecord | None = None,
         forget_request: bool = False,
+        patience: float = math.inf,
     ) -> bool:
         """Store *change*; False if the delivery is no longer what it was made from.
 

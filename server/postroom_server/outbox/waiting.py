@@ -8,6 +8,7 @@ nobody heard the outcome, and can take back what was stored.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -76,14 +77,15 @@ class Line:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def stand(self, work: Work[T]) -> T:
+    def stand(self, work: Work[T], patience: float = math.inf) -> T:
         """The result of *work*, once it is durable; or its error, raised.
 
         Raises `Overloaded` if the line is too long and `NotReady` if it is closed, or
-        if there is no outcome within the caller's patience.
+        if there is no outcome within the caller's *patience*, in seconds.
         """
         ticket = self._join(work)
-        if not ticket.signal.acquire(timeout=self._settings.patience):
+        seconds = max(0.0, min(patience, self._settings.patience))
+        if not ticket.signal.acquire(timeout=seconds):
             self._leave(ticket)
         outcome = ticket.outcome
         assert outcome is not None

@@ -14,6 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from postroom_server.domain.clock import Instant, SystemClock
+from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.connecting import connect_writer
 from postroom_server.outbox.errors import StoreForeign, StoreLocked, StoreTooNew
 from postroom_server.outbox.migrating import CURRENT, Schema, migrate, prepare
@@ -238,6 +239,26 @@ def test_a_file_cut_short_is_refused(open_outbox, path):
 
 
 # Beside that
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> object:
+    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    return value
+
+
+def test_a_commit_is_flushed_and_nothing_is_mapped(outbox):
+    writer = outbox._committer._writer._connection
+
+    assert pragma(writer, "journal_mode") == "wal"
+    assert pragma(writer, "synchronous") == 2
+    assert pragma(writer, "mmap_size") == 0
+
+
+def test_readers_can_neither_write_nor_checkpoint(outbox):
+    with outbox._readers.lend() as reader:
+        assert pragma(reader, "wal_autocheckpoint") == 0
+    with pytest.raises(NotReady), outbox._readers.lend() as reader:
+        reader.execute("DELETE FROM delivery")
 
 
 def test_only_its_owner_may_read_a_store(outbox, path):

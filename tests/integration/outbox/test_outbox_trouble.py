@@ -186,26 +186,28 @@ def test_a_failed_commit_fails_all_who_shared_it(outbox):
     changes = [a_new_delivery() for _ in range(6)]
     with one_batch(outbox) as batch:
         futures = [batch.add(outbox.accept, c, a_content(), None) for c in changes]
-        writer._connection = FailingCommits(writer._connection, times=2)
+        # The gate's transaction has begun and keeps the connection that it has.
+        writer._connection = FailingCommit(writer._connection)
     raised = [future.exception(PATIENCE) for future in futures]
 
     assert {type(error) for error in raised} == {NotReady}
     assert listed(outbox) == []
+    assert outbox.is_ready
 
 
-class FailingCommits:
-    """A connection whose next commits (the gate's, then theirs) fail at the disk."""
+class FailingCommit:
+    """A connection whose next commit fails at the disk."""
 
-    def __init__(self, connection: sqlite3.Connection, times: int) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._left = times
+        self._failed = False
 
     def __getattr__(self, name: str):
         return getattr(self._connection, name)
 
     def execute(self, sql: str, *values):
-        if sql == "COMMIT" and self._left:
-            self._left -= 1
+        if sql == "COMMIT" and not self._failed:
+            self._failed = True
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
             raise error

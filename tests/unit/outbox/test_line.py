@@ -184,3 +184,13 @@ def test_taking_from_an_empty_line_ends_when_it_is_closed(clock, pool):
     line.close()
 
     assert taking.result(10) is None
+
+
+@pytest.mark.parametrize("patience", [0.001, 0.0, -5.0])
+def test_a_caller_with_less_time_waits_no_longer(clock, patience):
+    line = Line(clock, PATIENT)
+
+    with pytest.raises(NotReady, match="nothing was stored"):
+        line.stand(Task(), patience)
+
+    assert len(line) == 0

@@ -96,6 +96,13 @@ def test_marks_of_another_boot_cannot_be_read(path, boot):
         assert marks.was_marked(ID, 7)
 
 
+def test_marks_cannot_be_read_where_boots_have_no_names(path):
+    with opened(path, "") as marks:
+        marks.forget()
+    with opened(path, "") as marks:
+        assert not marks.readable
+
+
 def test_a_file_that_was_not_there_cannot_be_read(path):
     with opened(path) as marks:
         assert not marks.readable
