@@ -210,7 +210,9 @@ class Dispatcher:
         try:
             claimed = self._outbox.claim(lane.relay, now, retries=retries, limit=wanted)
         except Exception:
-            self.hear(lane.relay, after(now, SAFETY_NET), retries=retries)
+            # What was claimed for nobody is given back among the retries.
+            for kind in (retries, True):
+                self.hear(lane.relay, after(now, SAFETY_NET), retries=kind)
             raise
         try:
             next_due = self._outbox.next_due(lane.relay, retries=retries)

@@ -133,7 +133,8 @@ class Sending:
         stored = False
         try:
             change = self._accepted(ready.delivery, leased=leased)
-            used = self.outbox.accept(change, ready.content, request)
+            patience = caller.limit - self.clock.monotonic()
+            used = self.outbox.accept(change, ready.content, request, patience=patience)
             stored = used is None
         finally:
             if leased and not stored:

@@ -154,13 +154,16 @@ class Patience:
         that nobody waits.
         """
         try:
-            if not self.outbox.save(change, forget_request=forget_request):
-                return None
+            stored = self.outbox.save(
+                change, forget_request=forget_request, patience=BREAKING_OFF
+            )
         except PostroomError as error:
             _log.warning(
                 "delivery.not_given_up", delivery=change.after.id, reason=error.reason
             )
             return change.before
+        if not stored:
+            return None
         self.waits.post(News(change.after, answers_now=True))
         return change.after
 

@@ -6,8 +6,8 @@
   from: a writer that lost its claim changes nothing.
 - A request id is unique per tenant over all methods until it expires.
 - A wait for the store is bounded, and by the caller's *patience* in seconds where it
-  is told.  `Overloaded`: its queue is full; nothing was
-  stored.  `StoreFull`: the disk is.  `NotReady`: the store is away.
+  is told.  `Overloaded`: its queue is full; nothing was stored.  `StoreFull`: the disk
+  is.  `NotReady`: the store is away, or too slow.
 
 Every method may be called from any thread and blocks.
 """

@@ -70,3 +70,11 @@ def test_what_begins_after_everything_was_called_off_is_called_off_too():
     under_way.begin("d1", control)
 
     assert not control.pass_end_of_data()
+
+
+def test_a_cancellation_is_not_forgotten_when_the_caller_leaves_after_it():
+    control = a_control()
+    control.call_off(cancelled=True)
+    control.call_off()
+
+    assert control.conclude()

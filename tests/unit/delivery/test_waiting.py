@@ -31,7 +31,8 @@ class OneDelivery:
             raise NotReady("the store is away")
         return self.delivery
 
-    def save(self, change, *, forget_request=False):
+    def save(self, change, *, forget_request=False, patience=60.0):
+        assert patience < 0.25, "the answer keeps a margin to its caller's deadline"
         if self.away:
             raise NotReady("the store is away")
         if change.before.version != self.delivery.version:
