@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LONGEST_CALL = 1e9
+"""Seconds, which stand for no limit: gRPC's clock overflows with ten times as many."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HINT_SPREAD = 0.25
@@ -53,7 +55,7 @@ class Persistence:
     def begin(self) -> float:
         """Begin an attempt; returns how many seconds it may take."""
         self.attempts += 1
-        return max(self._remaining(), 0.0)
+        return min(max(self._remaining(), 0.0), LONGEST_CALL)
 
     def delay_after(self, hint: Hint) -> float | None:
         """How long to wait before the next attempt; None: there is to be none."""

@@ -85,3 +85,7 @@ def test_no_delay_reaches_the_deadline(chance, timeout, retry_after):
         0 <= d <= timeout + 1e-9
         for d in _delays(_calls(timeout=timeout, chance=chance), hint)
     )
+
+
+def test_a_call_without_limit_gets_a_time_that_grpc_can_count():
+    assert _calls(timeout=float("inf")).begin() == 1e9
