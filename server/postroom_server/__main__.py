@@ -16,7 +16,6 @@ import typer
 from postroom_server.app import App
 from postroom_server.config import Config, ConfigError, load_config, print_config
 from postroom_server.outbox.errors import StoreUnusableError
-from postroom_server.rpc.listening import ListenError
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.telemetry.logs import set_up_logs
@@ -132,7 +131,8 @@ def _serve(app: App) -> None:
     _on_signals(asked_to_stop)
     try:
         app.start()
-    except (StoreUnusableError, ListenError) as error:
+    except (StoreUnusableError, OSError) as error:
+        # `ListenError`, and folders that are not there or not ours.
         typer.echo(f"postroomd: {error}", err=True)
         raise typer.Exit(CANNOT_START) from None
     asked_to_stop.wait()

@@ -54,7 +54,10 @@ def test_a_wrong_key_is_named_in_one_line(tmp_path):
 
 def test_the_environment_wins_over_the_file(config):
     done = postroomd(
-        "--config", config, "--print-config", POSTROOM_RELAYS__MAIN__HOST="mail.example.com"
+        "--config",
+        config,
+        "--print-config",
+        POSTROOM_RELAYS__MAIN__HOST="mail.example.com",
     )
 
     assert 'host = "mail.example.com"' in done.stdout
@@ -68,6 +71,15 @@ def test_the_printed_configuration_holds_no_secret(tmp_path):
 
     assert "password" in done.stdout
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(config, tmp_path):
+    missing = tmp_path / "missing" / "postroom.db"
+    done = postroomd("--config", config, POSTROOM_STORE__URL=f"sqlite:///{missing}")
+
+    assert done.returncode == 3
+    assert str(missing) in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_port_in_use_is_told_in_a_clear_word(config):
