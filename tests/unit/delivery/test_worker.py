@@ -4,6 +4,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from postroom_server.delivery import worker as worker_module
+from postroom_server.delivery.attempts import for_all
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.waits import WaitRoom
@@ -12,7 +14,7 @@ from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.delivery import DeliveryStatus as D
 from postroom_server.domain.errors import NotReady
 from postroom_server.domain.reply import Reply
-from postroom_server.domain.submission import Completion
+from postroom_server.domain.submission import Completion, OnUncertain
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.store import Claimed
 
@@ -25,6 +27,20 @@ DELIVERED = Finding(Found.DELIVERED, reply=QUEUED)
 PUT_OFF = Finding(Found.TEMPORARY, FailureReason.RATE, detail="later")
 
 
+class Slots:
+    """Marks that count themselves."""
+
+    def __init__(self):
+        self.used = set()
+
+    def mark(self, _delivery_id, _version):
+        self.used.add(1)
+        return 1
+
+    def clear(self, slot):
+        self.used.remove(slot)
+
+
 class Desk:
     """A worker whose relay answers *finding* to everything, and what it stored."""
 
@@ -35,11 +51,12 @@ class Desk:
         self.room = WaitRoom(8)
         self.under_way = UnderWay()
         self.closing = threading.Event()
+        self.marks = Slots()
         watch = SimpleNamespace(refusal=lambda: finding)
         self.worker = Worker(
             Ports(
                 outbox=self,
-                marks=SimpleNamespace(),
+                marks=self.marks,
                 relays={"main": SimpleNamespace(watch=watch)},
                 waits=self.room,
                 under_way=self.under_way,
@@ -57,8 +74,8 @@ class Desk:
         self.stored.append(change)
         return True
 
-    def deliver(self, completion=Completion.RELAYED):
-        delivery = under_way(plan=a_plan(completion))
+    def deliver(self, completion=Completion.RELAYED, **plan):
+        delivery = under_way(plan=a_plan(completion, **plan))
         wait = self.room.enter(delivery.id, "main", 1090.0)
         self.worker.deliver(Claimed(delivery, a_content()))
         return wait
@@ -135,3 +152,58 @@ def test_a_closing_process_does_not_wait_for_the_store():
     desk.deliver()
 
     assert desk.stored == []
+
+
+@pytest.fixture
+def marking(monkeypatch):
+    """Attempts come to their end of data; the list tells whether they may pass it."""
+    passed = []
+
+    def attempt(_relay, mailing, control):
+        passed.append(control.pass_end_of_data())
+        found = DELIVERED if passed[-1] else PUT_OFF
+        return for_all(mailing.delivery, found, Phase.END_OF_DATA)
+
+    monkeypatch.setattr(worker_module, "make_attempt", attempt)
+    return passed
+
+
+def test_a_mark_is_cleared_when_the_outcome_is_stored(marking):
+    desk = Desk(DELIVERED)
+
+    desk.deliver()
+
+    assert marking == [True]
+    assert desk.marks.used == set()
+
+
+def test_a_mark_stays_when_the_outcome_could_not_be_stored(marking):
+    desk = Desk(DELIVERED, [NotReady("away")] * 50)
+    desk.closing.set()
+
+    desk.deliver()
+
+    assert marking == [True]
+    assert desk.marks.used == {1}
+
+
+def test_mail_to_be_held_is_marked_durably_before_its_end_of_data(marking):
+    desk = Desk(DELIVERED)
+
+    desk.deliver(on_uncertain=OnUncertain.HOLD)
+
+    marked, ended = desk.stored
+    assert marking == [True]
+    assert marked.after.data_marked
+    assert ended.before == marked.after
+
+
+def test_mail_to_be_held_does_not_leave_while_its_mark_is_in_doubt(marking):
+    desk = Desk(DELIVERED, [NotReady("the store does not answer")])
+
+    desk.deliver(on_uncertain=OnUncertain.HOLD)
+
+    marked, ended = desk.stored
+    assert marking == [False]
+    assert ended.before == marked.after, "the mark may have been stored after all"
+    assert ended.after.status is D.RETRY
