@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -207,3 +208,28 @@ def test_mail_to_be_held_does_not_leave_while_its_mark_is_in_doubt(marking):
     assert marking == [False]
     assert ended.before == marked.after, "the mark may have been stored after all"
     assert ended.after.status is D.RETRY
+
+
+@pytest.mark.parametrize(
+    ("completion", "passed"),
+    [(Completion.RELAYED, True), (Completion.RELAYED_OR_QUEUED, False)],
+)
+def test_an_attempt_has_no_time_left_when_nobody_waits_for_it(
+    monkeypatch, completion, passed
+):
+    desk = Desk(DELIVERED)
+    seen = []
+
+    def attempt(_relay, mailing, control):
+        before = control.deadline.passed
+        wait.leave()
+        seen.append((before, control.deadline.passed))
+        return for_all(mailing.delivery, PUT_OFF, Phase.CONNECT)
+
+    monkeypatch.setattr(worker_module, "make_attempt", attempt)
+    delivery = under_way(plan=a_plan(completion))
+    wait = desk.room.enter(delivery.id, "main", time.monotonic() + 1000.0)
+
+    desk.worker.deliver(Claimed(delivery, a_content()))
+
+    assert seen == [(False, passed)]
