@@ -49,7 +49,9 @@ def rows_of_new(change: Change, content: Row, recipients: Iterable[Address]) -> 
     rows: Rows = {
         "add_delivery": [_new_row(delivery, len(change.events))],
         "add_content": [(delivery.id, *content)],
-        "add_recipient": [(delivery.tenant, key, delivery.id) for key in keys],
+        "add_recipient": [
+            (delivery.tenant, key, delivery.accepted_at, delivery.id) for key in keys
+        ],
     }
     _add_common(rows, change)
     return rows

@@ -66,9 +66,9 @@ Index(
 Index(
     "delivery_live",
     delivery.c.status,
-    delivery.c.completion,
     delivery.c.accepted_at,
     delivery.c.id,
+    delivery.c.completion,
     sqlite_where=text("settled_at IS NULL"),
 )
 Index(
@@ -122,6 +122,7 @@ recipient = _keyed(
     "recipient",
     _text("tenant", key=True),
     _text("key", key=True),
+    _number("accepted_at", key=True),
     _text("delivery", key=True),
 )
 Index("recipient_of_delivery", recipient.c.delivery)

@@ -6,8 +6,11 @@
   from: a writer that lost its claim changes nothing.
 - A request id is unique per tenant over all methods until it expires.
 - A wait for the store is bounded, and by the caller's *patience* in seconds where it
-  is told.  `Overloaded`: its queue is full; nothing was stored.  `StoreFull`: the disk
-  is.  `NotReady`: the store is away, or too slow.
+  is told.  `Overloaded`: its queue is full (what becomes of mail under way is still
+  recorded); nothing was stored.  `StoreFull`: the disk is; nothing was stored.
+  `NotReady`: the store is away, or too slow; what was stored after all is taken back
+  before it is acted on, but for `save`: its change may have been stored, and repeating
+  it tells.
 
 Every method may be called from any thread and blocks.
 """
@@ -137,8 +140,9 @@ class Outbox(Protocol):
     ) -> bool:
         """Store *change*; False if the delivery is no longer what it was made from.
 
-        *request* is remembered with it; *forget_request* frees the request id that
-        made the delivery.
+        *request* is remembered with it (False, too, if its id was used for something
+        else meanwhile); *forget_request* frees the request id that made the delivery.
+        Saving the same change again is True and changes nothing.
         """
 
     def remember(self, request: RequestRecord) -> RequestRecord | None:

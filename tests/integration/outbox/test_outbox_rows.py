@@ -236,18 +236,24 @@ def test_no_hot_query_looks_at_every_row_or_sorts(outbox, path, name, values):
     [
         ({}, "delivery_of_tenant"),
         ({"message_id": "<1@example.org>"}, "delivery_of_message"),
-        ({"recipient": "bob@example.com"}, "delivery_1 (id=?)"),
+        ({"recipient": "b@example.com"}, "r USING PRIMARY KEY (tenant=? AND key=?"),
         ({"statuses": frozenset({DeliveryStatus.RETRY})}, "delivery_live"),
+        ({"statuses": frozenset({DeliveryStatus.FAILED})}, "delivery_of_tenant"),
         ({"before": (NOW, "x")}, "delivery_of_tenant"),
+        (
+            {"recipient": "b@example.com", "before": (NOW, "x")},
+            "(tenant=? AND key=? AND (accepted_at,delivery)<(?,?))",
+        ),
     ],
     ids=str,
 )
-def test_lists_use_an_index(outbox, path, conditions, index):
+def test_lists_are_read_in_their_order_from_an_index(outbox, path, conditions, index):
     sql, values = listing(DeliveryQuery(tenant="default", **conditions))
     chosen = plan(path, sql, values)
 
     assert index in chosen
     assert "SCAN" not in chosen
+    assert "TEMP B-TREE" not in chosen
 
 
 def test_what_waits_is_found_however_many_others_wait(outbox):

@@ -14,6 +14,14 @@ SELECT
     request_id, doc
 FROM delivery
 
+-- deliveries_of_recipient --
+-- The same, but in the order of the recipient's rows: CROSS keeps it.
+SELECT
+    d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at, d.content_purged,
+    d.message_id, d.request_id, d.doc
+FROM recipient AS r
+CROSS JOIN delivery AS d ON d.id = r.delivery
+
 -- live_deliveries --
 -- Of one live status and one completion, oldest first.
 SELECT

@@ -35,7 +35,7 @@ FROM (VALUES EACH(?, ?, ?, ?, ?, ?)) AS v
 JOIN delivery AS d ON d.id = v.column2
 
 -- add_recipient --
-INSERT INTO recipient (tenant, key, delivery) VALUES EACH(?, ?, ?)
+INSERT INTO recipient (tenant, key, accepted_at, delivery) VALUES EACH(?, ?, ?, ?)
 
 -- drop_due --
 DELETE FROM due WHERE delivery IN (VALUES EACH(?))

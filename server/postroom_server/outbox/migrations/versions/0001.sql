@@ -29,7 +29,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_of_tenant ON delivery (tenant, accepted_at, id);
 CREATE INDEX delivery_of_message
     ON delivery (tenant, message_id, accepted_at, id);
-CREATE INDEX delivery_live ON delivery (status, completion, accepted_at, id)
+CREATE INDEX delivery_live ON delivery (status, accepted_at, id, completion)
     WHERE settled_at IS NULL;
 CREATE INDEX delivery_settled ON delivery (content_purged, settled_at)
     WHERE settled_at IS NOT NULL;
@@ -83,11 +83,13 @@ CREATE TABLE request (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX request_expiry ON request (expires_at);
 
+-- For lists by recipient, in their order.
 CREATE TABLE recipient (
     tenant TEXT NOT NULL,
     key TEXT NOT NULL,
+    accepted_at INTEGER NOT NULL,
     delivery TEXT NOT NULL,
-    PRIMARY KEY (tenant, key, delivery)
+    PRIMARY KEY (tenant, key, accepted_at, delivery)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX recipient_of_delivery ON recipient (delivery);
 
