@@ -7,7 +7,8 @@ for the default, so that documents of older versions stay readable.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from postroom_server.domain.attempt import (
@@ -26,25 +27,42 @@ from postroom_server.domain.submission import Completion, OnUncertain, RetryPoli
 Document = dict[str, Any]
 Read = Mapping[str, Any]
 
-# Key, attribute, default; in every table of this package.
-Fields = Sequence[tuple[str, str, object]]
+
+class Fields:
+    """Attributes of a value that become keys: the key, the attribute, its default."""
+
+    __slots__ = ("_defaults", "_keys", "_read")
+
+    def __init__(self, *fields: tuple[str, str, object]) -> None:
+        self._keys = tuple(key for key, _, _ in fields)
+        self._read = attrgetter(*(name for _, name, _ in fields))
+        self._defaults = tuple(default for _, _, default in fields)
+
+    def put(self, document: Document, value: object) -> Document:
+        """Add to *document* those attributes of *value* that are not their defaults."""
+        held = zip(self._keys, self._read(value), self._defaults, strict=True)
+        for key, now, default in held:
+            if now != default:
+                document[key] = now
+        return document
+
 
 compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
-_RETRY: Fields = (
+_RETRY = Fields(
     ("x", "disabled", False),
     ("n", "min_delay", RetryPolicy().min_delay),
     ("m", "max_delay", RetryPolicy().max_delay),
     ("a", "max_attempts", 0),
 )
-_RECIPIENT: Fields = (
+_RECIPIENT = Fields(
     ("s", "status", RecipientStatus.PENDING),
     ("r", "reason", FailureReason.UNSPECIFIED),
     ("d", "detail", ""),
     ("t", "settled_at", None),
     ("u", "in_doubt", False),
 )
-_ATTEMPT: Fields = (
+_ATTEMPT = Fields(
     ("e", "ended_at", None),
     ("o", "outcome", AttemptOutcome.RUNNING),
     ("p", "phase", Phase.UNSPECIFIED),
@@ -57,7 +75,7 @@ _ATTEMPT: Fields = (
     ("no", "recipients_refused", 0),
     ("df", "recipients_deferred", 0),
 )
-_EVENT: Fields = (
+_EVENT = Fields(
     ("s", "status", 0),
     ("to", "recipient", ""),
     ("a", "attempt", 0),
@@ -65,15 +83,6 @@ _EVENT: Fields = (
     ("d", "detail", ""),
     ("n", "next_attempt_at", None),
 )
-
-
-def put_fields(document: Document, value: object, fields: Fields) -> Document:
-    """Add to *document* those *fields* of *value* that are not their defaults."""
-    for key, name, default in fields:
-        held = getattr(value, name)
-        if held != default:
-            document[key] = held
-    return document
 
 
 def put_reply(document: Document, reply: Reply | None) -> Document:
@@ -97,7 +106,7 @@ def plan_document(plan: Plan) -> Document:
     document: Document = {"c": plan.completion, "u": plan.on_uncertain}
     if plan.all_recipients_or_none:
         document["a"] = True
-    retry = put_fields({}, plan.retry, _RETRY)
+    retry = _RETRY.put({}, plan.retry)
     if plan.retry.quick_delays != _DEFAULT_RETRY.quick_delays:
         retry["q"] = plan.retry.quick_delays
     if retry:
@@ -120,7 +129,7 @@ def recipient_document(recipient: Recipient) -> Document:
     document: Document = {"w": recipient.wire}
     if recipient.address != recipient.wire:
         document["a"] = recipient.address
-    put_fields(document, recipient, _RECIPIENT)
+    _RECIPIENT.put(document, recipient)
     return put_reply(document, recipient.reply)
 
 
@@ -146,7 +155,7 @@ def attempt_document(attempt: Attempt) -> Document:
         "l": attempt.relay,
         "b": attempt.started_at,
     }
-    put_fields(document, attempt, _ATTEMPT)
+    _ATTEMPT.put(document, attempt)
     if attempt.timings:
         document["t"] = [[timing.phase, timing.seconds] for timing in attempt.timings]
     return put_reply(document, attempt.reply)
@@ -177,7 +186,7 @@ def attempt_in(document: Read) -> Attempt:
 
 def event_document(event: Event) -> Document:
     """*event* as an object, less what has a column: its kind and time."""
-    return put_reply(put_fields({}, event, _EVENT), event.reply)
+    return put_reply(_EVENT.put({}, event), event.reply)
 
 
 _DEFAULT_RETRY = RetryPolicy()

@@ -21,14 +21,13 @@ from postroom_server.outbox.documents import (
     compact,
     plan_document,
     plan_in,
-    put_fields,
     recipient_document,
     recipient_in,
 )
 
 FORMAT = 1
 
-_FIELDS: Fields = (
+_FIELDS = Fields(
     ("from", "envelope_from", ""),
     ("subj", "subject", ""),
     ("exp", "expire_at", 0),
@@ -57,7 +56,7 @@ def delivery_document(delivery: Delivery) -> str:
         "plan": plan_document(delivery.plan),
         "to": [recipient_document(r) for r in delivery.recipients],
     }
-    put_fields(document, delivery, _FIELDS)
+    _FIELDS.put(document, delivery)
     if delivery.attempts:
         document["att"] = [attempt_document(a) for a in delivery.attempts]
     return compact(document)
