@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from postroom import Client, Health, PostroomError
@@ -21,10 +21,11 @@ PAUSE = threading.Event()
 
 @dataclass
 class Daemon:
-    """A running `postroomd`."""
+    """A running `postroomd`; *log* has what it wrote so far, line by line."""
 
     process: subprocess.Popen[bytes]
     target: str
+    log: list[bytes] = field(default_factory=list)
 
     def kill(self) -> None:
         """`kill -9`."""
@@ -61,7 +62,7 @@ def daemon(config: Path, port: int, **environment: str) -> Iterator[Daemon]:
     try:
         if not _ready(target, process):
             raise AssertionError(b"".join(log).decode())
-        yield Daemon(process, target)
+        yield Daemon(process, target, log)
     finally:
         if process.poll() is None:
             process.kill()
