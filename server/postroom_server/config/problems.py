@@ -34,7 +34,11 @@ def _words(path: KeyPath, details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         return f"unknown key{suggestion(path[-1], _siblings(path))}"
     field = field_at(path)
-    return _demand(details, field) + _got(details["input"], field)
+    demand, given = _demand(details, field), details["input"]
+    if demand == _TABLE and isinstance(given, str):
+        # It may be a table that was meant as JSON, its secrets and all.
+        return demand
+    return demand + _got(given, field)
 
 
 def _demand(details: ErrorDetails, field: FieldInfo | None) -> str:
@@ -52,6 +56,7 @@ def _demand(details: ErrorDetails, field: FieldInfo | None) -> str:
     )
 
 
+_TABLE = "must be a table"
 _DEMANDS = {
     "int": "must be a whole number",
     "float": "must be a number",
@@ -59,8 +64,8 @@ _DEMANDS = {
     "bool": "must be true or false",
     "string": "must be text",
     "list": "must be a list",
-    "model": "must be a table",
-    "dict": "must be a table",
+    "model": _TABLE,
+    "dict": _TABLE,
 }
 """By how pydantic's name of the fault begins."""
 

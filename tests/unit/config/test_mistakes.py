@@ -239,7 +239,7 @@ def test_a_mistake_elsewhere_is_told(problems, text, problem):
             {"POSTROOM_LISTEN": "nowhere"},
             'POSTROOM_LISTEN: must be "host:port" or "unix:/path"',
         ),
-        ({"POSTROOM_LOG": "{"}, "POSTROOM_LOG: must be a table (got '{')"),
+        ({"POSTROOM_LOG": "{"}, "POSTROOM_LOG: must be a table"),
         (
             {"POSTROOM_LOG": '{"level": "loud"}'},
             (
@@ -304,6 +304,13 @@ def test_what_only_follows_from_another_mistake_is_not_told(problems):
 )
 def test_no_mistake_repeats_a_secret(problems, lines):
     assert CANARY not in "\n".join(problems(MAIN + lines))
+
+
+@pytest.mark.parametrize("name", ["POSTROOM_RELAYS", "POSTROOM_RELAYS__MAIN"])
+def test_a_table_that_is_no_json_is_not_repeated(problems, name):
+    found = problems(MAIN, {name: f'{{"password": "{CANARY}"'})
+
+    assert found == [f"{name}: must be a table"]
 
 
 @pytest.mark.parametrize(
