@@ -6,7 +6,7 @@ happy path) and `cycle` (accepted, claimed, finished).  The peer writes the same
 with one transaction per call.  Prints the median over alternating rounds, and the
 processor time of the whole process per mail.
 
-    python benchmarks/outbox.py [--rounds 3] [--seconds 1.0] [--folder DIR]
+    python -m benchmarks.outbox [--rounds 3] [--seconds 1.0] [--folder DIR]
 """
 
 from __future__ import annotations
