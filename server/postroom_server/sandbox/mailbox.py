@@ -48,7 +48,8 @@ class Mailbox:
         self._changed = threading.Condition()
         self._number = 0
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            # It holds mail: a folder that we make is its owner's alone.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._number = max(map(_number_of, folder.iterdir()), default=0)
 
     @property

@@ -54,6 +54,13 @@ def test_each_mail_is_a_file_named_after_its_subject(tmp_path):
     assert paths[0].read_bytes() == MAIL
 
 
+def test_a_folder_that_is_made_for_mail_is_its_owners_alone(tmp_path):
+    with SandboxRelay(tmp_path / "mail"):
+        mode = (tmp_path / "mail").stat().st_mode
+
+    assert mode & 0o077 == 0
+
+
 def test_numbers_go_on_from_the_files_that_are_there(tmp_path):
     (tmp_path / "0041-old.eml").write_bytes(b"")
 
