@@ -1,12 +1,13 @@
 """Client of the Postroom e-mail delivery service.
 
-Begin with `Client`; what it takes is in `postroom.arguments` and `postroom.messages`,
-what it gives back in `postroom.results` and `postroom.reports`, what it raises in
-`postroom.errors`.
+Begin with `Client`, or with `AsyncClient` for asyncio; what it takes is in
+`postroom.arguments` and `postroom.messages`, what it gives back in `postroom.results`
+and `postroom.reports`, what it raises in `postroom.errors`.
 """
 
 from __future__ import annotations
 
+from postroom.aio import AsyncClient
 from postroom.client import Client
 from postroom.errors import (
     Conflict,
@@ -52,6 +53,7 @@ from postroom.words import (
 )
 
 __all__ = [
+    "AsyncClient",
     "Attachment",
     "Attempt",
     "AttemptOutcome",

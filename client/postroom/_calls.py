@@ -11,17 +11,30 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from google.protobuf.message import Message
+
 from postroom._convert import number_of
 from postroom._message import message_of
 from postroom._problems import Problems, duration
 from postroom.arguments import ListArguments, RetryArguments, SendArguments
 from postroom.messages import RetryPolicy
 from postroom.results import Delivery, DeliveryResult
-from postroom.v1 import delivery_pb2, delivery_requests_pb2, send_pb2
+from postroom.v1 import (
+    connection_pb2,
+    delivery_pb2,
+    delivery_requests_pb2,
+    send_pb2,
+    stats_pb2,
+)
 from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
 
 DeliveryLike = str | Delivery | DeliveryResult
 PAGE_SIZE = 50
+_CHANGES = (
+    send_pb2.SendMessageRequest,
+    delivery_requests_pb2.CancelDeliveryRequest,
+    delivery_requests_pb2.RetryDeliveryRequest,
+)
 
 
 def send_request(given: SendArguments, now: datetime) -> send_pb2.SendMessageRequest:
@@ -44,6 +57,16 @@ def send_request(given: SendArguments, now: datetime) -> send_pb2.SendMessageReq
         all_recipients_or_none=given.get("all_recipients_or_none", False),
     )
     problems.raise_any()
+    return request
+
+
+def validate_request(
+    given: SendArguments, now: datetime
+) -> send_pb2.SendMessageRequest:
+    """Asks what `send_request` would send; it has no id, since it changes nothing."""
+    request = send_request(given, now)
+    request.validate_only = True
+    request.ClearField("request_id")
     return request
 
 
@@ -102,6 +125,31 @@ def list_request(
     )
     problems.raise_any()
     return request
+
+
+def connection_request(
+    relay: str | None, verify_sender: str
+) -> connection_pb2.TestConnectionRequest:
+    """Asks to try the way to *relay*."""
+    return connection_pb2.TestConnectionRequest(
+        relay=relay_name(relay), verify_sender=verify_sender
+    )
+
+
+def stats_request(
+    relay: str | None, *, include_relays: bool, include_latencies: bool
+) -> stats_pb2.GetStatsRequest:
+    """Asks for the numbers."""
+    return stats_pb2.GetStatsRequest(
+        relay=relay_name(relay),
+        include_relays=include_relays,
+        include_latencies=include_latencies,
+    )
+
+
+def request_id_of(request: Message) -> str:
+    """With which to repeat *request*; empty where it changes nothing."""
+    return request.request_id if isinstance(request, _CHANGES) else ""
 
 
 def delivery_name(delivery: DeliveryLike) -> str:

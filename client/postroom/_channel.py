@@ -1,4 +1,4 @@
-"""The channel to the service: its target and its options.
+"""How to reach the service: targets and the options of a channel.
 
 Plain text is for this machine alone, unless the caller says that it may go further.
 """
@@ -9,10 +9,9 @@ import re
 from importlib.metadata import version
 from ipaddress import ip_address
 
-import grpc
-
 MAX_RESPONSE_BYTES = 16 * 1_048_576
-OPTIONS: tuple[tuple[str, int | str], ...] = (
+Options = tuple[tuple[str, int | str], ...]
+OPTIONS: Options = (
     ("grpc.primary_user_agent", f"postroom-python/{version('postroom')}"),
     ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     # A dead link is noticed within 40 s, by a call that waits on it too.
@@ -33,8 +32,8 @@ _SCHEME = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?")
 _PORT = re.compile(r":\d+\Z")
 
 
-def open_channel(target: str, *, plaintext: bool | None) -> grpc.Channel:
-    """A channel to *target*, which connects with the first call.
+def channel_options(target: str, *, plaintext: bool | None) -> Options:
+    """The options of a channel to *target*.
 
     Raises `ValueError` for a target beyond this machine, unless *plaintext* is True.
     """
@@ -46,7 +45,7 @@ def open_channel(target: str, *, plaintext: bool | None) -> grpc.Channel:
         )
     # A proxy of the environment is not on the way to this machine.
     proxy = (("grpc.enable_http_proxy", 0),) if local else ()
-    return grpc.insecure_channel(target, options=(*OPTIONS, *proxy))
+    return (*OPTIONS, *proxy)
 
 
 def is_local(target: str) -> bool:

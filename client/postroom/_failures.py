@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
@@ -68,6 +68,9 @@ class Failure:
     trailers: tuple[tuple[str, str | bytes], ...] = ()
 
 
+CLOSED = Failure(code="CANCELLED", text="the client was closed")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """The call that failed; *request_id* is empty where it changes nothing.
@@ -78,6 +81,15 @@ class Asked:
     target: str
     request_id: str = ""
     in_doubt: bool = False
+
+
+def failure_of(error: Any) -> Failure:  # noqa: ANN401  gRPC has two kinds, alike
+    """What the error of gRPC says, whichever of its clients raised it."""
+    return Failure(
+        code=error.code().name,
+        text=error.details() or "",
+        trailers=tuple(error.trailing_metadata() or ()),
+    )
 
 
 def hint_of(failure: Failure) -> Hint:

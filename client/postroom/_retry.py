@@ -8,6 +8,8 @@ begins after the deadline.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +40,9 @@ class Surroundings:
 
     clock: Callable[[], float]
     chance: Callable[[], float]
+
+
+REAL = Surroundings(clock=time.monotonic, chance=random.random)
 
 
 class Persistence:

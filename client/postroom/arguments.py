@@ -1,8 +1,7 @@
 """The named arguments of calls, declared once for every kind of client.
 
 Durations are in seconds or `timedelta`; times are `datetime` with a time zone, or a
-span from now.  *timeout* bounds the whole call, retries included; without it the
-client's own does.
+span from now.
 """
 
 from __future__ import annotations
@@ -20,6 +19,18 @@ from postroom.messages import (
     Seconds,
 )
 from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
+
+
+class CallArguments(TypedDict, total=False):
+    """What every call takes.
+
+    *timeout* bounds the whole call, retries included; without it the client's own
+    does.  *traceparent* (W3C Trace Context) is the trace that the call belongs to;
+    without it OpenTelemetry's current span is, if there is one.
+    """
+
+    timeout: Seconds | None
+    traceparent: str | None
 
 
 class MailArguments(TypedDict, total=False):
@@ -44,14 +55,14 @@ class MailArguments(TypedDict, total=False):
     envelope_from: str
 
 
-class SendArguments(MailArguments, total=False):
+class SendArguments(CallArguments, MailArguments, total=False):
     """A mail and what to do with it.
 
     *relay* is a name, "main" or "relays/main".  *request_id* makes repeating the call
     safe; one is made up where none is given.  *completion* is when to answer, at the
     latest after *wait_timeout*.  *retry* False makes one attempt and no more.  Nothing
     is begun after *expire_at*, a time or a span from now (with a span, a call repeated
-    by hand is not the same call).  *timeout* bounds the call, in seconds.
+    by hand is not the same call).
     """
 
     relay: str
@@ -62,10 +73,9 @@ class SendArguments(MailArguments, total=False):
     on_uncertain: OnUncertain | str
     expire_at: datetime | timedelta
     all_recipients_or_none: bool
-    timeout: Seconds
 
 
-class RetryArguments(TypedDict, total=False):
+class RetryArguments(CallArguments, total=False):
     """How to go on with a delivery.
 
     *settlement* is what became of uncertain recipients; *recipients*, by the address
@@ -78,14 +88,13 @@ class RetryArguments(TypedDict, total=False):
     wait_timeout: Seconds
     expire_at: datetime | timedelta
     request_id: str
-    timeout: Seconds
 
 
-class ListArguments(TypedDict, total=False):
+class ListArguments(CallArguments, total=False):
     """Which deliveries to list: all conditions that are given must hold.
 
     *view* is how much of each to get, "full" for recipients and attempts too;
-    *page_size* how many to fetch at once.
+    *page_size* how many to fetch at once.  *timeout* is for each page.
     """
 
     statuses: Status | str | Iterable[Status | str]
@@ -96,4 +105,3 @@ class ListArguments(TypedDict, total=False):
     accepted_before: datetime
     view: DeliveryView | str
     page_size: int
-    timeout: Seconds

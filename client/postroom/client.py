@@ -1,32 +1,40 @@
 """The client: mail in, the truth about every recipient out.
 
 Thread-safe: one channel, shared by all threads.  Make it after a fork, not before.
-What each call means stands in `_calls` and `_convert`; here is only the I/O.
+What each call means stands in `_calls`, `_attempts` and `_convert`; here is only the
+I/O.  Its twin for asyncio is in `postroom.aio`.
 """
 
 from __future__ import annotations
 
-import logging
-import random
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
 from postroom import _calls, _health
-from postroom._calls import DeliveryLike, relay_name
-from postroom._channel import open_channel
+from postroom._attempts import (
+    HEALTH_TIMEOUT,
+    MAX_ATTEMPTS,
+    TIMEOUT,
+    Attempts,
+    Terms,
+)
+from postroom._calls import DeliveryLike
+from postroom._channel import channel_options
 from postroom._convert import read
-from postroom._failures import Asked, Failure, error_of, hint_of, leaves_doubt
+from postroom._failures import failure_of
 from postroom._problems import in_seconds
-from postroom._retry import Persistence, Surroundings
-from postroom.arguments import ListArguments, RetryArguments, SendArguments
+from postroom.arguments import (
+    CallArguments,
+    ListArguments,
+    RetryArguments,
+    SendArguments,
+)
 from postroom.messages import Seconds
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
@@ -35,16 +43,15 @@ from postroom.results import (
     DeliveryResult,
     ValidationReport,
 )
-from postroom.v1 import connection_pb2, server_info_pb2, stats_pb2
+from postroom.v1 import delivery_requests_pb2, server_info_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom.words import Health
 
-TIMEOUT = 90.0
-MAX_ATTEMPTS = 4
-HEALTH_TIMEOUT = 5.0
+__all__ = ["HEALTH_TIMEOUT", "MAX_ATTEMPTS", "TIMEOUT", "Client"]
 
+Asking = TypeVar("Asking", bound=Message)
+Request = TypeVar("Request")
 Response = TypeVar("Response")
-logger = logging.getLogger("postroom")
 
 
 class Client:
@@ -78,16 +85,14 @@ class Client:
         *timeout* bounds each call that has none of its own.  Raises `ValueError` for
         a target beyond this machine unless *plaintext* is True.
         """
+        options = channel_options(target, plaintext=plaintext)
         self.target = target
-        self._timeout = in_seconds(timeout)
-        self._max_attempts = max_attempts
-        self._surroundings = Surroundings(
-            clock=time.monotonic,
-            chance=random.random,
+        self._terms = Terms(
+            target=target, timeout=in_seconds(timeout), max_attempts=max_attempts
         )
         self._closed = threading.Event()
         self._pause: Callable[[float], bool] = self._closed.wait
-        self._channel = open_channel(target, plaintext=plaintext)
+        self._channel = grpc.insecure_channel(target, options=options)
         self._service = DeliveryServiceStub(self._channel)
         self._check_health = self._channel.unary_unary(
             _health.METHOD, _health.serialize, _health.deserialize
@@ -117,15 +122,13 @@ class Client:
         service gave an error, and `OSError` for a file that can't be read.
         """
         request = _calls.send_request(mail, datetime.now(UTC))
-        answer = self._change(self._service.SendMessage, request, mail.get("timeout"))
+        answer = self._call(self._service.SendMessage, request, mail)
         return read(DeliveryResult, answer.result)
 
     def validate(self, **mail: Unpack[SendArguments]) -> ValidationReport:
         """Check a mail as `send` would, and tell what would be sent; nothing is."""
-        request = _calls.send_request(mail, datetime.now(UTC))
-        request.validate_only = True
-        request.ClearField("request_id")
-        answer = self._call(self._service.SendMessage, request, mail.get("timeout"))
+        request = _calls.validate_request(mail, datetime.now(UTC))
+        answer = self._call(self._service.SendMessage, request, mail)
         return read(ValidationReport, answer.validation)
 
     def get(
@@ -134,13 +137,15 @@ class Client:
         *,
         request_id: str | None = None,
         timeout: Seconds | None = None,
+        traceparent: str | None = None,
     ) -> Delivery:
         """What became of a mail, by its name or by the request id that made it.
 
         Raises `NotFound`.
         """
         request = _calls.get_request(delivery, request_id)
-        answer = self._call(self._service.GetDelivery, request, timeout)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = self._call(self._service.GetDelivery, request, given)
         return read(Delivery, answer.delivery)
 
     def list(self, **conditions: Unpack[ListArguments]) -> Iterator[Delivery]:
@@ -149,7 +154,7 @@ class Client:
         Pages are fetched as they are needed; *timeout* is for each of them.
         """
         request = _calls.list_request(conditions, datetime.now(UTC))
-        return self._pages(request, conditions.get("timeout"))
+        return self._pages(request, conditions)
 
     def cancel(
         self,
@@ -157,13 +162,15 @@ class Client:
         *,
         request_id: str | None = None,
         timeout: Seconds | None = None,
+        traceparent: str | None = None,
     ) -> Cancellation:
         """Take back what is not sent yet.
 
         Raises `FailedPrecondition`, reason TOO_LATE, when all of it is.
         """
         request = _calls.cancel_request(delivery, request_id)
-        answer = self._change(self._service.CancelDelivery, request, timeout)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = self._call(self._service.CancelDelivery, request, given)
         return read(Cancellation, answer)
 
     def retry(
@@ -174,8 +181,7 @@ class Client:
         Raises `FailedPrecondition`, reason NOT_RETRYABLE, when there are none.
         """
         request = _calls.retry_request(delivery, options, datetime.now(UTC))
-        timeout = options.get("timeout")
-        answer = self._change(self._service.RetryDelivery, request, timeout)
+        answer = self._call(self._service.RetryDelivery, request, options)
         return read(DeliveryResult, answer.result)
 
     def test_connection(
@@ -184,15 +190,15 @@ class Client:
         *,
         verify_sender: str = "",
         timeout: Seconds | None = None,
+        traceparent: str | None = None,
     ) -> ConnectionReport:
         """Try the way to *relay*, or to the default one, without sending mail.
 
         A relay that can't be reached is a report too.
         """
-        request = connection_pb2.TestConnectionRequest(
-            relay=relay_name(relay), verify_sender=verify_sender
-        )
-        answer = self._call(self._service.TestConnection, request, timeout)
+        request = _calls.connection_request(relay, verify_sender)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = self._call(self._service.TestConnection, request, given)
         return read(ConnectionReport, answer)
 
     def stats(
@@ -202,82 +208,77 @@ class Client:
         include_relays: bool = False,
         include_latencies: bool = False,
         timeout: Seconds | None = None,
+        traceparent: str | None = None,
     ) -> Stats:
         """The numbers of the service, or of one relay."""
-        request = stats_pb2.GetStatsRequest(
-            relay=relay_name(relay),
-            include_relays=include_relays,
-            include_latencies=include_latencies,
+        request = _calls.stats_request(
+            relay, include_relays=include_relays, include_latencies=include_latencies
         )
-        answer = self._call(self._service.GetStats, request, timeout)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = self._call(self._service.GetStats, request, given)
         return read(Stats, answer)
 
-    def server_info(self, *, timeout: Seconds | None = None) -> ServerInfo:
+    def server_info(
+        self, *, timeout: Seconds | None = None, traceparent: str | None = None
+    ) -> ServerInfo:
         """What the service is, its limits and features."""
         request = server_info_pb2.GetServerInfoRequest()
-        answer = self._call(self._service.GetServerInfo, request, timeout)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = self._call(self._service.GetServerInfo, request, given)
         return read(ServerInfo, answer)
 
-    def health(self, service: str = "", *, timeout: Seconds = HEALTH_TIMEOUT) -> Health:
+    def health(
+        self,
+        service: str = "",
+        *,
+        timeout: Seconds = HEALTH_TIMEOUT,
+        traceparent: str | None = None,
+    ) -> Health:
         """Whether the service can do its work, or the relay "relays/main".
 
         Asked once, never again.  Raises `Unavailable` where nobody answers and
         `NotFound` for a name that is not watched.
         """
-        try:
-            return self._check_health(service, timeout=in_seconds(timeout))
-        except grpc.RpcError as error:
-            raise error_of(_failure(error), Asked(target=self.target)) from error
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        return self._answer(self._check_health, service, self._terms.once(given))
 
-    def _pages(self, request: Any, timeout: Seconds | None) -> Iterator[Delivery]:  # noqa: ANN401
+    def _pages(
+        self,
+        request: delivery_requests_pb2.ListDeliveriesRequest,
+        given: CallArguments,
+    ) -> Iterator[Delivery]:
         while True:
-            page = self._call(self._service.ListDeliveries, request, timeout)
+            page = self._call(self._service.ListDeliveries, request, given)
             for delivery in page.deliveries:
                 yield read(Delivery, delivery)
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
 
-    def _change(
-        self,
-        method: grpc.UnaryUnaryMultiCallable[Any, Response],
-        request: Any,  # noqa: ANN401  one with a request_id
-        timeout: Seconds | None,
-    ) -> Response:
-        return self._call(method, request, timeout, request.request_id)
-
     def _call(
         self,
-        method: grpc.UnaryUnaryMultiCallable[Any, Response],
-        request: Message,
-        timeout: Seconds | None,
-        request_id: str = "",
+        method: grpc.UnaryUnaryMultiCallable[Asking, Response],
+        request: Asking,
+        given: CallArguments,
+    ) -> Response:
+        return self._answer(method, request, self._terms.call(request, given))
+
+    def _answer(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        attempts: Attempts,
     ) -> Response:
         """Call *method* until it answers or there is no point in trying again."""
         if self._closed.is_set():
             raise RuntimeError("the client is closed")
-        allowed = self._timeout if timeout is None else in_seconds(timeout)
-        calls = Persistence(allowed, self._max_attempts, self._surroundings)
-        asked = Asked(target=self.target, request_id=request_id)
         while True:
             try:
-                return method(request, timeout=calls.begin())
+                return method(
+                    request, timeout=attempts.begin(), metadata=attempts.metadata
+                )
             except grpc.RpcError as error:
-                failure = _failure(error)
-                if leaves_doubt(failure):
-                    asked = replace(asked, in_doubt=True)
-                delay = calls.delay_after(hint_of(failure))
-                if delay is None or self._closed_during(delay, calls.attempts):
-                    raise error_of(failure, asked) from error
-
-    def _closed_during(self, delay: float, attempts: int) -> bool:
-        logger.debug("unavailable at attempt %d, again in %.2f s", attempts, delay)
-        return self._pause(delay)
-
-
-def _failure(error: Any) -> Failure:  # noqa: ANN401  what grpc raises is a Call too
-    return Failure(
-        code=error.code().name,
-        text=error.details() or "",
-        trailers=tuple(error.trailing_metadata() or ()),
-    )
+                failure = failure_of(error)
+                delay = attempts.delay_after(failure)
+                if delay is None or self._pause(delay):
+                    raise attempts.error_of(failure) from error

@@ -93,10 +93,17 @@ Answer = Message | Refusal | Callable[[Any], Message]
 
 
 class FakeService(DeliveryServiceServicer):
-    """Keeps what it was asked; safe to ask from any thread."""
+    """Keeps what it was asked; safe to ask from any thread.
+
+    *metadata* came with the calls, in their order.  *asked* is set by the first call,
+    and *ended* when one ends, for its caller too.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
+        self.metadata: list[dict[str, str | bytes]] = []
+        self.asked = threading.Event()
+        self.ended = threading.Event()
         self.health: dict[str, int] = {"": 1}
         self.target = ""
         self.stopping = threading.Event()
@@ -138,6 +145,9 @@ class FakeService(DeliveryServiceServicer):
 
     def _answer(self, method: str, request: Any, context: Any) -> Message:
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
+        context.add_callback(self.ended.set)
+        self.asked.set()
         script = self._scripts[method]
         answer = script.popleft() if script else _RESPONSES[method]()
         if isinstance(answer, Refusal):

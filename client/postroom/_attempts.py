@@ -1,0 +1,76 @@
+"""One call, from its first attempt to its answer or its error.
+
+All that is decided between two attempts is decided here, for every kind of client:
+they only make the attempts, and the pauses.  The log tells of neither mail nor address.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from google.protobuf.message import Message
+
+from postroom._calls import request_id_of
+from postroom._failures import Asked, Failure, error_of, hint_of, leaves_doubt
+from postroom._problems import in_seconds
+from postroom._retry import REAL, Persistence, Surroundings
+from postroom._trace import trace_metadata
+from postroom.arguments import CallArguments
+from postroom.errors import PostroomError
+
+TIMEOUT = 90.0
+MAX_ATTEMPTS = 4
+HEALTH_TIMEOUT = 5.0
+
+logger = logging.getLogger("postroom")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for all calls of a client; *timeout* is in seconds."""
+
+    target: str
+    timeout: float = TIMEOUT
+    max_attempts: int = MAX_ATTEMPTS
+    surroundings: Surroundings = REAL
+
+    def call(self, request: Message, given: CallArguments) -> Attempts:
+        """The attempts of a call with *request*; its time begins now."""
+        return Attempts(self, given, request_id_of(request))
+
+    def once(self, given: CallArguments) -> Attempts:
+        """The one attempt of a call that is not made again; its time begins now."""
+        return Attempts(replace(self, max_attempts=1), given)
+
+
+class Attempts:
+    """The attempts of one call; each carries *metadata*."""
+
+    def __init__(
+        self, terms: Terms, given: CallArguments, request_id: str = ""
+    ) -> None:
+        """Begin the call; *request_id* is empty where it changes nothing."""
+        timeout = given.get("timeout")
+        allowed = terms.timeout if timeout is None else in_seconds(timeout)
+        self._persistence = Persistence(allowed, terms.max_attempts, terms.surroundings)
+        self._asked = Asked(target=terms.target, request_id=request_id)
+        self.metadata = trace_metadata(given.get("traceparent"))
+
+    def begin(self) -> float:
+        """Begin an attempt; returns how many seconds it may take."""
+        return self._persistence.begin()
+
+    def delay_after(self, failure: Failure) -> float | None:
+        """How long to wait after *failure*; None: there is to be no more attempt."""
+        if leaves_doubt(failure):
+            self._asked = replace(self._asked, in_doubt=True)
+        delay = self._persistence.delay_after(hint_of(failure))
+        if delay is not None:
+            attempt = self._persistence.attempts
+            logger.debug("unavailable at attempt %d, again in %.2f s", attempt, delay)
+        return delay
+
+    def error_of(self, failure: Failure) -> PostroomError:
+        """The error that ends the call with *failure*, the last one."""
+        return error_of(failure, self._asked)

@@ -1,0 +1,49 @@
+"""The way to the service from asyncio: a channel, bound to one event loop.
+
+gRPC binds a channel to the loop in which it is opened, and fails obscurely in another;
+so it is opened with the first call, and every use is checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import grpc
+
+from postroom import _health
+from postroom._channel import Options
+from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from postroom.words import Health
+
+if TYPE_CHECKING:
+    from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A channel, the methods behind it, and the loop that it is bound to."""
+
+    loop: asyncio.AbstractEventLoop
+    channel: grpc.aio.Channel
+    service: DeliveryServiceAsyncStub
+    check_health: grpc.aio.UnaryUnaryMultiCallable[str, Health]
+
+    @classmethod
+    def opened(cls, target: str, options: Options) -> Self:
+        """A way to *target* for the loop that runs; it connects with the first call."""
+        channel = grpc.aio.insecure_channel(target, options=options)
+        check_health = channel.unary_unary(
+            _health.METHOD, _health.serialize, _health.deserialize
+        )
+        service = DeliveryServiceStub(channel)
+        return cls(asyncio.get_running_loop(), channel, service, check_health)
+
+    def checked(self) -> Self:
+        """The same; raises `RuntimeError` in another loop than its own."""
+        if self.loop is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "this AsyncClient belongs to another event loop: make one for each loop"
+            )
+        return self
