@@ -76,6 +76,7 @@ class App:
             self.engine.start()
             stack.callback(self.engine.close)
             self.server.set_ready(True)
+            self._outbox.watch(self.server.set_ready)
             self._stack = stack.pop_all()
         _log.info("service.ready", address=self.server.address)
 
@@ -118,6 +119,7 @@ class App:
         path = self.config.store_path
         outbox = SqliteOutbox.open(path, clock=clock, on_stored=observer.stored)
         stack.callback(outbox.close)
+        self._outbox = outbox
         marks = Marks.open(path.with_name(f"{path.name}.marks"))
         stack.callback(marks.close)
         relays = Relays(self._build_relays(stack), self.config.default_relay)

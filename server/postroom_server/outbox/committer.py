@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from postroom_server.domain.clock import Clock
@@ -32,7 +33,10 @@ _jitter = random.SystemRandom()
 
 
 class Committer:
-    """Runs work of many threads on one, in durable batches."""
+    """Runs work of many threads on one, in durable batches.
+
+    *on_ready* hears when the store goes away (False) and when it is back.
+    """
 
     def __init__(self, writer: Writer, clock: Clock, settings: LineSettings) -> None:
         self._writer = writer
@@ -42,6 +46,8 @@ class Committer:
         self._next_try = 0.0
         self._dirty = False
         self._undoing: list[Work[Any]] = []
+        self._told_ready = True
+        self.on_ready: Callable[[bool], None] | None = None
         self._thread = threading.Thread(
             target=self._run, name="postroom-committer", daemon=True
         )
@@ -66,6 +72,7 @@ class Committer:
         while (batch := self._line.take(self._pause())) is not None:
             try:
                 self._turn(batch)
+                self._tell_ready()
             except Exception:  # noqa: BLE001  the thread must outlive any defect
                 tell("exception", "outbox.committer_defect")
 
@@ -76,6 +83,12 @@ class Committer:
             self._commit(batch)
         elif not self._writer.is_away:
             self._dirty = self._writer.tidy()
+
+    def _tell_ready(self) -> None:
+        ready = not self._writer.is_away
+        if self.on_ready is not None and ready is not self._told_ready:
+            self._told_ready = ready
+            self.on_ready(ready)
 
     def _pause(self) -> float | None:
         if self._writer.is_away:

@@ -109,6 +109,13 @@ class SqliteOutbox(Reading):
         """Whether the store could be written when it was last tried."""
         return not self._committer.is_away
 
+    def watch(self, on_ready: Callable[[bool], None]) -> None:
+        """Tell *on_ready* when the store goes away (False), and when it is back.
+
+        It is called by the thread that writes, and must not block.
+        """
+        self._committer.on_ready = on_ready
+
     def accept(
         self,
         change: Change,
