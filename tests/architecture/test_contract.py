@@ -81,11 +81,7 @@ ENUMERATIONS = sorted(enumerations(), key=full_name)
 
 @pytest.mark.parametrize(
     "enum",
-    [
-        e
-        for e in ENUMERATIONS
-        if e.__name__ not in OURS_ALONE
-    ],
+    [e for e in ENUMERATIONS if e.__name__ not in OURS_ALONE],
     ids=full_name,
 )
 def test_an_enumeration_has_the_names_and_numbers_of_the_contract(enum):

@@ -6,8 +6,8 @@ import json
 import subprocess
 
 import pytest
-
 from postroom_server.sandbox.relay import SandboxRelay
+
 from tests.support.service import plain, running
 from tests.support.tools import require_tool
 

@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import message_pb2 as message_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.sandbox.relay import SandboxRelay
+
 from tests.support.process import PAUSE, free_port
 from tests.support.service import plain, running
 from tests.support.tools import require_tool
@@ -41,7 +41,10 @@ def smtp_sink(folder, *options):
 
 def _until_listening(port):
     for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)),
+        ):
             return
         PAUSE.wait(0.05)
     raise AssertionError("smtp-sink does not listen")
@@ -67,7 +70,8 @@ def service_beside(tmp_path, *options):
 def test_mail_arrives_whatever_the_relay_offers(tmp_path, options):
     with service_beside(tmp_path, *options) as (service, mails):
         results = [
-            service.send(message={"text_body": ".dot\r\n..two\r\nend"}) for _ in range(3)
+            service.send(message={"text_body": ".dot\r\n..two\r\nend"})
+            for _ in range(3)
         ]
 
         files = [path.read_bytes() for path in mails.iterdir()]

@@ -121,12 +121,13 @@ def running(
 ) -> Iterator[Service]:
     """The service with *relays*; *sandbox* is the one that most tests look into."""
     config = load_config(settings(folder, relays, extra, default), {})
-    with App(config) as app, grpc.insecure_channel(
-        app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
-    ) as channel:
-        yield Service(
-            app, sandbox, channel, service_grpc.DeliveryServiceStub(channel)
-        )
+    with (
+        App(config) as app,
+        grpc.insecure_channel(
+            app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
+        ) as channel,
+    ):
+        yield Service(app, sandbox, channel, service_grpc.DeliveryServiceStub(channel))
 
 
 def details(error: grpc.RpcError) -> status_pb2.Status:

@@ -22,7 +22,9 @@ def test_any_free_port_is_told(serve):
 
 def test_a_second_server_on_a_port_fails_and_says_where(serve):
     address = serve().server.address
-    with pytest.raises(ListenError, match=f"can't listen on {address}: Address already in use"):
+    with pytest.raises(
+        ListenError, match=f"can't listen on {address}: Address already in use"
+    ):
         serve(listen=address)
 
 
