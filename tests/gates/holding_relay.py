@@ -1,0 +1,64 @@
+"""A relay that stops at a named point of the dialogue until it is told to go on."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from tests.gates.load import subject_of
+from tests.support.relays import PoliteRelay
+from tests.support.scripted_relay import PATIENCE, Peer
+
+
+class HoldingRelay(PoliteRelay):
+    """A polite relay but for one point, such as "before RCPT" or "after BODY"."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._lock = threading.Lock()
+        self._point, self._passes = "", 0
+        self.reached = threading.Event()
+        self.released = threading.Event()
+        self.busy = 0
+        self.busy_when_held = 0
+
+    def hold_at(self, point: str, passes: int = 0) -> None:
+        """Stop the dialogue that comes to *point* after *passes* others."""
+        self.reached.clear()
+        self.released.clear()
+        with self._lock:
+            self._point, self._passes = point, passes
+
+    def go_on(self) -> None:
+        """Let the dialogue that was stopped go on."""
+        with self._lock:
+            self._point = ""
+        self.released.set()
+
+    def counted(self) -> Counter[str]:
+        """How often the mail of each subject was taken."""
+        return Counter(subject_of(mail.content) for mail in self.mails)
+
+    def __call__(self, peer: Peer) -> None:
+        self._come_to("connected")
+        super().__call__(peer)
+
+    def _answer(self, verb: str, default: str) -> str:
+        self._come_to(f"before {verb}")
+        return super()._answer(verb, default)
+
+    def _yes(self, peer: Peer, verb: str, default: str) -> bool:
+        said_yes = super()._yes(peer, verb, default)
+        self._come_to(f"after {verb}")
+        return said_yes
+
+    def _come_to(self, point: str) -> None:
+        with self._lock:
+            if point != self._point:
+                return
+            self._passes -= 1
+            if self._passes >= 0:
+                return
+            self._point = ""
+        self.reached.set()
+        assert self.released.wait(2 * PATIENCE)
