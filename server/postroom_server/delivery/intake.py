@@ -86,7 +86,9 @@ class Intake:
         return Ready(delivery, content, bytes_, chosen, valid.warnings)
 
     def _check(self, submission: Submission, relay: Relay) -> ValidMessage:
-        others = option_problems(submission, self._clock.now(), self._limits)
+        others = option_problems(
+            submission, relay.retry, self._clock.now(), self._limits
+        )
         defaults = SenderDefaults(relay.from_address, relay.envelope_from)
         try:
             valid = check_message(submission.message, defaults, self._limits)

@@ -66,8 +66,8 @@ def expiry_problems(
         yield Problem("expire_at", f"must be at most {days:g} days ahead")
 
 
-def retry_problems(retry: RetryDraft) -> Iterator[Problem]:
-    """What is wrong with a retry policy."""
+def retry_problems(retry: RetryDraft, defaults: RetryPolicy) -> Iterator[Problem]:
+    """What is wrong with a retry policy whose open fields mean *defaults*."""
     others = (retry.quick_delays, retry.min_delay, retry.max_delay, retry.max_attempts)
     if retry.disabled and any(others):
         yield Problem("retry.disabled", "allows no other field of retry to be set")
@@ -78,7 +78,7 @@ def retry_problems(retry: RetryDraft) -> Iterator[Problem]:
     if retry.min_delay is not None:
         yield from _within("retry.min_delay", retry.min_delay, MIN_DELAY_RANGE)
     if retry.max_delay is not None:
-        shortest = retry.min_delay if retry.min_delay is not None else 10.0
+        shortest = defaults.min_delay if retry.min_delay is None else retry.min_delay
         yield from _within(
             "retry.max_delay", retry.max_delay, (shortest, MAX_DELAY_MOST)
         )
@@ -87,14 +87,14 @@ def retry_problems(retry: RetryDraft) -> Iterator[Problem]:
 
 
 def option_problems(
-    submission: Submission, now: Instant, limits: Limits
+    submission: Submission, defaults: RetryPolicy, now: Instant, limits: Limits
 ) -> tuple[Problem, ...]:
     """All that is wrong with a request outside its mail."""
     return (
         *request_id_problems(submission.request_id),
         *wait_problems(submission.wait_timeout, limits),
         *expiry_problems(submission.expire_at, now, limits),
-        *retry_problems(submission.retry),
+        *retry_problems(submission.retry, defaults),
     )
 
 
