@@ -11,6 +11,15 @@ from postroom_server.sandbox.relay import SandboxRelay
 from tests.support.service import Service, plain, running
 
 
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    """Close the clients that this process made through settings."""
+    yield
+    mine = [owner for owner in _service._clients if owner[0] == os.getpid()]
+    for owner in mine:
+        _service._clients.pop(owner).close()
+
+
 @pytest.fixture
 def relay() -> Iterator[SandboxRelay]:
     with SandboxRelay() as sandbox:
@@ -19,21 +28,12 @@ def relay() -> Iterator[SandboxRelay]:
 
 @pytest.fixture
 def service(tmp_path: Path, relay: SandboxRelay) -> Iterator[Service]:
-    # The long way ends here: what fails at first is the caller's to go on with.
     keys = plain(relay.port, from_address="shop@example.com")
     with running(tmp_path, {"main": keys, "other": keys}, relay) as service:
         yield service
-        close_clients()
 
 
 @pytest.fixture
 def target(service: Service) -> str:
     """Where the service is."""
     return service.app.server.address
-
-
-def close_clients() -> None:
-    """Close the clients that this process made through settings."""
-    mine = [owner for owner in _service._clients if owner[0] == os.getpid()]
-    for owner in mine:
-        _service._clients.pop(owner).close()

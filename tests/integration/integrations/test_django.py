@@ -140,7 +140,7 @@ def test_lazy_texts_are_written_out(received):
 def test_headers_go_along(received):
     a_message(
         headers={
-            "X-Order": 1001,
+            "X-Order": "1001",
             "List-Unsubscribe": "<https://example.com/u>",
             "Message-ID": "<mine@example.com>",
             "Sender": "robot@example.com",
