@@ -76,6 +76,7 @@ class CramMd5:
 MECHANISMS: Mapping[str, Callable[[str, Secret], Responder]] = MappingProxyType(
     {"PLAIN": Plain, "LOGIN": Login, "CRAM-MD5": CramMd5}
 )
+_SHORTEST_SECRET = 4
 _BY_THEMSELVES = ("PLAIN", "LOGIN")
 
 
@@ -100,8 +101,13 @@ def decoded(lines: Iterable[bytes]) -> bytes:
 
 
 def redacted(lines: Iterable[bytes], secrets: Iterable[bytes]) -> tuple[bytes, ...]:
-    """*lines* without any of *secrets*: a relay may say back what it was told."""
+    """*lines* without any of *secrets*: a relay may say back what it was told.
+
+    The longest go first: one may hold another.  The shortest are no secrets, and to cut
+    them out would tear codes apart.
+    """
     cleaned = tuple(lines)
-    for secret in filter(None, secrets):
+    hidden = (secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+    for secret in sorted(hidden, key=len, reverse=True):
         cleaned = tuple(line.replace(secret, b"***") for line in cleaned)
     return cleaned

@@ -2,7 +2,8 @@
 
 Every way in which the link or the relay can fail becomes a `SessionError` here and
 nowhere else.  The first failure is kept as *fault*: from then on nothing more is said
-or heard, so no reply can be taken for that of another command (threats M4, R6).
+or heard, so no reply can be taken for that of another command (threats M4, R6).  What
+the relay was told in confidence is cut out of whatever it says (threats C8, D1).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.reply import Reply
+from postroom_server.smtp.auth import redacted
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.protocol import ProtocolError, RawReply
 from postroom_server.smtp.timeouts import NO_DEADLINE, DeadlineSource, Timeouts, Wait
@@ -28,7 +30,10 @@ _POSITIVE = {
 
 
 class Dialogue:
-    """One side of the conversation over *wire*; *deadline* may be set anew."""
+    """One side of the conversation over *wire*; *deadline* may be set anew.
+
+    *secrets* are the octets that no reply may show.
+    """
 
     def __init__(
         self, wire: Wire, timeouts: Timeouts, deadline: DeadlineSource = NO_DEADLINE
@@ -36,6 +41,7 @@ class Dialogue:
         self.wire = wire
         self.timeouts = timeouts
         self.deadline = deadline
+        self.secrets: list[bytes] = []
         self.fault: SessionError | None = None
 
     def fail(self, fault: SessionError) -> SessionError:
@@ -85,7 +91,7 @@ class Dialogue:
             raw = self.wire.reply_at_hand()
         if raw is None:
             return None
-        self._checked(raw, phase)
+        raw = self._checked(raw, phase)
         return Reply.of(raw.code, raw.lines, phase)
 
     def ask(self, octets: bytes, phase: Phase, seconds: float | None = None) -> Reply:
@@ -94,6 +100,8 @@ class Dialogue:
         return self.hear(phase, seconds)
 
     def _checked(self, raw: RawReply, phase: Phase) -> RawReply:
+        if self.secrets:
+            raw = RawReply(raw.code, redacted(raw.lines, self.secrets))
         if raw.code == 421:
             # RFC 5321 §3.8: the relay leaves; nothing that follows counts.
             self.fail(SessionError.refused(Reply.of(raw.code, raw.lines, phase)))

@@ -1,7 +1,7 @@
 """The AUTH step of a dialogue (RFC 4954).
 
-Credentials leave only under TLS, or to this very machine (threat C4), and nothing of
-them is kept: what the relay says back is cleaned of them.
+Credentials leave only under TLS, or to this very machine (threat C4).  Relays may say
+them back, now or later: the dialogue is told what no reply may show.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class _Login:
         self._dialogue = dialogue
         self._mechanism = mechanism
         self._responder = MECHANISMS[mechanism](relay.username, relay.password)
+        self._username = relay.username.encode()
         password = relay.password.reveal().encode()
-        self._told = [password, base64.b64encode(password)]
+        dialogue.secrets += [password, base64.b64encode(password)]
         self._challenge = b""
 
     def run(self) -> Reply:
@@ -65,12 +66,13 @@ class _Login:
                 self._challenge = decoded(raw.lines)
             except ValueError:
                 raise _breach("a challenge that is no base64") from None
-        return Reply.of(raw.code, redacted(raw.lines, self._told), Phase.AUTH)
+        # Later replies may name the user, who may be the sender, in the clear.
+        return Reply.of(raw.code, redacted(raw.lines, [self._username]), Phase.AUTH)
 
     def _remembered(self, response: bytes) -> str:
         text = encoded(response)
         if len(text) > 1:
-            self._told.append(text.encode())
+            self._dialogue.secrets.append(text.encode())
         return text
 
 

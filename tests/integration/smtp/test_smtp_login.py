@@ -12,6 +12,7 @@ from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.opening import Opening
 from postroom_server.smtp.session import open_session
 
+from tests.support.controls import Orders, a_mail
 from tests.support.relays import PoliteRelay, challenges, plays, ready, then
 from tests.support.scripted_relay import ScriptedRelay
 
@@ -155,3 +156,25 @@ def test_nothing_of_the_credentials_is_ever_shown(caplog):
     shown = f"{settings!r} {failed.value} {failed.value!r} {failed.value.reply} {caplog.text}"
     for canary in (CANARY, b64(CANARY), PLAIN):
         assert canary not in shown
+
+
+def test_what_the_relay_was_told_is_not_shown_when_it_says_it_later():
+    script = then(
+        ready("AUTH PLAIN"),
+        plays(f"""
+            C: AUTH PLAIN .+
+            S: 235 2.7.0 welcome
+            C: MAIL FROM:<.+
+            S: 550 5.7.1 {PLAIN} may not, nor may {CANARY}
+            C: RSET
+            S: 250 ok
+            C: QUIT
+            S: 221 bye
+        """),
+    )
+    with ScriptedRelay(script) as relay:
+        session = open_session(relay.settings(**LOGIN))
+        report = session.transact(a_mail(), Orders())
+        session.quit()
+
+    assert str(report.mail) == "550 5.7.1 *** may not, nor may ***"

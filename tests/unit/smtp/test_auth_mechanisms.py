@@ -72,3 +72,13 @@ def test_a_challenge_that_is_no_base64_is_an_error(lines):
 
 def test_what_was_told_is_cut_from_what_is_said_back():
     assert redacted([b"no such dGlt, tim"], [b"dGlt", b""]) == (b"no such ***, tim",)
+
+
+def test_the_longest_that_was_told_is_cut_first():
+    said = redacted([b"it was AHRpbQBwYXNz"], [b"cGFzcw==", b"AHRpbQ", b"AHRpbQBwYXNz"])
+
+    assert said == (b"it was ***",)
+
+
+def test_what_is_too_short_for_a_secret_does_not_tear_a_reply_apart():
+    assert redacted([b"5.1.1 no"], [b"1", b"5.1"]) == (b"5.1.1 no",)
