@@ -63,8 +63,7 @@ class Attempts:
 
     def delay_after(self, failure: Failure) -> float | None:
         """How long to wait after *failure*; None: there is to be no more attempt."""
-        if leaves_doubt(failure):
-            self._asked = replace(self._asked, in_doubt=True)
+        self._note(failure)
         delay = self._persistence.delay_after(hint_of(failure))
         if delay is not None:
             attempt = self._persistence.attempts
@@ -73,4 +72,10 @@ class Attempts:
 
     def error_of(self, failure: Failure) -> PostroomError:
         """The error that ends the call with *failure*, the last one."""
+        self._note(failure)
         return error_of(failure, self._asked)
+
+    def _note(self, failure: Failure) -> None:
+        """Remember doubt: what a later attempt hears does not end it."""
+        if leaves_doubt(failure):
+            self._asked = replace(self._asked, in_doubt=True)

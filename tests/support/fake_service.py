@@ -156,6 +156,7 @@ class FakeService(DeliveryServiceServicer):
 
     def check_health(self, name: bytes, context: Any) -> bytes:
         """grpc.health.v1, as bytes."""
+        self.metadata.append(dict(context.invocation_metadata()))
         status = self.health.get(name[2:].decode())
         if status is None:
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")

@@ -1,13 +1,17 @@
-"""The SDK as a user types it; checked by mypy, never run."""
+"""The SDK as a user types it; checked by mypy and pyright, never run.
+
+Where a line ignores an error, it has to be one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
 from postroom import (
+    AsyncClient,
     Attachment,
     Cancellation,
     Client,
@@ -82,6 +86,46 @@ def looking_after(client: Client, result: DeliveryResult) -> None:
     assert_type(client.server_info(), ServerInfo)
     assert_type(client.health(), Health)
     client.list(state="queued")  # type: ignore[call-arg]
+
+
+def tracing(client: Client, traceparent: str | None) -> None:
+    client.send(to="a@example.com", subject="x", traceparent=traceparent, timeout=None)
+    client.get("deliveries/1", traceparent=traceparent)
+    client.stats(traceparent=3)  # type: ignore[arg-type]
+
+
+async def awaiting(client: AsyncClient) -> None:
+    result = await client.send(
+        to=[Mailbox("a@example.com"), "b@example.com"],
+        subject="x",
+        attachments=[Path("a.pdf")],
+        retry=RetryPolicy(max_attempts=3),
+        timeout=timedelta(seconds=10),
+    )
+    report = await client.validate(to="a@example.com", subject="x")
+
+    assert_type(result, DeliveryResult)
+    assert_type(report, ValidationReport)
+    assert_type(await client.get(result), Delivery)
+    assert_type(await client.get(request_id="mine", timeout=1), Delivery)
+    assert_type(client.list(statuses="queued"), AsyncIterator[Delivery])
+    assert_type([one async for one in client.list()], list[Delivery])
+    assert_type(await client.cancel("deliveries/1"), Cancellation)
+    assert_type(await client.retry(result, settlement="delivered"), DeliveryResult)
+    assert_type(await client.test_connection("main"), ConnectionReport)
+    assert_type(await client.stats(include_relays=True), Stats)
+    assert_type(await client.server_info(), ServerInfo)
+    assert_type(await client.health(), Health)
+    await client.send(too="ada@example.com")  # type: ignore[call-arg]
+    client.list(state="queued")  # type: ignore[call-arg]
+
+
+async def asyncio_errors() -> None:
+    async with AsyncClient("localhost:50051", timeout=timedelta(seconds=5)) as client:
+        assert_type(client, AsyncClient)
+        await awaiting(client)
+    unsent = client.send()
+    unsent.raise_for_outcome()  # type: ignore[attr-defined]
 
 
 def errors() -> None:

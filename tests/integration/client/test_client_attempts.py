@@ -5,7 +5,14 @@ import threading
 
 import grpc
 import pytest
-from postroom import Client, DeadlineExceeded, InternalError, Overloaded, Unavailable
+from postroom import (
+    Client,
+    DeadlineExceeded,
+    InternalError,
+    Overloaded,
+    PostroomError,
+    Unavailable,
+)
 
 from tests.integration.client.answers import sent
 from tests.support.fake_service import Refusal
@@ -34,9 +41,9 @@ def test_patience_ends_after_four_attempts(client, service, pauses):
     assert refusal.value.nothing_sent
 
 
-def test_the_number_of_attempts_is_the_callers_choice(service):
+def test_the_number_of_attempts_is_the_callers_choice(connect, service):
     service.script("SendMessage", BUSY)
-    with Client(service.target, max_attempts=1) as client, pytest.raises(Overloaded):
+    with connect(service.target, max_attempts=1) as client, pytest.raises(Overloaded):
         client.send(**MAIL)
 
     assert len(service.requests) == 1
@@ -117,6 +124,19 @@ def test_closing_ends_a_wait_between_attempts(service):
     closing.join()
 
     assert len(service.requests) == 1
+
+
+def test_closing_ends_a_call_under_way_and_leaves_doubt(service):
+    service.script("SendMessage", service.hang)
+    client = Client(service.target)
+    closing = threading.Thread(target=lambda: (service.asked.wait(10), client.close()))
+    closing.start()
+    with pytest.raises(PostroomError) as refusal:
+        client.send(**MAIL, request_id="mine")
+    closing.join()
+
+    assert refusal.value.code == "CANCELLED"
+    assert "request_id='mine'" in str(refusal.value)
 
 
 def test_an_attempt_is_logged_without_a_word_of_the_mail(client, service, caplog):

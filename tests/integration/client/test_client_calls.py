@@ -30,6 +30,7 @@ from tests.integration.client.answers import (
     sent,
     taken,
 )
+from tests.integration.client.clients import skip_pauses
 from tests.support.fake_service import Refusal, serving
 
 MAIL = {"to": "ada@example.com", "subject": "Hello", "text": "It works."}
@@ -211,15 +212,15 @@ def test_health_is_told_of_the_service_and_of_a_relay(client, service):
         client.health("relays/other")
 
 
-def test_a_socket_of_this_machine_is_a_target(tmp_path):
+def test_a_socket_of_this_machine_is_a_target(connect, tmp_path):
     with (
         serving(f"unix:{tmp_path}/postroom.sock") as service,
-        Client(service.target) as client,
+        connect(service.target) as client,
     ):
         assert client.health() is Health.SERVING
 
 
-def test_one_client_serves_many_threads(client, service):
+def test_one_client_serves_many_threads(service):
     together = threading.Barrier(4)
 
     def send(number):
@@ -227,27 +228,29 @@ def test_one_client_serves_many_threads(client, service):
         return client.send(**MAIL, request_id=str(number)).delivery
 
     service.script("SendMessage", *[sent()] * 4)
-    with ThreadPoolExecutor(4) as threads:
+    with Client(service.target) as client, ThreadPoolExecutor(4) as threads:
         fates = list(threads.map(send, range(4)))
 
     assert fates == [NAME] * 4
     assert {request.request_id for request in service.requests} == set("0123")
 
 
-def test_a_closed_client_says_so(service):
-    client = Client(service.target)
+def test_a_closed_client_says_so(connect, service):
+    client = connect(service.target)
     client.close()
     client.close()
 
     with pytest.raises(RuntimeError, match="closed"):
         client.server_info()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.health()
 
 
-def test_nobody_at_the_target_is_told_in_plain_words(service, pauses):
+def test_nobody_at_the_target_is_told_in_plain_words(connect, pauses):
     with serving() as gone:
         target = gone.target
-    with Client(target) as client:
-        client._pause = lambda delay: bool(pauses.append(delay))
+    with connect(target) as client:
+        skip_pauses(client, pauses)
         with pytest.raises(Unavailable) as refusal:
             client.send(**MAIL)
 
