@@ -15,7 +15,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Retry
 from celery.result import allow_join_result
-from celery.signals import task_retry
+from celery.signals import setup_logging, task_retry
 from kombu.exceptions import EncodeError
 from kombu.utils.json import dumps, loads
 from postroom import (
@@ -40,6 +40,7 @@ def worker() -> Iterator[Celery]:
     """An application with a worker, which takes seconds to stop."""
     app = Celery("shop", broker="memory://", backend="cache+memory://")
     app.conf.update(broker_transport_options={"polling_interval": 0.01})
+    setup_logging.connect(leave_logging_alone)
     # Brokers in memory are the whole process's, so each has a queue of its own.
     app.conf.task_default_queue = f"queue-{uuid4()}"
     app.set_current()
@@ -48,6 +49,11 @@ def worker() -> Iterator[Celery]:
         allow_join_result(),
     ):
         yield app
+    setup_logging.disconnect(leave_logging_alone)
+
+
+def leave_logging_alone(**signal):
+    """A receiver is enough for Celery to do nothing."""
 
 
 @pytest.fixture

@@ -208,7 +208,9 @@ app.config["POSTROOM_TARGET"] = sys.argv[1]
 mail = Postroom(app)
 if sys.argv[2] == "sends":
     mail.send(to="ada@example.com", subject="Hello", text="before")
+before = mail.client if sys.argv[2] == "sends" else None
 child = os.fork()
+assert child or mail.client is not before
 result = mail.send(to="ada@example.com", subject="Hello", text=str(child))
 if not child:
     os._exit(0 if result.delivered else 1)
