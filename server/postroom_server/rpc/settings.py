@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MIB = 1 << 20
+MAX_PENDING = 8192
+"""Calls; each costs some kilobytes until it is let in or refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,11 @@ class RpcSettings:
             ("grpc.max_concurrent_streams", self.max_concurrent_streams),
             ("grpc.max_allowed_incoming_connections", self.max_connections),
             ("grpc.server_handshake_timeout_ms", 10_000),
+            # What has come and not passed our door yet: beyond 1,000 gRPC would drop
+            # calls at random, as CANCELLED, where we say UNAVAILABLE and when to
+            # come back.
+            ("grpc.server.max_pending_requests", MAX_PENDING),
+            ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
             ("grpc.max_connection_idle_ms", 15 * 60_000),
             ("grpc.max_metadata_size", 8 * 1024),
             ("grpc.absolute_max_metadata_size", 16 * 1024),
