@@ -71,7 +71,6 @@ def options(client: Client) -> None:
     )
     client.send(too="ada@example.com")  # type: ignore[call-arg]
     client.send(to=3)  # type: ignore[arg-type]
-    client.send("ada@example.com")  # type: ignore[call-arg, arg-type]
 
 
 def looking_after(client: Client, result: DeliveryResult) -> None:
