@@ -84,6 +84,10 @@ def _high_water():
     return next(int(line.split()[1]) for line in lines if "VmHWM" in line) * 1024
 
 
+@pytest.mark.skipif(
+    tuple(map(int, grpc.__version__.split(".")[:2])) < (1, 85),
+    reason="this grpcio inflates a request before it looks at its size",
+)
 def test_a_compressed_bomb_is_refused_without_being_inflated(serve, peak):
     running = serve(max_request_bytes=MIB)
     packer = zlib.compressobj(9, wbits=31)
