@@ -149,17 +149,32 @@ def _end_for_sure(seconds: float) -> None:
 
 
 def _on_signals(asked_to_stop: threading.Event) -> None:
-    """The first signal asks, the second leaves at once: what is stored is safe."""
+    """The first signal asks, the second leaves at once: what is stored is safe.
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
+    The system may give a signal to any thread, and Python's handlers wait for the main
+    one, which sleeps.  So a thread is told by a pipe, into which Python writes at once.
+    """
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _nothing_more)
+    # A terminal that goes away is no reason to stop delivering mail.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(
+        target=_obey, args=(told, asked_to_stop), name="postroom-signals", daemon=True
+    ).start()
+
+
+def _nothing_more(_signal: int, _frame: FrameType | None) -> None:
+    """The pipe has told it already."""
+
+
+def _obey(told: int, asked_to_stop: threading.Event) -> None:
+    while os.read(told, 1):
         if asked_to_stop.is_set():
             os._exit(0)
         asked_to_stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
-    # A terminal that goes away is no reason to stop delivering mail.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _print_version(*, asked: bool) -> None:
