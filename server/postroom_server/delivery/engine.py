@@ -177,6 +177,7 @@ class DeliveryEngine:
         """Take no new mail and begin no attempt; those under way go on."""
         self._draining = True
         self._dispatcher.stop()
+        self._waits.close()
 
     def drain(self, grace: float) -> bool:
         """Take no new mail, let attempts finish within *grace* seconds.

@@ -3,7 +3,8 @@
 The table of `Completion` in the contract: at the limit a relayed send that was not
 begun is withdrawn, one that waits for a retry or has not reached its end of data is
 given up, and one past it is answered SENDING.  A caller who leaves counts as a limit
-that came.
+that came, and so does the end of our process where no attempt is under way: waiting on
+would use up the grace of those whose mail is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from postroom_server.delivery.waits import News, Wait, WaitRoom
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.clock import Clock, seconds_between
 from postroom_server.domain.delivery import Delivery, Recipient, RecipientStatus
-from postroom_server.domain.errors import DeadlinePassed, PostroomError
+from postroom_server.domain.errors import DeadlinePassed, Draining, PostroomError
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import (
     Change,
@@ -31,11 +32,14 @@ from postroom_server.outbox.store import Outbox
 BREAKING_OFF = 0.2
 """Seconds that an attempt gets to end once it is called off; within the margin that an
 answer keeps to its caller's deadline."""
+AT_ANOTHER = 0.1
+"""Seconds until a caller may try again: another process may answer at once."""
 NOT_BEGUN = 0.01
 """Seconds between looks at an attempt that was claimed and has not begun."""
 
 OUT_OF_TIME = "the caller's time ran out"
 CALLER_LEFT = "the caller went away"
+WE_LEAVE = "the service is shutting down"
 
 _log = structlog.get_logger(__name__)
 
@@ -52,8 +56,8 @@ class Patience:
     def wait(self, wait: Wait, delivery: Delivery) -> Delivery:
         """The delivery when it is worth an answer, or when *wait* ends.
 
-        Raises `DeadlinePassed` when it was withdrawn, and nothing else: mail that was
-        accepted is no error, not even when the store can't be read.
+        Raises `DeadlinePassed` or `Draining` when it was withdrawn, and nothing else:
+        mail that was accepted is no error, not even when the store can't be read.
         """
         if delivery.status.is_final or self._goes_on_later(delivery, wait):
             return delivery
@@ -78,6 +82,10 @@ class Patience:
             remaining = wait.limit - self.clock.monotonic()
             if answer is not None or remaining <= 0:
                 return answer
+            if self.waits.closing:
+                left_behind = self._left_behind(wait, delivery)
+                if left_behind is not None:
+                    return left_behind
             expires_in = seconds_between(self.clock.now(), delivery.expire_at)
             if expires_in <= 0:
                 expired = self._expired(wait, delivery)
@@ -88,6 +96,17 @@ class Patience:
             if not wait.left:
                 wait.woken.wait(min(remaining, expires_in))
         return wait.answer()
+
+    def _left_behind(self, wait: Wait, delivery: Delivery) -> Delivery | None:
+        """The delivery, for which this process does no more; None: it still does.
+
+        Raises `Draining` when it was withdrawn.
+        """
+        now = self._now(wait, delivery)
+        if now.leased_at is not None:
+            return None
+        relayed = delivery.plan.completion is Completion.RELAYED
+        return self._end(now, wait) if relayed and not now.status.is_final else now
 
     def _expired(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         """The delivery if it is over, now that its time is; None: not yet."""
@@ -127,7 +146,7 @@ class Patience:
         """Settle what waits; None when something else came first."""
         if delivery.is_untouched and not wait.left:
             return self._withdraw(delivery)
-        detail = CALLER_LEFT if wait.left else OUT_OF_TIME
+        detail = CALLER_LEFT if wait.left else self._why
         fates = {r.wire: _given_up(r, detail) for r in delivery.open_recipients}
         return self._stored(settle(delivery, fates, self.clock.now()))
 
@@ -135,15 +154,21 @@ class Patience:
         fate = Fate(
             status=RecipientStatus.CANCELLED,
             reason=FailureReason.DEADLINE,
-            detail=OUT_OF_TIME,
+            detail=self._why,
         )
         change = settle_open(delivery, fate, self.clock.now())
         after = self._stored(change, forget_request=True)
+        if after is change.after and self.waits.closing:
+            raise Draining(WE_LEAVE, AT_ANOTHER)
         if after is change.after:
             raise DeadlinePassed(
                 "the time ran out before an attempt was begun; the mail was withdrawn"
             )
         return after
+
+    @property
+    def _why(self) -> str:
+        return WE_LEAVE if self.waits.closing else OUT_OF_TIME
 
     def _stored(
         self, change: Change, *, forget_request: bool = False

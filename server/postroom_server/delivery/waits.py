@@ -51,13 +51,17 @@ class Wait:
 
 
 class WaitRoom:
-    """All waits of this process, at most *per_relay* of them for one relay."""
+    """All waits of this process, at most *per_relay* of them for one relay.
+
+    *closing* says that no attempt will be begun any more.
+    """
 
     def __init__(self, per_relay: int) -> None:
         self._per_relay = per_relay
         self._lock = threading.Lock()
         self._waits: dict[str, list[Wait]] = {}
         self._by_relay: Counter[str] = Counter()
+        self.closing = False
 
     def count(self, relay: str) -> int:
         """How many callers wait for *relay*."""
@@ -105,4 +109,12 @@ class WaitRoom:
             waits = list(self._waits.get(news.delivery.id, ()))
         for wait in waits:
             wait.news = news
+            wait.woken.set()
+
+    def close(self) -> None:
+        """No attempt will be begun any more: let everyone look whether to wait on."""
+        with self._lock:
+            self.closing = True
+            everyone = [wait for waits in self._waits.values() for wait in waits]
+        for wait in everyone:
             wait.woken.set()

@@ -9,7 +9,7 @@ from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.clock import after
 from postroom_server.domain.delivery import DeliveryStatus as D
 from postroom_server.domain.delivery import RecipientStatus as R
-from postroom_server.domain.errors import DeadlinePassed, NotReady
+from postroom_server.domain.errors import DeadlinePassed, Draining, NotReady
 from postroom_server.domain.submission import Completion
 
 from tests.support.clocks import FakeClock
@@ -163,3 +163,51 @@ def test_a_twin_does_not_wait_for_what_comes_after_its_time():
     waiter = Waiter(later, limit=1010.0)
 
     assert waiter.answer().status is D.RETRY
+
+
+LONG = 1_000_000.0
+
+
+def test_mail_that_was_not_begun_is_withdrawn_when_the_service_leaves():
+    waiter = Waiter(a_delivery(), limit=LONG)
+    waiter.room.close()
+
+    with pytest.raises(Draining):
+        waiter.answer()
+
+    assert waiter.outbox.delivery.status is D.CANCELLED
+    assert waiter.outbox.forgot_request
+
+
+def test_who_waits_for_a_retry_is_answered_when_the_service_leaves():
+    waiter = Waiter(a_delivery(R.DEFERRED, version=3), limit=LONG)
+    waiter.room.close()
+
+    answer = waiter.answer()
+
+    assert answer.status is D.TEMP_FAILED
+    assert answer.is_retryable
+
+
+def test_mail_that_may_stay_queued_does_when_the_service_leaves():
+    plan = a_plan(Completion.RELAYED_OR_QUEUED)
+    waiter = Waiter(a_delivery(plan=plan), limit=LONG)
+    waiter.room.close()
+
+    assert waiter.answer().status is D.QUEUED
+    assert waiter.outbox.delivery.status is D.QUEUED
+
+
+def test_an_attempt_under_way_is_waited_for_though_the_service_leaves():
+    waiter = Waiter(under_way(), limit=LONG)
+    waiter.room.close()
+    sent = a_delivery(R.DELIVERED, version=3)
+    look = waiter.outbox.get
+
+    def get(*name):
+        waiter.room.post(News(sent, answers_now=True))
+        return look(*name)
+
+    waiter.outbox.get = get
+
+    assert waiter.answer() == sent

@@ -41,3 +41,11 @@ def test_who_has_left_keeps_nothing_alive(room):
     other.leave()
 
     assert room.is_last(one)
+
+
+def test_all_who_wait_look_up_when_the_room_closes(room):
+    waits = [room.enter("d1", "main", 1.0), room.enter("d2", "other", 1.0)]
+    room.close()
+
+    assert room.closing
+    assert all(wait.woken.is_set() for wait in waits)
