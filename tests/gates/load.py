@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -16,7 +17,8 @@ PAUSE = threading.Event()
 class Load:
     """Threads that send; *answers* has, by subject, what each caller was told.
 
-    *completions* take turns.  *failed* are the subjects whose callers got an error.
+    *completions* take turns.  *failed* are the subjects whose callers got an error,
+    *failed_at* the moments (monotonic).
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class Load:
     ) -> None:
         self.answers: dict[str, DeliveryResult] = {}
         self.failed: dict[str, PostroomError] = {}
-        self.answered = threading.Event()
+        self.failed_at: list[float] = []
         self._completions = completions
         self._next_marker = next_marker
         self._text = text
@@ -71,10 +73,9 @@ class Load:
                 timeout=10,
             )
         except PostroomError as error:
+            self.failed_at.append(time.monotonic())
             self.failed[marker] = error
             PAUSE.wait(0.01)
-        else:
-            self.answered.set()
 
 
 def subject_of(content: bytes) -> str:
