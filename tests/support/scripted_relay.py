@@ -118,6 +118,8 @@ class Peer:
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         self.expect_silence_so_far()
+        # A client that has left already: `wrap_socket` would leave it unclosed.
+        self.socket.getpeername()
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def close(self) -> None:
