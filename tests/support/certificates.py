@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.support.tools import require_tool
 
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
@@ -97,6 +100,37 @@ def of_a_client() -> ssl.SSLContext:
 def with_a_short_key() -> ssl.SSLContext:
     """RSA with 1024 bits; the relay itself must be told to put up with it."""
     return _made(bits=1024)
+
+
+def signed_with_sha1() -> ssl.SSLContext:
+    """By the good authority, with a digest that can be forged.
+
+    The library refuses to make one; the program openssl does not.
+    """
+    openssl = require_tool("openssl")
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    with tempfile.TemporaryDirectory() as folder:
+        key, root, cert = (Path(folder, name) for name in ("key", "root", "cert"))
+        ours = authority()
+        root.write_bytes(ours.private_key_pem.bytes() + ours.cert_pem.bytes())
+        asked = subprocess.run(
+            [openssl, "req", "-newkey", "rsa:2048", "-nodes", "-keyout", key, *subject],
+            check=True,
+            capture_output=True,
+        )
+        subprocess.run(
+            [
+                *(openssl, "x509", "-req", "-sha1", "-days", "1", "-CA", root),
+                *("-CAcreateserial", "-copy_extensions", "copy", "-out", cert),
+            ],
+            input=asked.stdout,
+            check=True,
+            capture_output=True,
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers("DEFAULT@SECLEVEL=0")
+        context.load_cert_chain(cert, key)
+    return context
 
 
 def tls_1_1_only() -> ssl.SSLContext:
