@@ -11,11 +11,13 @@ import time
 
 import grpc
 import pytest
+from postroom import Client
 from postroom.v1 import message_pb2 as message_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom_server.domain.address import AddressProblem, parse_address
 
+from tests.gates.oracle import assert_stats_are_true
 from tests.support.process import daemon, free_port
 from tests.support.relays import PoliteRelay
 from tests.support.scripted_relay import ScriptedRelay
@@ -51,6 +53,8 @@ def stub(tmp_path, relay):
             grpc.insecure_channel(service.target) as channel,
         ):
             yield DeliveryServiceStub(channel)
+            with Client(service.target) as client:
+                assert_stats_are_true(client)
 
 
 def request(address: str, *, validate_only: bool) -> send_pb.SendMessageRequest:

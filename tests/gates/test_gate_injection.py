@@ -10,10 +10,12 @@ import json
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
+from postroom import Client
 from postroom.v1 import message_pb2 as message_pb
 
 from tests.gates.figures import figure
 from tests.gates.injected import judge
+from tests.gates.oracle import assert_stats_are_true
 from tests.gates.payloads import INJECTIONS, SMUGGLING, naughty_strings
 from tests.gates.posting import FIELDS, SMUGGLED_FIELDS, Post
 from tests.support.process import daemon, free_port
@@ -43,6 +45,8 @@ def sent(tmp_path):
                 post = Post(service.target)
                 post.send_all(fields, texts, relays)
                 post.close()
+                with Client(service.target) as client:
+                    assert_stats_are_true(client)
                 assert service.stop() == 0
         for line in service.log:
             assert isinstance(json.loads(line), dict), line

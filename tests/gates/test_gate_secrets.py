@@ -11,6 +11,7 @@ import contextlib
 
 import grpc
 import pytest
+from postroom import Client
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import message_pb2 as message_pb
 from postroom.v1 import send_pb2 as send_pb
@@ -28,6 +29,7 @@ from tests.gates.canaries import (
     hits,
 )
 from tests.gates.echoing_relay import MECHANISMS, EchoingRelay
+from tests.gates.oracle import assert_stats_are_true
 from tests.support.process import daemon, free_port
 from tests.support.scripted_relay import ScriptedRelay
 from tests.support.service import plain, settings
@@ -151,6 +153,8 @@ def test_no_secret_is_told_to_anybody(service, echoes, tmp_path):
         told |= dict(call_wrongly(channel))
         told |= dict(outputs.reports(channel, relays))
         mails = outputs.deliveries(channel)
+    with Client(running.target) as client:
+        assert_stats_are_true(client)
     told |= {f"the answer about {r}": str(a).encode() for r, a in answers.items()}
     assert running.stop() == 0
     told["the log"] = b"".join(running.log)

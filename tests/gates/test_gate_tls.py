@@ -86,7 +86,7 @@ def send(client, relay):
 def test_no_log_in_and_no_mail_before_a_relay_is_trusted(client, relays):
     results = {name: send(client, name) for name in relays}
     reports = {name: client.test_connection(name) for name in relays}
-    assert_stats_are_true(client, [r.delivery for r in results.values()])
+    assert_stats_are_true(client)
 
     good = {f"{name}-{word}" for name in GOOD for word in ("tls", "ssl")}
     for name, (relay, _, _) in relays.items():
