@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from postroom_server.delivery.mailing import Mailing, composed
-from postroom_server.delivery.options import Options, option_problems, options
+from postroom_server.delivery.options import option_problems, plan_of
 from postroom_server.delivery.relay import Relay
-from postroom_server.domain.clock import Clock
+from postroom_server.domain.clock import Clock, after
 from postroom_server.domain.delivery import Delivery, Recipient
 from postroom_server.domain.errors import InvalidArgument, InvalidMessage, Problem
 from postroom_server.domain.limits import MB, Limits
@@ -35,13 +35,12 @@ from postroom_server.outbox.store import Content
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A mail that can be accepted: the delivery to be, its bytes, its options."""
+    """A mail that can be accepted: the delivery to be, and its bytes."""
 
     delivery: Delivery
     content: Content
     composed: Composed
-    options: Options
-    warnings: tuple[str, ...]
+    valid: ValidMessage
 
     @property
     def mailing(self) -> Mailing:
@@ -66,24 +65,23 @@ class Intake:
         identity = new_identity(valid.message, now, valid.message_id)
         content = Content(valid.message, identity)
         bytes_ = self._compose(content)
-        chosen = options(submission, relay.retry, now, self._limits)
         delivery = Delivery(
             id=new_id(now),
             tenant=submission.tenant,
             relay=relay.id,
             request_id=submission.request_id,
-            plan=chosen.plan,
+            plan=plan_of(submission, relay.retry),
             envelope_from=valid.envelope_from.wire if valid.envelope_from else "",
             subject=valid.message.subject,
             message_id=identity.message_id,
             accepted_at=now,
-            expire_at=chosen.expire_at,
+            expire_at=submission.expire_at or after(now, self._limits.default_expiry),
             recipients=_recipients(valid.message),
             size_bytes=bytes_.size,
             trace_id=submission.trace_id,
             due_at=now,
         )
-        return Ready(delivery, content, bytes_, chosen, valid.warnings)
+        return Ready(delivery, content, bytes_, valid)
 
     def _check(self, submission: Submission, relay: Relay) -> ValidMessage:
         others = option_problems(
@@ -122,7 +120,7 @@ def report(ready: Ready) -> ValidationReport:
         relay=f"relays/{delivery.relay}",
         envelope_from=delivery.envelope_from or "<>",
         recipients=tuple(RecipientPlan(r.address, r.wire) for r in delivery.recipients),
-        warnings=ready.warnings,
+        warnings=ready.valid.warnings,
     )
 
 

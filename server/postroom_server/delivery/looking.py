@@ -14,6 +14,7 @@ from postroom_server.delivery.options import (
     wait_problems,
 )
 from postroom_server.delivery.reopening import RetryRequest, retried
+from postroom_server.delivery.request_ids import Use, record_of, refuse_another
 from postroom_server.delivery.sending import (
     Answer,
     Sending,
@@ -21,14 +22,13 @@ from postroom_server.delivery.sending import (
     refuse_relayed,
 )
 from postroom_server.delivery.waits import News, WaitRoom
-from postroom_server.domain.clock import Clock, after
+from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery, RecipientStatus
 from postroom_server.domain.errors import (
     DeliveryNotFound,
     InvalidArgument,
     Overloaded,
     Problem,
-    RequestIdReused,
     TooLate,
 )
 from postroom_server.domain.limits import Limits
@@ -82,7 +82,9 @@ class Looking:
     def cancel(self, tenant: str, delivery_id: str, request_id: str) -> Cancellation:
         """Take back what is not sent yet; raises `TooLate`."""
         _refuse(*request_id_problems(request_id))
-        request = self._request(tenant, request_id, CANCEL, delivery_id, b"")
+        use = Use(CANCEL, of_values(delivery=delivery_id), delivery_id)
+        now = self.clock.now()
+        request = record_of((tenant, request_id), use, now, self.limits)
         if request is not None and self._used(request):
             done_before = self.get(tenant, delivery_id)
             return Cancellation(done_before, pending=not done_before.status.is_final)
@@ -101,13 +103,9 @@ class Looking:
             *wait_problems(request.wait_timeout, self.limits),
             *expiry_problems(request.expire_at, now, self.limits),
         )
-        record = self._request(
-            request.tenant,
-            request.request_id,
-            RETRY,
-            request.delivery_id,
-            _meaning(request),
-        )
+        use = Use(RETRY, _meaning(request), request.delivery_id)
+        caller_id = (request.tenant, request.request_id)
+        record = record_of(caller_id, use, now, self.limits)
         asked = Waiting(request.completion or Completion.RELAYED, request.wait_timeout)
         found = self.get(request.tenant, request.delivery_id)
         with self.sending.place(found, caller, asked) as wait:
@@ -182,36 +180,8 @@ class Looking:
         used = self.outbox.find(request.tenant, request.request_id)
         if used is None:
             return False
-        same = (
-            used.method == request.method
-            and used.fingerprint == request.fingerprint
-            and used.delivery_id == request.delivery_id
-        )
-        if not same:
-            raise RequestIdReused(
-                f'request_id "{used.request_id}" was used for something else',
-                delivery=f"deliveries/{used.delivery_id}",
-            )
+        refuse_another(used, request.method, request.fingerprint)
         return True
-
-    def _request(
-        self,
-        tenant: str,
-        request_id: str,
-        method: str,
-        delivery_id: str,
-        meaning: bytes,
-    ) -> RequestRecord | None:
-        if not request_id:
-            return None
-        return RequestRecord(
-            tenant=tenant,
-            request_id=request_id,
-            method=method,
-            fingerprint=meaning or of_values(delivery=delivery_id),
-            delivery_id=delivery_id,
-            expires_at=after(self.clock.now(), self.limits.request_id_retention),
-        )
 
 
 def _was_cancelled(delivery: Delivery) -> bool:

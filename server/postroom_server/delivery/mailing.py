@@ -72,9 +72,11 @@ class Mailing:
     def offer(self, *, smtputf8: bool) -> Offer:
         """The transaction for a relay that offers SMTPUTF8 or does not."""
         recipients = self.delivery.open_recipients
-        if smtputf8 and self.needs_smtputf8:
+        if not self.needs_smtputf8:
+            return Offer(self._transaction(recipients, Form.ASCII))
+        if smtputf8:
             return Offer(self._transaction(recipients, Form.UTF8))
-        if self.needs_smtputf8 and not self._sender_is_ascii():
+        if not self._sender_is_ascii():
             return Offer(None, {r.wire: _impossible() for r in recipients})
         possible = tuple(r for r in recipients if r.wire.isascii())
         impossible = {r.wire: _impossible() for r in recipients if r not in possible}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from postroom_server.domain.clock import Instant, after, seconds_between
+from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.delivery import Plan
 from postroom_server.domain.errors import Problem
 from postroom_server.domain.limits import Limits
@@ -25,15 +24,6 @@ MIN_DELAY_RANGE = (10.0, 3600.0)
 MAX_DELAY_MOST = 86_400.0
 ATTEMPTS_MOST = 100
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The plan, when it ends, and how long the caller waits at most, in seconds."""
-
-    plan: Plan
-    expire_at: Instant
-    wait: float
 
 
 def request_id_problems(request_id: str) -> Iterator[Problem]:
@@ -98,18 +88,14 @@ def option_problems(
     )
 
 
-def options(
-    submission: Submission, defaults: RetryPolicy, now: Instant, limits: Limits
-) -> Options:
-    """The options of a *submission* without problems."""
-    plan = Plan(
+def plan_of(submission: Submission, defaults: RetryPolicy) -> Plan:
+    """What a *submission* without problems asks for."""
+    return Plan(
         completion=submission.completion or Completion.RELAYED,
         on_uncertain=submission.on_uncertain or OnUncertain.RETRY,
         retry=retry_policy(submission.retry, defaults),
         all_recipients_or_none=submission.all_recipients_or_none,
     )
-    expire_at = submission.expire_at or after(now, limits.default_expiry)
-    return Options(plan, expire_at, submission.wait_timeout or limits.max_wait)
 
 
 def retry_policy(draft: RetryDraft, defaults: RetryPolicy) -> RetryPolicy:

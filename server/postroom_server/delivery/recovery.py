@@ -87,15 +87,14 @@ def _after_end(delivery: Delivery, now: Instant) -> Change:
         detail=_MAY_HAVE_IT,
         in_doubt=again,
     )
-    if not again:
-        return _finish(delivery, attempt, fate)
+    return _finish(delivery, attempt, fate, due_at if again else None)
+
+
+def _finish(
+    delivery: Delivery, attempt: Attempt, fate: Fate, due_at: Instant | None = None
+) -> Change:
     fates = {r.wire: fate for r in delivery.open_recipients}
     return finish_attempt(delivery, attempt, fates, due_at, crashed=True)
-
-
-def _finish(delivery: Delivery, attempt: Attempt, fate: Fate) -> Change:
-    fates = {r.wire: fate for r in delivery.open_recipients}
-    return finish_attempt(delivery, attempt, fates, None, crashed=True)
 
 
 def _attempt(delivery: Delivery, outcome: AttemptOutcome, now: Instant) -> Attempt:

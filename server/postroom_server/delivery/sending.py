@@ -16,14 +16,14 @@ from postroom_server.delivery.fingerprint import fingerprint
 from postroom_server.delivery.intake import Intake, Ready, report
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.reopening import resumed
+from postroom_server.delivery.request_ids import Use, record_of, refuse_another
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import Wait, WaitRoom
-from postroom_server.domain.clock import Clock, after
+from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import (
     DeliveryNotFound,
     Overloaded,
-    RequestIdReused,
 )
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.submission import (
@@ -82,9 +82,15 @@ class Sending:
         if used is not None:
             return self._repeat(used, print_, submission, caller)
         ready = self.intake.prepare(submission, relay)
-        request = self._request(submission, print_, ready.delivery)
-        asked = Waiting(ready.options.plan.completion, submission.wait_timeout)
-        with self.place(ready.delivery, caller, asked) as wait:
+        delivery = ready.delivery
+        request = record_of(
+            (submission.tenant, submission.request_id),
+            Use(METHOD, print_, delivery.id),
+            delivery.accepted_at,
+            self.limits,
+        )
+        asked = Waiting(delivery.plan.completion, submission.wait_timeout)
+        with self.place(delivery, caller, asked) as wait:
             accepted = self._accept(ready, request, caller, wait)
             if isinstance(accepted, Delivery):
                 return Answer(self.answer(wait, accepted))
@@ -127,7 +133,7 @@ class Sending:
         """Make it durable and see to its delivery; a record: it is a repetition."""
         relay = ready.delivery.relay
         if wait is None:
-            refuse_relayed(ready.options.plan.completion, relay)
+            refuse_relayed(ready.delivery.plan.completion, relay)
         leased = wait is not None and self.dispatcher.reserve(relay)
         used: RequestRecord | None = None
         stored = False
@@ -165,28 +171,10 @@ class Sending:
             return None
         return self.outbox.find(submission.tenant, submission.request_id)
 
-    def _request(
-        self, submission: Submission, print_: bytes, delivery: Delivery
-    ) -> RequestRecord | None:
-        if not submission.request_id:
-            return None
-        return RequestRecord(
-            tenant=submission.tenant,
-            request_id=submission.request_id,
-            method=METHOD,
-            fingerprint=print_,
-            delivery_id=delivery.id,
-            expires_at=after(delivery.accepted_at, self.limits.request_id_retention),
-        )
-
     def _repeat(
         self, used: RequestRecord, print_: bytes, submission: Submission, caller: Caller
     ) -> Answer:
-        if used.method != METHOD or used.fingerprint != print_:
-            raise RequestIdReused(
-                f'request_id "{used.request_id}" was used for something else',
-                delivery=f"deliveries/{used.delivery_id}" if used.delivery_id else "",
-            )
+        refuse_another(used, METHOD, print_)
         delivery = self.outbox.get(used.tenant, used.delivery_id)
         if delivery is None:
             raise DeliveryNotFound(f"deliveries/{used.delivery_id}")

@@ -82,20 +82,25 @@ class Patience:
             remaining = wait.limit - self.clock.monotonic()
             if answer is not None or remaining <= 0:
                 return answer
-            if self.waits.closing:
-                left_behind = self._left_behind(wait, delivery)
-                if left_behind is not None:
-                    return left_behind
+            ended = self._ended_early(wait, delivery)
+            if ended is not None:
+                return ended
             expires_in = seconds_between(self.clock.now(), delivery.expire_at)
-            if expires_in <= 0:
-                expired = self._expired(wait, delivery)
-                if expired is not None:
-                    return expired
-                # An attempt is under way: its end is news.
-                expires_in = remaining
             if not wait.left:
-                wait.woken.wait(min(remaining, expires_in))
+                # Past its expiry an attempt is under way, whose end is news.
+                pause = min(remaining, expires_in) if expires_in > 0 else remaining
+                wait.woken.wait(pause)
         return wait.answer()
+
+    def _ended_early(self, wait: Wait, delivery: Delivery) -> Delivery | None:
+        """The delivery if it ends before *wait* does, and without news; else None."""
+        if self.waits.closing:
+            left_behind = self._left_behind(wait, delivery)
+            if left_behind is not None:
+                return left_behind
+        if delivery.expire_at > self.clock.now():
+            return None
+        return self._expired(wait, delivery)
 
     def _left_behind(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         """The delivery, for which this process does no more; None: it still does.

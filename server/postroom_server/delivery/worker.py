@@ -87,11 +87,10 @@ class Worker:
         try:
             if self._is_abandoned(delivery):
                 return for_all(delivery, _CALLER_GONE, Phase.QUEUE)
-            if mailing is None and claimed.content is None:
-                return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
             if mailing is None and claimed.content is not None:
                 mailing = Mailing(delivery, claimed.content)
-            assert mailing is not None
+            if mailing is None:
+                return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
             return make_attempt(self._ports.relays[delivery.relay], mailing, control)
         except Exception:  # noqa: BLE001  a bug must end as a recorded failure
             incident = uuid.uuid4().hex

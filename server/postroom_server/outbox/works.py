@@ -10,6 +10,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.content import FORMAT, encode_content
 from postroom_server.outbox.rows import (
+    Rows,
     counter_rows,
     request_row,
     rows_of_change,
@@ -31,13 +32,15 @@ REMOVALS = (
 )
 
 
-class Remember(Work[RequestRecord | None]):
-    """Use a request id; the result is the record of an earlier use, if any."""
+class UseOnce(Work[RequestRecord | None]):
+    """What is stored unless its request id was used before; then that use's record."""
 
     adds = True
 
-    def __init__(self, request: RequestRecord, now: Instant) -> None:
-        super().__init__({"add_request": [request_row(request)]})
+    def __init__(self, rows: Rows, request: RequestRecord | None, now: Instant) -> None:
+        super().__init__(rows)
+        if request is not None:
+            self.rows["add_request"] = [request_row(request)]
         self._request = request
         self._now = now
 
@@ -52,14 +55,20 @@ class Remember(Work[RequestRecord | None]):
     ) -> RequestRecord | None:
         return used_before(connection, self._request, self._now, error)
 
+
+class Remember(UseOnce):
+    """Use a request id, and no more."""
+
+    def __init__(self, request: RequestRecord, now: Instant) -> None:
+        super().__init__({}, request, now)
+        self._forget = Forget(request)
+
     def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:
-        return [Forget(self._request)] if result is None else ()
+        return [self._forget] if result is None else ()
 
 
-class Accept(Work[RequestRecord | None]):
-    """Store a new delivery, unless its request id was used before."""
-
-    adds = True
+class Accept(UseOnce):
+    """Store a new delivery."""
 
     def __init__(
         self,
@@ -70,24 +79,9 @@ class Accept(Work[RequestRecord | None]):
     ) -> None:
         data = encode_content(content)
         recipients = content.message.recipients()
-        super().__init__(rows_of_new(change, (FORMAT, data), recipients))
-        if request is not None:
-            self.rows["add_request"] = [request_row(request)]
+        super().__init__(rows_of_new(change, (FORMAT, data), recipients), request, now)
         self.size = len(data)
         self._change = change
-        self._request = request
-        self._now = now
-
-    def perform(self, _connection: sqlite3.Connection, /) -> None:
-        """Its rows are all."""
-
-    def make_room(self, connection: sqlite3.Connection, /) -> None:
-        make_room_for(connection, self._request, self._now)
-
-    def refused(
-        self, connection: sqlite3.Connection, error: Exception, /
-    ) -> RequestRecord | None:
-        return used_before(connection, self._request, self._now, error)
 
     def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:
         return [Withdraw(self._change, self._request)] if result is None else ()
