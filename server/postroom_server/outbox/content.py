@@ -1,8 +1,9 @@
 """What a mail is composed from, as bytes, in our own versioned form.
 
-A checksum, a head of JSON, then the parts one after the other: text, HTML, each attachment.  A
-part is compressed where that saves work in the end: below some size, writing it takes
-less time than squeezing it, and what is compressed already does not get smaller.
+A checksum, a head of JSON, then the parts one after the other: text, HTML, each
+attachment.  A part is compressed where that saves work in the end: below some size,
+writing it takes less time than squeezing it, and what is compressed already does not
+get smaller.
 Never serialised protobuf: the contract may change, stored mail may not.
 """
 
