@@ -13,6 +13,7 @@ from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.domain.errors import NotReady
+from postroom_server.rpc.context import CallContext
 
 from tests.support.service import CALL, plain, reason, running
 from tests.support.silence import silent_relay
@@ -42,6 +43,24 @@ def test_a_mail_that_was_not_stored_gives_its_slot_back(service, monkeypatch):
 
     assert reason(caught.value) == "NOT_READY"
     assert all_free(service)
+
+
+@pytest.mark.parametrize("completion", [send_pb.COMPLETION_RELAYED, ACCEPTED])
+def test_grpc_hears_that_a_mail_is_ours_when_it_is_stored_and_not_before(
+    service, monkeypatch, completion
+):
+    """From then on no library repeats the call by itself; until then it safely may."""
+    stored = []
+    find = service.app.engine.outbox.find
+    monkeypatch.setattr(
+        CallContext,
+        "accepted",
+        lambda _: stored.append(find("default", "order-1") is not None),
+    )
+
+    service.send(request_id="order-1", completion=completion)
+
+    assert stored == [True]
 
 
 def test_twins_give_their_slots_back(service):

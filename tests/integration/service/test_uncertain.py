@@ -39,6 +39,17 @@ def test_a_link_lost_after_the_end_of_data_is_told_as_uncertain(service):
     assert not result.maybe_duplicate
 
 
+def test_a_doubt_on_a_pooled_session_is_not_sent_again_over_a_fresh_one(service):
+    service.send()
+    service.relay.drop_after_data(keep=True)
+
+    result = service.send(on_uncertain=HOLD)
+
+    assert result.attempts[0].session_reused
+    assert result.status == delivery_pb.DELIVERY_STATUS_UNCERTAIN
+    assert len(service.relay.messages) == 2
+
+
 def test_with_no_time_to_send_again_it_stays_uncertain(service):
     service.relay.drop_after_data(keep=True)
 
