@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import message_pb2 as message_pb
@@ -69,6 +71,8 @@ def test_the_same_bytes_in_base64_are_the_same_request(service):
         {"to": "bob@example.com"},
         {"completion": send_pb.COMPLETION_ACCEPTED},
         {"all_recipients_or_none": True},
+        {"on_uncertain": send_pb.ON_UNCERTAIN_HOLD},
+        {"expire_at": Timestamp(seconds=int(time.time()) + 3600)},
         {"retry": ONCE},
     ],
 )
