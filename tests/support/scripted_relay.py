@@ -25,6 +25,7 @@ import struct
 import textwrap
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 from postroom_server.smtp.settings import Encryption, RelaySettings
@@ -34,8 +35,8 @@ PATIENCE = 10.0
 """Seconds after which a test that hangs fails instead."""
 
 Script = Callable[["Peer"], None]
-QUICK = Timeouts().scaled(1 / 60)
-"""Time-outs for tests in which none of them should run out: 5 s for a command."""
+QUICK = replace(Timeouts().scaled(1 / 60), dns=5.0, connect=5.0, tls=5.0)
+"""Time-outs for tests in which none of them should run out: 5 s for each step."""
 
 
 class Peer:

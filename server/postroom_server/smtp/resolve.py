@@ -2,11 +2,13 @@
 
 The system's resolver can't be interrupted, so each lookup runs on a daemon thread of
 its own that may outlive the wait for it.  Callers who ask for the same name at once
-share one lookup: a dead name holds one thread, and their number is bounded.
+share one lookup: a dead name holds one thread, and their number is bounded.  An
+address needs no lookup, and so neither a thread nor time.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Callable
@@ -52,11 +54,18 @@ class Resolver:
 
         Raises `SessionError` when there are none, or none in time.
         """
+        if _is_address(host):
+            lookup = _Lookup()
+            self._ask(host, port, lookup)
+            return self._found(lookup)
         lookup = self._begin(host, port)
         while not lookup.done.wait(wait.pause()):
             if wait.remaining() <= 0:
                 detail = "the relay's name did not resolve in time"
                 raise SessionError(Phase.DNS, wait.reason, detail)
+        return self._found(lookup)
+
+    def _found(self, lookup: _Lookup) -> tuple[Endpoint, ...]:
         if lookup.problem:
             raise SessionError(Phase.DNS, FailureReason.NETWORK, lookup.problem)
         return lookup.endpoints
@@ -89,6 +98,14 @@ class Resolver:
 
     def _look_up(self, host: str, port: int, lookup: _Lookup) -> None:
         try:
+            self._ask(host, port, lookup)
+        finally:
+            with self._lock:
+                del self._lookups[host, port]
+            lookup.done.set()
+
+    def _ask(self, host: str, port: int, lookup: _Lookup) -> None:
+        try:
             found = self._getaddrinfo(host, port, type=socket.SOCK_STREAM)
             lookup.endpoints = tuple(Endpoint(f, a) for f, _, _, _, a in found)
             if not found:
@@ -96,10 +113,14 @@ class Resolver:
         except (OSError, UnicodeError) as error:
             words = getattr(error, "strerror", None) or str(error)
             lookup.problem = f"the relay's name did not resolve: {words}"
-        finally:
-            with self._lock:
-                del self._lookups[host, port]
-            lookup.done.set()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 RESOLVER = Resolver()
