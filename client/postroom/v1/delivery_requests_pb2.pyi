@@ -113,6 +113,26 @@ class Delivery(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -122,6 +142,8 @@ class Delivery(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
     PURGE_AT_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"deliveries/{id}"."""
     request_id: _builtins.str
@@ -146,6 +168,14 @@ class Delivery(_message.Message):
     def purge_at(self) -> _timestamp_pb2.Timestamp:
         """When its bytes are purged: 24 h after it settled. Unset: not settled."""
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As the caller gave them."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As the caller gave them."""
+
     def __init__(
         self,
         *,
@@ -158,10 +188,12 @@ class Delivery(_message.Message):
         subject: _builtins.str = ...,
         expire_at: _timestamp_pb2.Timestamp | None = ...,
         purge_at: _timestamp_pb2.Timestamp | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "purge_at", b"purge_at", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "envelope_from", b"envelope_from", "expire_at", b"expire_at", "name", b"name", "purge_at", b"purge_at", "relay", b"relay", "request_id", b"request_id", "result", b"result", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "envelope_from", b"envelope_from", "expire_at", b"expire_at", "metadata", b"metadata", "name", b"name", "purge_at", b"purge_at", "relay", b"relay", "request_id", b"request_id", "result", b"result", "subject", b"subject", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,9 +301,31 @@ class DeliveryFilter(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     STATUSES_FIELD_NUMBER: _builtins.int
     RELAY_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     ACCEPTED_FROM_FIELD_NUMBER: _builtins.int
     ACCEPTED_BEFORE_FIELD_NUMBER: _builtins.int
@@ -279,11 +333,17 @@ class DeliveryFilter(_message.Message):
     """"relays/{id}"."""
     recipient: _builtins.str
     """An envelope recipient, compared as in Message.to."""
+    tag: _builtins.str
+    """One tag."""
     message_id: _builtins.str
     """The Message-ID with its angle brackets."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_delivery_pb2.DeliveryStatus.ValueType]:
         """Any of these, at most 20."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """All of these pairs, at most 5."""
 
     @_builtins.property
     def accepted_from(self) -> _timestamp_pb2.Timestamp:
@@ -299,13 +359,15 @@ class DeliveryFilter(_message.Message):
         statuses: _abc.Iterable[_delivery_pb2.DeliveryStatus.ValueType] | None = ...,
         relay: _builtins.str = ...,
         recipient: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         message_id: _builtins.str = ...,
         accepted_from: _timestamp_pb2.Timestamp | None = ...,
         accepted_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_before", b"accepted_before", "accepted_from", b"accepted_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_before", b"accepted_before", "accepted_from", b"accepted_from", "message_id", b"message_id", "recipient", b"recipient", "relay", b"relay", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_before", b"accepted_before", "accepted_from", b"accepted_from", "message_id", b"message_id", "metadata", b"metadata", "recipient", b"recipient", "relay", b"relay", "statuses", b"statuses", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,8 +4,10 @@ import grpc
 import warnings
 
 from postroom.v1 import connection_pb2 as postroom_dot_v1_dot_connection__pb2
+from postroom.v1 import content_pb2 as postroom_dot_v1_dot_content__pb2
 from postroom.v1 import delivery_requests_pb2 as postroom_dot_v1_dot_delivery__requests__pb2
 from postroom.v1 import send_pb2 as postroom_dot_v1_dot_send__pb2
+from postroom.v1 import send_stream_pb2 as postroom_dot_v1_dot_send__stream__pb2
 from postroom.v1 import server_info_pb2 as postroom_dot_v1_dot_server__info__pb2
 from postroom.v1 import stats_pb2 as postroom_dot_v1_dot_stats__pb2
 
@@ -39,9 +41,10 @@ class DeliveryServiceStub(object):
     (made by a library or a proxy: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, …)
     leaves it open: repeat the call with the same request_id.
 
-    Any method may end with UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY),
-    INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND
-    for a name in the request, and INTERNAL. Only further reasons are listed below.
+    Any method may end with UNAUTHENTICATED, PERMISSION_DENIED (METHOD_NOT_ALLOWED),
+    UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY), INVALID_ARGUMENT
+    (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND for a name in the
+    request, and INTERNAL. Only further reasons are listed below.
     """
 
     def __init__(self, channel):
@@ -54,6 +57,21 @@ class DeliveryServiceStub(object):
                 '/postroom.v1.DeliveryService/SendMessage',
                 request_serializer=postroom_dot_v1_dot_send__pb2.SendMessageRequest.SerializeToString,
                 response_deserializer=postroom_dot_v1_dot_send__pb2.SendMessageResponse.FromString,
+                _registered_method=True)
+        self.SendMessageStream = channel.stream_unary(
+                '/postroom.v1.DeliveryService/SendMessageStream',
+                request_serializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamResponse.FromString,
+                _registered_method=True)
+        self.RenderMessage = channel.unary_stream(
+                '/postroom.v1.DeliveryService/RenderMessage',
+                request_serializer=postroom_dot_v1_dot_content__pb2.RenderMessageRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_content__pb2.RenderMessageResponse.FromString,
+                _registered_method=True)
+        self.UploadBlob = channel.stream_unary(
+                '/postroom.v1.DeliveryService/UploadBlob',
+                request_serializer=postroom_dot_v1_dot_content__pb2.UploadBlobRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_content__pb2.UploadBlobResponse.FromString,
                 _registered_method=True)
         self.GetDelivery = channel.unary_unary(
                 '/postroom.v1.DeliveryService/GetDelivery',
@@ -102,15 +120,40 @@ class DeliveryServiceServicer(object):
     (made by a library or a proxy: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, …)
     leaves it open: repeat the call with the same request_id.
 
-    Any method may end with UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY),
-    INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND
-    for a name in the request, and INTERNAL. Only further reasons are listed below.
+    Any method may end with UNAUTHENTICATED, PERMISSION_DENIED (METHOD_NOT_ALLOWED),
+    UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY), INVALID_ARGUMENT
+    (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND for a name in the
+    request, and INTERNAL. Only further reasons are listed below.
     """
 
     def SendMessage(self, request, context):
         """Sends one mail. When it answers is the caller's choice (Completion).
-        INVALID_MESSAGE, REQUEST_ID_REUSED, NO_DEFAULT_RELAY, STORE_FULL,
-        DEADLINE_PASSED.
+        INVALID_MESSAGE, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED, NO_DEFAULT_RELAY,
+        STORE_FULL, DEADLINE_PASSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendMessageStream(self, request_iterator, context):
+        """Sends one mail of any size: header, chunks, end. Errors may come before all
+        chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderMessage(self, request, context):
+        """Shows the bytes that would be, or were, sent. INVALID_MESSAGE,
+        CONTENT_PURGED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadBlob(self, request_iterator, context):
+        """Stores bytes for later mails; uploading the same again is harmless.
+        STREAM_PROTOCOL, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORE_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +218,21 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     request_deserializer=postroom_dot_v1_dot_send__pb2.SendMessageRequest.FromString,
                     response_serializer=postroom_dot_v1_dot_send__pb2.SendMessageResponse.SerializeToString,
             ),
+            'SendMessageStream': grpc.stream_unary_rpc_method_handler(
+                    servicer.SendMessageStream,
+                    request_deserializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamResponse.SerializeToString,
+            ),
+            'RenderMessage': grpc.unary_stream_rpc_method_handler(
+                    servicer.RenderMessage,
+                    request_deserializer=postroom_dot_v1_dot_content__pb2.RenderMessageRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_content__pb2.RenderMessageResponse.SerializeToString,
+            ),
+            'UploadBlob': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadBlob,
+                    request_deserializer=postroom_dot_v1_dot_content__pb2.UploadBlobRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_content__pb2.UploadBlobResponse.SerializeToString,
+            ),
             'GetDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDelivery,
                     request_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.GetDeliveryRequest.FromString,
@@ -228,9 +286,10 @@ class DeliveryService(object):
     (made by a library or a proxy: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, …)
     leaves it open: repeat the call with the same request_id.
 
-    Any method may end with UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY),
-    INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND
-    for a name in the request, and INTERNAL. Only further reasons are listed below.
+    Any method may end with UNAUTHENTICATED, PERMISSION_DENIED (METHOD_NOT_ALLOWED),
+    UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY), INVALID_ARGUMENT
+    (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND for a name in the
+    request, and INTERNAL. Only further reasons are listed below.
     """
 
     @staticmethod
@@ -250,6 +309,87 @@ class DeliveryService(object):
             '/postroom.v1.DeliveryService/SendMessage',
             postroom_dot_v1_dot_send__pb2.SendMessageRequest.SerializeToString,
             postroom_dot_v1_dot_send__pb2.SendMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendMessageStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/postroom.v1.DeliveryService/SendMessageStream',
+            postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamRequest.SerializeToString,
+            postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/postroom.v1.DeliveryService/RenderMessage',
+            postroom_dot_v1_dot_content__pb2.RenderMessageRequest.SerializeToString,
+            postroom_dot_v1_dot_content__pb2.RenderMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadBlob(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/postroom.v1.DeliveryService/UploadBlob',
+            postroom_dot_v1_dot_content__pb2.UploadBlobRequest.SerializeToString,
+            postroom_dot_v1_dot_content__pb2.UploadBlobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,8 +6,10 @@ Sending mail, and following it."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from postroom.v1 import connection_pb2 as _connection_pb2
+from postroom.v1 import content_pb2 as _content_pb2
 from postroom.v1 import delivery_requests_pb2 as _delivery_requests_pb2
 from postroom.v1 import send_pb2 as _send_pb2
+from postroom.v1 import send_stream_pb2 as _send_stream_pb2
 from postroom.v1 import server_info_pb2 as _server_info_pb2
 from postroom.v1 import stats_pb2 as _stats_pb2
 import abc as _abc_1
@@ -40,9 +42,10 @@ class DeliveryServiceStub:
     (made by a library or a proxy: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, …)
     leaves it open: repeat the call with the same request_id.
 
-    Any method may end with UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY),
-    INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND
-    for a name in the request, and INTERNAL. Only further reasons are listed below.
+    Any method may end with UNAUTHENTICATED, PERMISSION_DENIED (METHOD_NOT_ALLOWED),
+    UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY), INVALID_ARGUMENT
+    (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND for a name in the
+    request, and INTERNAL. Only further reasons are listed below.
     """
 
     @_typing.overload
@@ -51,8 +54,20 @@ class DeliveryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DeliveryServiceAsyncStub: ...
     SendMessage: _grpc.UnaryUnaryMultiCallable[_send_pb2.SendMessageRequest, _send_pb2.SendMessageResponse]
     """Sends one mail. When it answers is the caller's choice (Completion).
-    INVALID_MESSAGE, REQUEST_ID_REUSED, NO_DEFAULT_RELAY, STORE_FULL,
-    DEADLINE_PASSED.
+    INVALID_MESSAGE, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED, NO_DEFAULT_RELAY,
+    STORE_FULL, DEADLINE_PASSED.
+    """
+    SendMessageStream: _grpc.StreamUnaryMultiCallable[_send_stream_pb2.SendMessageStreamRequest, _send_stream_pb2.SendMessageStreamResponse]
+    """Sends one mail of any size: header, chunks, end. Errors may come before all
+    chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+    """
+    RenderMessage: _grpc.UnaryStreamMultiCallable[_content_pb2.RenderMessageRequest, _content_pb2.RenderMessageResponse]
+    """Shows the bytes that would be, or were, sent. INVALID_MESSAGE,
+    CONTENT_PURGED.
+    """
+    UploadBlob: _grpc.StreamUnaryMultiCallable[_content_pb2.UploadBlobRequest, _content_pb2.UploadBlobResponse]
+    """Stores bytes for later mails; uploading the same again is harmless.
+    STREAM_PROTOCOL, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORE_FULL.
     """
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_requests_pb2.GetDeliveryRequest, _delivery_requests_pb2.GetDeliveryResponse]
     """Tells what became of one mail."""
@@ -84,16 +99,29 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     (made by a library or a proxy: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, …)
     leaves it open: repeat the call with the same request_id.
 
-    Any method may end with UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY),
-    INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND
-    for a name in the request, and INTERNAL. Only further reasons are listed below.
+    Any method may end with UNAUTHENTICATED, PERMISSION_DENIED (METHOD_NOT_ALLOWED),
+    UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY), INVALID_ARGUMENT
+    (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND for a name in the
+    request, and INTERNAL. Only further reasons are listed below.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendMessage: _aio.UnaryUnaryMultiCallable[_send_pb2.SendMessageRequest, _send_pb2.SendMessageResponse]  # type: ignore[assignment]
     """Sends one mail. When it answers is the caller's choice (Completion).
-    INVALID_MESSAGE, REQUEST_ID_REUSED, NO_DEFAULT_RELAY, STORE_FULL,
-    DEADLINE_PASSED.
+    INVALID_MESSAGE, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED, NO_DEFAULT_RELAY,
+    STORE_FULL, DEADLINE_PASSED.
+    """
+    SendMessageStream: _aio.StreamUnaryMultiCallable[_send_stream_pb2.SendMessageStreamRequest, _send_stream_pb2.SendMessageStreamResponse]  # type: ignore[assignment]
+    """Sends one mail of any size: header, chunks, end. Errors may come before all
+    chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+    """
+    RenderMessage: _aio.UnaryStreamMultiCallable[_content_pb2.RenderMessageRequest, _content_pb2.RenderMessageResponse]  # type: ignore[assignment]
+    """Shows the bytes that would be, or were, sent. INVALID_MESSAGE,
+    CONTENT_PURGED.
+    """
+    UploadBlob: _aio.StreamUnaryMultiCallable[_content_pb2.UploadBlobRequest, _content_pb2.UploadBlobResponse]  # type: ignore[assignment]
+    """Stores bytes for later mails; uploading the same again is harmless.
+    STREAM_PROTOCOL, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORE_FULL.
     """
     GetDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.GetDeliveryRequest, _delivery_requests_pb2.GetDeliveryResponse]  # type: ignore[assignment]
     """Tells what became of one mail."""
@@ -124,9 +152,10 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     (made by a library or a proxy: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, …)
     leaves it open: repeat the call with the same request_id.
 
-    Any method may end with UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY),
-    INVALID_ARGUMENT (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND
-    for a name in the request, and INTERNAL. Only further reasons are listed below.
+    Any method may end with UNAUTHENTICATED, PERMISSION_DENIED (METHOD_NOT_ALLOWED),
+    UNAVAILABLE (OVERLOADED, DRAINING, NOT_READY), INVALID_ARGUMENT
+    (MALFORMED_REQUEST, INVALID_REQUEST, UNKNOWN_FIELD), NOT_FOUND for a name in the
+    request, and INTERNAL. Only further reasons are listed below.
     """
 
     @_abc_1.abstractmethod
@@ -136,8 +165,38 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_send_pb2.SendMessageResponse, _abc.Awaitable[_send_pb2.SendMessageResponse]]:
         """Sends one mail. When it answers is the caller's choice (Completion).
-        INVALID_MESSAGE, REQUEST_ID_REUSED, NO_DEFAULT_RELAY, STORE_FULL,
-        DEADLINE_PASSED.
+        INVALID_MESSAGE, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED, NO_DEFAULT_RELAY,
+        STORE_FULL, DEADLINE_PASSED.
+        """
+
+    @_abc_1.abstractmethod
+    def SendMessageStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_send_stream_pb2.SendMessageStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_send_stream_pb2.SendMessageStreamResponse, _abc.Awaitable[_send_stream_pb2.SendMessageStreamResponse]]:
+        """Sends one mail of any size: header, chunks, end. Errors may come before all
+        chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def RenderMessage(
+        self,
+        request: _content_pb2.RenderMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_content_pb2.RenderMessageResponse], _abc.AsyncIterator[_content_pb2.RenderMessageResponse]]:
+        """Shows the bytes that would be, or were, sent. INVALID_MESSAGE,
+        CONTENT_PURGED.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadBlob(
+        self,
+        request_iterator: _MaybeAsyncIterator[_content_pb2.UploadBlobRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_content_pb2.UploadBlobResponse, _abc.Awaitable[_content_pb2.UploadBlobResponse]]:
+        """Stores bytes for later mails; uploading the same again is harmless.
+        STREAM_PROTOCOL, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORE_FULL.
         """
 
     @_abc_1.abstractmethod

@@ -39,6 +39,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     know; BadRequest names where. See ServerInfo.features before relying on new
     fields.
     """
+    ERROR_REASON_STREAM_PROTOCOL: _ErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT. Frames of a client stream missing, doubled, or out of
+    order, or the stream was half-closed before "end".
+    """
+    ERROR_REASON_CHECKSUM_MISMATCH: _ErrorReason.ValueType  # 6
+    """INVALID_ARGUMENT. The bytes received do not have the size or SHA-256 that
+    was announced.
+    """
     ERROR_REASON_INVALID_TOKEN: _ErrorReason.ValueType  # 7
     """INVALID_ARGUMENT. page_token is not one that we made, or belongs to another
     filter.
@@ -51,6 +59,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. Unknown or another tenant's; ResourceInfo."""
     ERROR_REASON_RELAY_NOT_FOUND: _ErrorReason.ValueType  # 21
     """NOT_FOUND. Unknown or another tenant's; ResourceInfo."""
+    ERROR_REASON_BLOB_NOT_FOUND: _ErrorReason.ValueType  # 22
+    """NOT_FOUND. Unknown, expired or another tenant's; ResourceInfo."""
     ERROR_REASON_TOO_LATE: _ErrorReason.ValueType  # 30
     """FAILED_PRECONDITION. Cancel came after the delivery settled or after the end
     of data was sent; PreconditionFailure.
@@ -63,6 +73,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The bytes of the mail were purged after it settled."""
     ERROR_REASON_NO_DEFAULT_RELAY: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION. The request names no relay and there is no default."""
+    ERROR_REASON_SENDER_NOT_ALLOWED: _ErrorReason.ValueType  # 40
+    """PERMISSION_DENIED. The tenant may not use this From or envelope_from."""
+    ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 41
+    """PERMISSION_DENIED. The credential may not call this method."""
+    ERROR_REASON_CREDENTIAL_REFUSED: _ErrorReason.ValueType  # 42
+    """UNAUTHENTICATED. No credential, or one that is wrong or expired; the three
+    are not told apart.
+    """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 51
+    """RESOURCE_EXHAUSTED. The caller's own quota (of blobs);
+    QuotaFailure.
+    """
     ERROR_REASON_STORE_FULL: _ErrorReason.ValueType  # 52
     """RESOURCE_EXHAUSTED. The store is full and an operator must act; trailer
     grpc-retry-pushback-ms: -1.
@@ -114,6 +136,14 @@ ERROR_REASON_UNKNOWN_FIELD: ErrorReason.ValueType  # 4
 know; BadRequest names where. See ServerInfo.features before relying on new
 fields.
 """
+ERROR_REASON_STREAM_PROTOCOL: ErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT. Frames of a client stream missing, doubled, or out of
+order, or the stream was half-closed before "end".
+"""
+ERROR_REASON_CHECKSUM_MISMATCH: ErrorReason.ValueType  # 6
+"""INVALID_ARGUMENT. The bytes received do not have the size or SHA-256 that
+was announced.
+"""
 ERROR_REASON_INVALID_TOKEN: ErrorReason.ValueType  # 7
 """INVALID_ARGUMENT. page_token is not one that we made, or belongs to another
 filter.
@@ -126,6 +156,8 @@ ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 20
 """NOT_FOUND. Unknown or another tenant's; ResourceInfo."""
 ERROR_REASON_RELAY_NOT_FOUND: ErrorReason.ValueType  # 21
 """NOT_FOUND. Unknown or another tenant's; ResourceInfo."""
+ERROR_REASON_BLOB_NOT_FOUND: ErrorReason.ValueType  # 22
+"""NOT_FOUND. Unknown, expired or another tenant's; ResourceInfo."""
 ERROR_REASON_TOO_LATE: ErrorReason.ValueType  # 30
 """FAILED_PRECONDITION. Cancel came after the delivery settled or after the end
 of data was sent; PreconditionFailure.
@@ -138,6 +170,18 @@ ERROR_REASON_CONTENT_PURGED: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. The bytes of the mail were purged after it settled."""
 ERROR_REASON_NO_DEFAULT_RELAY: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION. The request names no relay and there is no default."""
+ERROR_REASON_SENDER_NOT_ALLOWED: ErrorReason.ValueType  # 40
+"""PERMISSION_DENIED. The tenant may not use this From or envelope_from."""
+ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 41
+"""PERMISSION_DENIED. The credential may not call this method."""
+ERROR_REASON_CREDENTIAL_REFUSED: ErrorReason.ValueType  # 42
+"""UNAUTHENTICATED. No credential, or one that is wrong or expired; the three
+are not told apart.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 51
+"""RESOURCE_EXHAUSTED. The caller's own quota (of blobs);
+QuotaFailure.
+"""
 ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 52
 """RESOURCE_EXHAUSTED. The store is full and an operator must act; trailer
 grpc-retry-pushback-ms: -1.

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19postroom/v1/message.proto\x12\x0bpostroom.v1\"(\n\x07Mailbox\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xb3\x01\n\nAttachment\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x13\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x12\x1a\n\x0b\x64\x61ta_base64\x18\x04 \x01(\tB\x03\x80\x01\x01H\x00\x12-\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32\x18.postroom.v1.Disposition\x12\x12\n\ncontent_id\x18\x07 \x01(\tB\t\n\x07\x63ontent\"\xc9\x03\n\x07Message\x12\x30\n\x0c\x66rom_mailbox\x18\x01 \x01(\x0b\x32\x14.postroom.v1.MailboxR\x04\x66rom\x12$\n\x06sender\x18\x02 \x01(\x0b\x32\x14.postroom.v1.Mailbox\x12&\n\x08reply_to\x18\x03 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12 \n\x02to\x18\x04 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12 \n\x02\x63\x63\x18\x05 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12!\n\x03\x62\x63\x63\x18\x06 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12\x15\n\renvelope_from\x18\x07 \x01(\t\x12\x14\n\x07subject\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x18\n\ttext_body\x18\t \x01(\tB\x03\x80\x01\x01H\x00\x12\x18\n\thtml_body\x18\x0b \x01(\tB\x03\x80\x01\x01H\x01\x12,\n\x0b\x61ttachments\x18\r \x03(\x0b\x32\x17.postroom.v1.Attachment\x12$\n\x07headers\x18\x0e \x03(\x0b\x32\x13.postroom.v1.Header\x12\x12\n\nmessage_id\x18\x0f \x01(\tB\x06\n\x04textB\x06\n\x04html*^\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44ISPOSITION_ATTACHMENT\x10\x01\x12\x16\n\x12\x44ISPOSITION_INLINE\x10\x02\x42q\n\x0f\x63om.postroom.v1B\x0cMessageProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19postroom/v1/message.proto\x12\x0bpostroom.v1\"(\n\x07Mailbox\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xc3\x01\n\nAttachment\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x13\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x12\x1a\n\x0b\x64\x61ta_base64\x18\x04 \x01(\tB\x03\x80\x01\x01H\x00\x12\x0e\n\x04\x62lob\x18\x05 \x01(\tH\x00\x12-\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32\x18.postroom.v1.Disposition\x12\x12\n\ncontent_id\x18\x07 \x01(\tB\t\n\x07\x63ontent\"=\n\x0bUnsubscribe\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06mailto\x18\x02 \x01(\t\x12\x11\n\tone_click\x18\x03 \x01(\x08\"\xa2\x04\n\x07Message\x12\x30\n\x0c\x66rom_mailbox\x18\x01 \x01(\x0b\x32\x14.postroom.v1.MailboxR\x04\x66rom\x12$\n\x06sender\x18\x02 \x01(\x0b\x32\x14.postroom.v1.Mailbox\x12&\n\x08reply_to\x18\x03 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12 \n\x02to\x18\x04 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12 \n\x02\x63\x63\x18\x05 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12!\n\x03\x62\x63\x63\x18\x06 \x03(\x0b\x32\x14.postroom.v1.Mailbox\x12\x15\n\renvelope_from\x18\x07 \x01(\t\x12\x14\n\x07subject\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x18\n\ttext_body\x18\t \x01(\tB\x03\x80\x01\x01H\x00\x12\x13\n\ttext_blob\x18\n \x01(\tH\x00\x12\x18\n\thtml_body\x18\x0b \x01(\tB\x03\x80\x01\x01H\x01\x12\x13\n\thtml_blob\x18\x0c \x01(\tH\x01\x12,\n\x0b\x61ttachments\x18\r \x03(\x0b\x32\x17.postroom.v1.Attachment\x12$\n\x07headers\x18\x0e \x03(\x0b\x32\x13.postroom.v1.Header\x12\x12\n\nmessage_id\x18\x0f \x01(\t\x12-\n\x0bunsubscribe\x18\x10 \x01(\x0b\x32\x18.postroom.v1.UnsubscribeB\x06\n\x04textB\x06\n\x04html\"d\n\nRawMessage\x12\x13\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01H\x00\x12\x0e\n\x04\x62lob\x18\x02 \x01(\tH\x00\x12\x15\n\renvelope_from\x18\x03 \x01(\t\x12\x12\n\nrecipients\x18\x04 \x03(\tB\x06\n\x04mime*^\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44ISPOSITION_ATTACHMENT\x10\x01\x12\x16\n\x12\x44ISPOSITION_INLINE\x10\x02\x42q\n\x0f\x63om.postroom.v1B\x0cMessageProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,14 +42,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGE'].fields_by_name['text_body']._serialized_options = b'\200\001\001'
   _globals['_MESSAGE'].fields_by_name['html_body']._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['html_body']._serialized_options = b'\200\001\001'
-  _globals['_DISPOSITION']._serialized_start=765
-  _globals['_DISPOSITION']._serialized_end=859
+  _globals['_RAWMESSAGE'].fields_by_name['data']._loaded_options = None
+  _globals['_RAWMESSAGE'].fields_by_name['data']._serialized_options = b'\200\001\001'
+  _globals['_DISPOSITION']._serialized_start=1035
+  _globals['_DISPOSITION']._serialized_end=1129
   _globals['_MAILBOX']._serialized_start=42
   _globals['_MAILBOX']._serialized_end=82
   _globals['_HEADER']._serialized_start=84
   _globals['_HEADER']._serialized_end=121
   _globals['_ATTACHMENT']._serialized_start=124
-  _globals['_ATTACHMENT']._serialized_end=303
-  _globals['_MESSAGE']._serialized_start=306
-  _globals['_MESSAGE']._serialized_end=763
+  _globals['_ATTACHMENT']._serialized_end=319
+  _globals['_UNSUBSCRIBE']._serialized_start=321
+  _globals['_UNSUBSCRIBE']._serialized_end=382
+  _globals['_MESSAGE']._serialized_start=385
+  _globals['_MESSAGE']._serialized_end=931
+  _globals['_RAWMESSAGE']._serialized_start=933
+  _globals['_RAWMESSAGE']._serialized_end=1033
 # @@protoc_insertion_point(module_scope)

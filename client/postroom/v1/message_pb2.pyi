@@ -133,6 +133,7 @@ class Attachment(_message.Message):
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     DATA_BASE64_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
     CONTENT_ID_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
@@ -147,6 +148,11 @@ class Attachment(_message.Message):
     """The bytes themselves."""
     data_base64: _builtins.str
     """The bytes in base64 (RFC 4648 section 4, padded, no line breaks)."""
+    blob: _builtins.str
+    """"blobs/{id}" from UploadBlob; or, in SendMessageStream only, "parts/{key}"
+    for bytes that follow as chunks. Unknown, expired or another tenant's:
+    NOT_FOUND, reason BLOB_NOT_FOUND.
+    """
     disposition: Global___Disposition.ValueType
     """Where it is shown. Default: attachment."""
     content_id: _builtins.str
@@ -161,24 +167,61 @@ class Attachment(_message.Message):
         content_type: _builtins.str = ...,
         data: _builtins.bytes = ...,
         data_base64: _builtins.str = ...,
+        blob: _builtins.str = ...,
         disposition: Global___Disposition.ValueType = ...,
         content_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "data", b"data", "data_base64", b"data_base64"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "content", b"content", "data", b"data", "data_base64", b"data_base64"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "content_id", b"content_id", "content_type", b"content_type", "data", b"data", "data_base64", b"data_base64", "disposition", b"disposition", "filename", b"filename"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "content", b"content", "content_id", b"content_id", "content_type", b"content_type", "data", b"data", "data_base64", b"data_base64", "disposition", b"disposition", "filename", b"filename"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["data", "data_base64"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["data", "data_base64", "blob"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
 Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
 
 @_typing.final
+class Unsubscribe(_message.Message):
+    """List-Unsubscribe (RFC 2369) and its one-click form (RFC 8058)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    MAILTO_FIELD_NUMBER: _builtins.int
+    ONE_CLICK_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """An https URI for List-Unsubscribe, at most 2,048 octets of ASCII. It must
+    be hard to guess and name the recipient by itself: the same URI goes to
+    every recipient of this message. At least one of url and mailto is needed.
+    """
+    mailto: _builtins.str
+    """An address for List-Unsubscribe, as in Mailbox.address. Default: none."""
+    one_click: _builtins.bool
+    """Adds "List-Unsubscribe-Post: List-Unsubscribe=One-Click". Needs url.
+    Both headers are then covered by DKIM, when the mail is signed.
+    Default: false.
+    """
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        mailto: _builtins.str = ...,
+        one_click: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mailto", b"mailto", "one_click", b"one_click", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Unsubscribe: _TypeAlias = Unsubscribe  # noqa: Y015
+
+@_typing.final
 class Message(_message.Message):
     """A mail, in parts; the server composes the bytes. Date is the time of
-    acceptance, and stable over all attempts. The composed mail may hold at most
-    ServerLimits.max_message_bytes.
+    acceptance, and stable over all attempts. The
+    composed mail may hold at most ServerLimits.max_message_bytes.
 
     Later features (template, security, tracking) use numbers from 30 on.
     """
@@ -194,10 +237,13 @@ class Message(_message.Message):
     ENVELOPE_FROM_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     TEXT_BODY_FIELD_NUMBER: _builtins.int
+    TEXT_BLOB_FIELD_NUMBER: _builtins.int
     HTML_BODY_FIELD_NUMBER: _builtins.int
+    HTML_BLOB_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    UNSUBSCRIBE_FIELD_NUMBER: _builtins.int
     envelope_from: _builtins.str
     """MAIL FROM, where bounces go: an addr-spec, or "<>" for none.
     Default: the relay's configured envelope_from, else the From address.
@@ -206,8 +252,12 @@ class Message(_message.Message):
     """The Subject header, 1 to 998 Unicode code points. Required."""
     text_body: _builtins.str
     """The text itself."""
+    text_blob: _builtins.str
+    """The text as a blob or streamed part, as in Attachment.blob; UTF-8."""
     html_body: _builtins.str
     """The HTML itself."""
+    html_blob: _builtins.str
+    """The HTML as a blob or streamed part, as in Attachment.blob; UTF-8."""
     message_id: _builtins.str
     """The Message-ID with its angle brackets, at most 250 octets of ASCII. Stable
     over all attempts. Default: generated, "<unique@domain of From>".
@@ -215,7 +265,8 @@ class Message(_message.Message):
     @_builtins.property
     def from_mailbox(self) -> Global___Mailbox:
         """The From header; one author. Default: the relay's configured from_address,
-        and INVALID_ARGUMENT if it has none.
+        and INVALID_ARGUMENT if it has none. A From that the tenant may not use:
+        PERMISSION_DENIED, reason SENDER_NOT_ALLOWED.
         ("from" is a keyword of Python, hence the longer name; JSON says "from".)
         """
 
@@ -258,6 +309,10 @@ class Message(_message.Message):
         header block at most 64 KiB when encoded.
         """
 
+    @_builtins.property
+    def unsubscribe(self) -> Global___Unsubscribe:
+        """The List-Unsubscribe headers. Default: none."""
+
     def __init__(
         self,
         *,
@@ -270,18 +325,21 @@ class Message(_message.Message):
         envelope_from: _builtins.str = ...,
         subject: _builtins.str = ...,
         text_body: _builtins.str = ...,
+        text_blob: _builtins.str = ...,
         html_body: _builtins.str = ...,
+        html_blob: _builtins.str = ...,
         attachments: _abc.Iterable[Global___Attachment] | None = ...,
         headers: _abc.Iterable[Global___Header] | None = ...,
         message_id: _builtins.str = ...,
+        unsubscribe: Global___Unsubscribe | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from_mailbox", b"from_mailbox", "html", b"html", "html_body", b"html_body", "sender", b"sender", "text", b"text", "text_body", b"text_body"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_mailbox", b"from_mailbox", "html", b"html", "html_blob", b"html_blob", "html_body", b"html_body", "sender", b"sender", "text", b"text", "text_blob", b"text_blob", "text_body", b"text_body", "unsubscribe", b"unsubscribe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "bcc", b"bcc", "cc", b"cc", "envelope_from", b"envelope_from", "from_mailbox", b"from_mailbox", "headers", b"headers", "html", b"html", "html_body", b"html_body", "message_id", b"message_id", "reply_to", b"reply_to", "sender", b"sender", "subject", b"subject", "text", b"text", "text_body", b"text_body", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "bcc", b"bcc", "cc", b"cc", "envelope_from", b"envelope_from", "from_mailbox", b"from_mailbox", "headers", b"headers", "html", b"html", "html_blob", b"html_blob", "html_body", b"html_body", "message_id", b"message_id", "reply_to", b"reply_to", "sender", b"sender", "subject", b"subject", "text", b"text", "text_blob", b"text_blob", "text_body", b"text_body", "to", b"to", "unsubscribe", b"unsubscribe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_html: _TypeAlias = _typing.Literal["html_body"]  # noqa: Y015
+    _WhichOneofReturnType_html: _TypeAlias = _typing.Literal["html_body", "html_blob"]  # noqa: Y015
     _WhichOneofArgType_html: _TypeAlias = _typing.Literal["html", b"html"]  # noqa: Y015
-    _WhichOneofReturnType_text: _TypeAlias = _typing.Literal["text_body"]  # noqa: Y015
+    _WhichOneofReturnType_text: _TypeAlias = _typing.Literal["text_body", "text_blob"]  # noqa: Y015
     _WhichOneofArgType_text: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_html) -> _WhichOneofReturnType_html | None: ...
@@ -289,3 +347,46 @@ class Message(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_text) -> _WhichOneofReturnType_text | None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class RawMessage(_message.Message):
+    """A mail whose bytes the caller composed. It is checked, never changed, but for
+    a DKIM signature where the relay is configured to add one. Its From must be one
+    that the tenant may use, as in Message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FROM_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """The bytes themselves."""
+    blob: _builtins.str
+    """The bytes as a blob or streamed part, as in Attachment.blob."""
+    envelope_from: _builtins.str
+    """MAIL FROM, an addr-spec or "<>". Required: it is not read from the bytes."""
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """RCPT TO, 1 to 100 addr-specs, as in Mailbox.address. Required: they are not
+        read from the bytes. Duplicates collapse as in Message.to.
+        """
+
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        blob: _builtins.str = ...,
+        envelope_from: _builtins.str = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "data", b"data", "mime", b"mime"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "data", b"data", "envelope_from", b"envelope_from", "mime", b"mime", "recipients", b"recipients"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_mime: _TypeAlias = _typing.Literal["data", "blob"]  # noqa: Y015
+    _WhichOneofArgType_mime: _TypeAlias = _typing.Literal["mime", b"mime"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_mime) -> _WhichOneofReturnType_mime | None: ...
+
+Global___RawMessage: _TypeAlias = RawMessage  # noqa: Y015

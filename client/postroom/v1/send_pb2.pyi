@@ -114,6 +114,62 @@ ON_UNCERTAIN_HOLD: OnUncertain.ValueType  # 2
 """Stop: the status is UNCERTAIN until RetryDelivery settles it."""
 Global___OnUncertain: _TypeAlias = OnUncertain  # noqa: Y015
 
+class _DsnNotify:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DsnNotifyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DsnNotify.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DSN_NOTIFY_UNSPECIFIED: _DsnNotify.ValueType  # 0
+    """Refused."""
+    DSN_NOTIFY_NEVER: _DsnNotify.ValueType  # 1
+    """Never."""
+    DSN_NOTIFY_SUCCESS: _DsnNotify.ValueType  # 2
+    """When it was delivered."""
+    DSN_NOTIFY_FAILURE: _DsnNotify.ValueType  # 3
+    """When it failed."""
+    DSN_NOTIFY_DELAY: _DsnNotify.ValueType  # 4
+    """When it is late."""
+
+class DsnNotify(_DsnNotify, metaclass=_DsnNotifyEnumTypeWrapper):
+    """When the relay shall notify."""
+
+DSN_NOTIFY_UNSPECIFIED: DsnNotify.ValueType  # 0
+"""Refused."""
+DSN_NOTIFY_NEVER: DsnNotify.ValueType  # 1
+"""Never."""
+DSN_NOTIFY_SUCCESS: DsnNotify.ValueType  # 2
+"""When it was delivered."""
+DSN_NOTIFY_FAILURE: DsnNotify.ValueType  # 3
+"""When it failed."""
+DSN_NOTIFY_DELAY: DsnNotify.ValueType  # 4
+"""When it is late."""
+Global___DsnNotify: _TypeAlias = DsnNotify  # noqa: Y015
+
+class _DsnReturn:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DsnReturnEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DsnReturn.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DSN_RETURN_UNSPECIFIED: _DsnReturn.ValueType  # 0
+    """As the relay has it."""
+    DSN_RETURN_FULL: _DsnReturn.ValueType  # 1
+    """The whole mail."""
+    DSN_RETURN_HEADERS: _DsnReturn.ValueType  # 2
+    """Its headers."""
+
+class DsnReturn(_DsnReturn, metaclass=_DsnReturnEnumTypeWrapper):
+    """How much of the mail a notification returns."""
+
+DSN_RETURN_UNSPECIFIED: DsnReturn.ValueType  # 0
+"""As the relay has it."""
+DSN_RETURN_FULL: DsnReturn.ValueType  # 1
+"""The whole mail."""
+DSN_RETURN_HEADERS: DsnReturn.ValueType  # 2
+"""Its headers."""
+Global___DsnReturn: _TypeAlias = DsnReturn  # noqa: Y015
+
 @_typing.final
 class RetryPolicy(_message.Message):
     """How to retry. A field left at its default takes the relay's setting."""
@@ -167,12 +223,75 @@ class RetryPolicy(_message.Message):
 Global___RetryPolicy: _TypeAlias = RetryPolicy  # noqa: Y015
 
 @_typing.final
+class Dsn(_message.Message):
+    """Delivery status notifications asked of the relay (RFC 3461)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFY_FIELD_NUMBER: _builtins.int
+    RETURN_CONTENT_FIELD_NUMBER: _builtins.int
+    ENVELOPE_ID_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    return_content: Global___DsnReturn.ValueType
+    """How much of the mail to return. Default: as the relay has it."""
+    envelope_id: _builtins.str
+    """ENVID, 1 to 100 printable ASCII characters. Default: the delivery's id.
+    (ORCPT is always the recipient's address.)
+    """
+    required: _builtins.bool
+    """Fails the mail (FAILURE_REASON_NOT_SUPPORTED) at a relay that does not offer
+    DSN. Default false: sent without, and Attempt.detail says so.
+    """
+    @_builtins.property
+    def notify(self) -> _containers.RepeatedScalarFieldContainer[Global___DsnNotify.ValueType]:
+        """When to notify envelope_from. NEVER stands alone. Default: as the relay has
+        it.
+        """
+
+    def __init__(
+        self,
+        *,
+        notify: _abc.Iterable[Global___DsnNotify.ValueType] | None = ...,
+        return_content: Global___DsnReturn.ValueType = ...,
+        envelope_id: _builtins.str = ...,
+        required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_id", b"envelope_id", "notify", b"notify", "required", b"required", "return_content", b"return_content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dsn: _TypeAlias = Dsn  # noqa: Y015
+
+@_typing.final
 class SendMessageRequest(_message.Message):
     """One mail and what to do with it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MESSAGE_FIELD_NUMBER: _builtins.int
+    RAW_MESSAGE_FIELD_NUMBER: _builtins.int
     RELAY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     COMPLETION_FIELD_NUMBER: _builtins.int
@@ -182,6 +301,9 @@ class SendMessageRequest(_message.Message):
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ALL_RECIPIENTS_OR_NONE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DSN_FIELD_NUMBER: _builtins.int
     relay: _builtins.str
     """"relays/{id}". Default: the tenant's default relay."""
     request_id: _builtins.str
@@ -193,7 +315,8 @@ class SendMessageRequest(_message.Message):
     own retry loop does what it expects. Same id and another body:
     ALREADY_EXISTS, reason REQUEST_ID_REUSED.
     The body is everything but request_id and wait_timeout, compared by meaning:
-    contents count by their SHA-256. After an error, and after
+    contents count by their SHA-256, so the same mail sent inline, from a blob or
+    as a stream is the same body. After an error, and after
     validate_only, the id is free. Default: not idempotent.
     """
     completion: Global___Completion.ValueType
@@ -216,6 +339,10 @@ class SendMessageRequest(_message.Message):
         """In parts, composed by the server."""
 
     @_builtins.property
+    def raw_message(self) -> _message_pb2.RawMessage:
+        """In bytes, composed by the caller."""
+
+    @_builtins.property
     def wait_timeout(self) -> _duration_pb2.Duration:
         """The longest wait for the answer of RELAYED and RELAYED_OR_QUEUED, counted
         from when the server has the whole request; 0.1 s to ServerLimits.max_wait.
@@ -232,10 +359,27 @@ class SendMessageRequest(_message.Message):
         than now, at most 7 days ahead. Default: 24 h after acceptance.
         """
 
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The caller's own pairs, in filters, never in the mail: at most
+        20; names 1 to 64 of [a-z0-9_.-], values at most 256 characters.
+        """
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The caller's own labels, in filters, never in the mail: at most
+        10, each 1 to 64 of [A-Za-z0-9_.-], no doubles.
+        """
+
+    @_builtins.property
+    def dsn(self) -> Global___Dsn:
+        """Default: none asked for."""
+
     def __init__(
         self,
         *,
         message: _message_pb2.Message | None = ...,
+        raw_message: _message_pb2.RawMessage | None = ...,
         relay: _builtins.str = ...,
         request_id: _builtins.str = ...,
         completion: Global___Completion.ValueType = ...,
@@ -245,12 +389,15 @@ class SendMessageRequest(_message.Message):
         expire_at: _timestamp_pb2.Timestamp | None = ...,
         validate_only: _builtins.bool = ...,
         all_recipients_or_none: _builtins.bool = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        dsn: Global___Dsn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "expire_at", b"expire_at", "message", b"message", "retry", b"retry", "wait_timeout", b"wait_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "dsn", b"dsn", "expire_at", b"expire_at", "message", b"message", "raw_message", b"raw_message", "retry", b"retry", "wait_timeout", b"wait_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_recipients_or_none", b"all_recipients_or_none", "completion", b"completion", "content", b"content", "expire_at", b"expire_at", "message", b"message", "on_uncertain", b"on_uncertain", "relay", b"relay", "request_id", b"request_id", "retry", b"retry", "validate_only", b"validate_only", "wait_timeout", b"wait_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_recipients_or_none", b"all_recipients_or_none", "completion", b"completion", "content", b"content", "dsn", b"dsn", "expire_at", b"expire_at", "message", b"message", "metadata", b"metadata", "on_uncertain", b"on_uncertain", "raw_message", b"raw_message", "relay", b"relay", "request_id", b"request_id", "retry", b"retry", "tags", b"tags", "validate_only", b"validate_only", "wait_timeout", b"wait_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["message", "raw_message"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 

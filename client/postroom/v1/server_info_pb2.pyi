@@ -56,6 +56,7 @@ class ServerLimits(_message.Message):
     MAX_RECIPIENTS_FIELD_NUMBER: _builtins.int
     MAX_SUBJECT_LENGTH_FIELD_NUMBER: _builtins.int
     MAX_HEADERS_FIELD_NUMBER: _builtins.int
+    MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
     MAX_WAIT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_RETENTION_FIELD_NUMBER: _builtins.int
     DELIVERY_RETENTION_FIELD_NUMBER: _builtins.int
@@ -80,6 +81,8 @@ class ServerLimits(_message.Message):
     """The Subject, in code points. Default: 998."""
     max_headers: _builtins.int
     """Headers of the caller. Default: 100."""
+    max_chunk_bytes: _builtins.int
+    """The largest chunk, in bytes. Default: 1 MB."""
     @_builtins.property
     def max_wait(self) -> _duration_pb2.Duration:
         """The longest wait for an answer. Default: 120 s."""
@@ -108,6 +111,7 @@ class ServerLimits(_message.Message):
         max_recipients: _builtins.int = ...,
         max_subject_length: _builtins.int = ...,
         max_headers: _builtins.int = ...,
+        max_chunk_bytes: _builtins.int = ...,
         max_wait: _duration_pb2.Duration | None = ...,
         request_id_retention: _duration_pb2.Duration | None = ...,
         delivery_retention: _duration_pb2.Duration | None = ...,
@@ -115,7 +119,7 @@ class ServerLimits(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "max_wait", b"max_wait", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "request_id_retention", b"request_id_retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,7 +156,8 @@ class GetServerInfoResponse(_message.Message):
 
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is built and switched on, by the names in docs/features.
+        """What is built and switched on: "send_stream", "blobs", "render", "dsn",
+        "unsubscribe", …; in docs/features.
         Ask here before using a field that an older server may lack.
         """
 

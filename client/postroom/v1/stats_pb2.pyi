@@ -143,17 +143,22 @@ Global___CloseReason: _TypeAlias = CloseReason  # noqa: Y015
 
 @_typing.final
 class GetStatsRequest(_message.Message):
-    """Which numbers."""
+    """Which numbers. A tenant sees its own deliveries; pools and tenants need an
+    administrator's credential: PERMISSION_DENIED, reason METHOD_NOT_ALLOWED.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RELAY_FIELD_NUMBER: _builtins.int
     INCLUDE_RELAYS_FIELD_NUMBER: _builtins.int
+    INCLUDE_TENANTS_FIELD_NUMBER: _builtins.int
     INCLUDE_LATENCIES_FIELD_NUMBER: _builtins.int
     relay: _builtins.str
     """"relays/{id}": this relay alone. Default: all."""
     include_relays: _builtins.bool
     """Adds RelayStats. Default: false."""
+    include_tenants: _builtins.bool
+    """Adds TenantStats, the 100 with most deliveries. Default: false."""
     include_latencies: _builtins.bool
     """Adds latencies to each window. Default: false."""
     def __init__(
@@ -161,11 +166,12 @@ class GetStatsRequest(_message.Message):
         *,
         relay: _builtins.str = ...,
         include_relays: _builtins.bool = ...,
+        include_tenants: _builtins.bool = ...,
         include_latencies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_latencies", b"include_latencies", "include_relays", b"include_relays", "relay", b"relay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_latencies", b"include_latencies", "include_relays", b"include_relays", "include_tenants", b"include_tenants", "relay", b"relay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -536,6 +542,40 @@ class RelayStats(_message.Message):
 Global___RelayStats: _TypeAlias = RelayStats  # noqa: Y015
 
 @_typing.final
+class TenantStats(_message.Message):
+    """The numbers of one tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """"tenants/{id}"."""
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowStats]:
+        """All windows, shortest last, without latencies."""
+
+    @_builtins.property
+    def queue(self) -> Global___QueueStats:
+        """Its queue."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        windows: _abc.Iterable[Global___WindowStats] | None = ...,
+        queue: Global___QueueStats | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "tenant", b"tenant", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TenantStats: _TypeAlias = TenantStats  # noqa: Y015
+
+@_typing.final
 class GetStatsResponse(_message.Message):
     """The numbers, taken at one moment."""
 
@@ -547,6 +587,7 @@ class GetStatsResponse(_message.Message):
     WINDOWS_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     RELAYS_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
     LATENCY_BOUNDS_SECONDS_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     """This process, as in GetServerInfoResponse.instance."""
@@ -571,6 +612,10 @@ class GetStatsResponse(_message.Message):
         """By relay, when asked for."""
 
     @_builtins.property
+    def tenants(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantStats]:
+        """By tenant, when asked for."""
+
+    @_builtins.property
     def latency_bounds_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The upper bounds of all latency buckets, in seconds, rising."""
 
@@ -583,11 +628,12 @@ class GetStatsResponse(_message.Message):
         windows: _abc.Iterable[Global___WindowStats] | None = ...,
         queue: Global___QueueStats | None = ...,
         relays: _abc.Iterable[Global___RelayStats] | None = ...,
+        tenants: _abc.Iterable[Global___TenantStats] | None = ...,
         latency_bounds_seconds: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "started_at", b"started_at", "taken_at", b"taken_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance", "latency_bounds_seconds", b"latency_bounds_seconds", "queue", b"queue", "relays", b"relays", "started_at", b"started_at", "taken_at", b"taken_at", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance", "latency_bounds_seconds", b"latency_bounds_seconds", "queue", b"queue", "relays", b"relays", "started_at", b"started_at", "taken_at", b"taken_at", "tenants", b"tenants", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,7 +76,11 @@ def delivery_methods(
 
     *max_wait* bounds those that wait for a relay.  Raises `MethodTableError`.
     """
-    declared = {method.name: method for method in DELIVERY_SERVICE.methods}
+    declared = {
+        method.name: method
+        for method in DELIVERY_SERVICE.methods
+        if not (method.client_streaming or method.server_streaming)
+    }
     for what, names in (
         ("the method table", set(_ROWS)),
         ("behaviours", {*behaviours}),
