@@ -34,19 +34,26 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentDraft:
-    """Exactly one of *data* and *data_base64* is to be set."""
+    """Exactly one of *data*, *data_base64* and *blob* is to be set.
+
+    *blob* is "blobs/{sha256}", or "parts/{key}" for what comes with the call.
+    """
 
     filename: str
     content_type: str
     data: bytes | None = None
     data_base64: str | None = None
+    blob: str | None = None
     disposition: Disposition = Disposition.UNSPECIFIED
     content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDraft:
-    """A mail as the caller described it; None is what was not given at all."""
+    """A mail as the caller described it; None is what was not given at all.
+
+    *text_blob* and *html_blob* name a body as `AttachmentDraft.blob` does.
+    """
 
     from_mailbox: MailboxDraft | None = None
     sender: MailboxDraft | None = None
@@ -57,7 +64,19 @@ class MessageDraft:
     envelope_from: str = ""
     subject: str = ""
     text: str | None = None
+    text_blob: str | None = None
     html: str | None = None
+    html_blob: str | None = None
     attachments: tuple[AttachmentDraft, ...] = ()
     headers: tuple[Header, ...] = ()
     message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawDraft:
+    """A mail that the caller composed; exactly one of *data* and *blob* is to be set."""
+
+    data: bytes | None = None
+    blob: str | None = None
+    envelope_from: str = ""
+    recipients: tuple[str, ...] = ()

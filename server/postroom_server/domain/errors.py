@@ -65,6 +65,18 @@ class MalformedRequest(PostroomError):
     reason = "MALFORMED_REQUEST"
 
 
+class StreamProtocol(PostroomError):
+    """The frames of an upload are missing, doubled or out of order."""
+
+    reason = "STREAM_PROTOCOL"
+
+
+class ChecksumMismatch(PostroomError):
+    """The octets that came do not have the size or SHA-256 that was announced."""
+
+    reason = "CHECKSUM_MISMATCH"
+
+
 class InvalidToken(PostroomError):
     """A page token that we did not make, or of another filter."""
 
@@ -100,6 +112,11 @@ class RelayNotFound(NotFoundError):
     kind = "relay"
 
 
+class BlobNotFound(NotFoundError):
+    reason = "BLOB_NOT_FOUND"
+    kind = "blob"
+
+
 class PreconditionError(PostroomError):
     """The call is right and came at the wrong time; *subject* names the resource."""
 
@@ -122,6 +139,34 @@ class ContentPurged(PreconditionError):
 
 class NoDefaultRelay(PreconditionError):
     reason = "NO_DEFAULT_RELAY"
+
+
+class SenderNotAllowed(PostroomError):
+    """The caller's credential does not allow that From or envelope sender."""
+
+    reason = "SENDER_NOT_ALLOWED"
+
+
+class MethodNotAllowed(PostroomError):
+    """The caller's role does not allow that method."""
+
+    reason = "METHOD_NOT_ALLOWED"
+
+
+class CredentialRefused(PostroomError):
+    """No credential, or a wrong or expired one: the three are not told apart."""
+
+    reason = "CREDENTIAL_REFUSED"
+
+
+class QuotaExceeded(PostroomError):
+    """The tenant has used up what it may have of *subject* ("blobs")."""
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, subject: str) -> None:
+        super().__init__(message)
+        self.subject = subject
 
 
 class StoreFull(PostroomError):

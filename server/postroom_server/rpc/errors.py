@@ -79,6 +79,13 @@ def _store(error: errors.StoreFull) -> Sequence[Message]:
     return (rich.QuotaFailure(violations=[violation]),)
 
 
+def _quota(error: errors.QuotaExceeded) -> Sequence[Message]:
+    violation = rich.QuotaFailure.Violation(
+        subject=error.subject, description=printable(error.message, TEXT_LIMIT)
+    )
+    return (rich.QuotaFailure(violations=[violation]),)
+
+
 def _retry_info(error: errors.BusyError) -> Sequence[Message]:
     delay = Duration()
     delay.FromMilliseconds(_retry_milliseconds(error))
@@ -89,12 +96,13 @@ def _retry_milliseconds(error: errors.BusyError) -> int:
     return max(0, round(error.retry_after * 1000))
 
 
-def _never(_error: errors.StoreFull) -> int:
+def _never(_error: errors.PostroomError) -> int:
     return -1
 
 
 _INVALID = Row(StatusCode.INVALID_ARGUMENT)
 _MISSING = Row(StatusCode.NOT_FOUND, _resource)
+_FORBIDDEN = Row(StatusCode.PERMISSION_DENIED)
 _UNTIMELY = Row(StatusCode.FAILED_PRECONDITION, _precondition)
 # Only UNAVAILABLE is repeated by generic callers, so it alone means "not now".
 _BUSY = Row(StatusCode.UNAVAILABLE, _retry_info, _retry_milliseconds)
@@ -107,11 +115,18 @@ TABLE: dict[type, Row] = {
     errors.InvalidArgument: _INVALID,
     errors.UnknownField: _INVALID,
     errors.MalformedRequest: _INVALID,
+    errors.StreamProtocol: _INVALID,
+    errors.ChecksumMismatch: _INVALID,
     errors.InvalidToken: _INVALID,
     errors.RequestIdReused: Row(StatusCode.ALREADY_EXISTS),
     errors.NotFoundError: _MISSING,
     errors.DeliveryNotFound: _MISSING,
     errors.RelayNotFound: _MISSING,
+    errors.BlobNotFound: _MISSING,
+    errors.SenderNotAllowed: _FORBIDDEN,
+    errors.MethodNotAllowed: _FORBIDDEN,
+    errors.CredentialRefused: Row(StatusCode.UNAUTHENTICATED),
+    errors.QuotaExceeded: Row(StatusCode.RESOURCE_EXHAUSTED, _quota, _never),
     errors.TooLate: _UNTIMELY,
     errors.NotRetryable: _UNTIMELY,
     errors.ContentPurged: _UNTIMELY,

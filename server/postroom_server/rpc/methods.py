@@ -76,11 +76,13 @@ def delivery_methods(
 
     *max_wait* bounds those that wait for a relay.  Raises `MethodTableError`.
     """
-    declared = {
-        method.name: method
-        for method in DELIVERY_SERVICE.methods
-        if not (method.client_streaming or method.server_streaming)
+    streams = {
+        m.name
+        for m in DELIVERY_SERVICE.methods
+        if m.client_streaming or m.server_streaming
     }
+    behaviours = {k: v for k, v in behaviours.items() if k not in streams}
+    declared = {m.name: m for m in DELIVERY_SERVICE.methods if m.name not in streams}
     for what, names in (
         ("the method table", set(_ROWS)),
         ("behaviours", {*behaviours}),
