@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from postroom_server.delivery.mailing import Mailing, composed
 from postroom_server.delivery.options import option_problems, plan_of
 from postroom_server.delivery.relay import Relay
+from postroom_server.delivery.senders import check_senders, named_senders
 from postroom_server.domain.clock import Clock, after
 from postroom_server.domain.delivery import Delivery, Recipient
 from postroom_server.domain.errors import InvalidArgument, InvalidMessage, Problem
@@ -94,6 +95,7 @@ class Intake:
             raise InvalidMessage((*error.problems, *others)) from None
         if others:
             raise InvalidArgument(others)
+        check_senders(submission.senders, named_senders(valid, submission.message))
         return valid
 
     def _compose(self, content: Content) -> Composed:

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft
+from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT
 
 
 class Completion(IntEnum):
@@ -58,7 +59,7 @@ class Submission:
     """A request to send, converted and not yet checked.
 
     *relay* is a whole name ("relays/main") or empty for the default; *wait_timeout*
-    is in seconds.
+    is in seconds; *senders* are those that its caller may use.
     """
 
     message: MessageDraft
@@ -70,7 +71,8 @@ class Submission:
     on_uncertain: OnUncertain = OnUncertain.UNSPECIFIED
     expire_at: Instant | None = None
     all_recipients_or_none: bool = False
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
+    senders: tuple[str, ...] = (ANY_SENDER,)
     trace_id: str = ""
 
 

@@ -21,7 +21,8 @@ class CallRecord:
     *method* is "Service/Method" of our table, or "unknown"; *code* the gRPC code's
     name; *reason* that of `ErrorReason`, or what we ended the call for, or empty;
     *seconds* runs from the headers to the answer, *queue_seconds* is the part spent
-    waiting for a thread.
+    waiting for a thread.  *tenant* and *credential*, its name, are the caller's; empty
+    where it is not known or has none.
     """
 
     method: str
@@ -29,6 +30,8 @@ class CallRecord:
     reason: str
     request_id: str
     trace_id: str
+    tenant: str = ""
+    credential: str = ""
     seconds: float
     queue_seconds: float
 
@@ -45,6 +48,8 @@ def log_call(record: CallRecord) -> None:
         "reason": record.reason,
         "request_id": record.request_id,
         "trace_id": record.trace_id,
+        "tenant": record.tenant,
+        "credential": record.credential,
         "seconds": round(record.seconds, 6),
         "queue_seconds": round(record.queue_seconds, 6),
     }

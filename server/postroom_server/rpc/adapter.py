@@ -16,8 +16,10 @@ from google.protobuf.message import Message
 
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.errors import DeadlinePassed
+from postroom_server.rpc.access import Access, identified
 from postroom_server.rpc.access_log import Observer
 from postroom_server.rpc.context import CallContext, answer_by
+from postroom_server.rpc.credentials import Credentials
 from postroom_server.rpc.decode import decode
 from postroom_server.rpc.finish import Ending
 from postroom_server.rpc.methods import Method
@@ -32,6 +34,7 @@ class Serving:
     """What all methods of a server share."""
 
     clock: Clock
+    credentials: Credentials
     watchdog: Watchdog
     observers: Sequence[Observer]
     streams: OpenStreams
@@ -58,6 +61,7 @@ class UnaryAdapter:
         structlog.contextvars.bind_contextvars(request_id=call.request_id)
         reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
         try:
+            call.caller = identified(self._method.access, shared.credentials, context)
             answer = self._answer(reader.only(), call, ending.arrived)
         except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
             ending.fail(context, call, error)
@@ -88,6 +92,7 @@ class StreamAdapter:
     def __init__(
         self,
         label: str,
+        access: Access,
         behaviour: StreamBehaviour,
         pool: CountingPool,
         lane: Lane,
@@ -95,6 +100,7 @@ class StreamAdapter:
     ) -> None:
         self.experimental_thread_pool = pool
         self._label = label
+        self._access = access
         self._behaviour = behaviour
         self._lane = lane
         self._serving = serving
@@ -107,6 +113,7 @@ class StreamAdapter:
         call = CallContext(context)
         reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
         try:
+            call.caller = identified(self._access, shared.credentials, context)
             with shared.streams.held(context):
                 for response in self._behaviour(reader, call):
                     yield response.SerializeToString()

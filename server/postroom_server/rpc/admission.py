@@ -3,7 +3,8 @@
 It runs on gRPC's one polling thread, where waiting delays every other call: it only
 looks things up.  A refused call is answered by a rejecter, which is stream-typed and so
 never waits for the body, on a pool of its own; else calls that send headers and nothing
-more would hold the threads that refuse them.
+more would hold the threads that refuse them.  Whoever has no credential learns nothing
+but that, not even whether there is room.
 """
 
 from __future__ import annotations
@@ -24,8 +25,16 @@ from postroom_server.domain.errors import (
     Overloaded,
     PostroomError,
 )
+from postroom_server.rpc.access import (
+    CALLER,
+    Access,
+    authorization_in,
+    not_allowed,
+    refused,
+)
 from postroom_server.rpc.adapter import Serving
 from postroom_server.rpc.context import ARRIVED_AT, CallContext
+from postroom_server.rpc.credentials import Credentials
 from postroom_server.rpc.finish import Ending
 from postroom_server.rpc.pools import CountingPool
 
@@ -45,18 +54,28 @@ class Gate(Enum):
 class Refusal(Enum):
     """Why a call is turned away at the door."""
 
+    NO_CREDENTIAL = "no credential"
+    NOT_ALLOWED = "not allowed"
     NOT_READY = "not ready"
     DRAINING = "draining"
     OVERLOADED = "overloaded"
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Whom a method is for, and whether it is refused while no mail is taken."""
+
+    access: Access
+    gated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """Where the calls of one method go.  *gated* as for `Method`."""
+    """Where the calls of one method go."""
 
     endpoint: Endpoint
     pool: CountingPool
-    gated: bool
+    rule: Rule
     refusals: Mapping[Refusal, Endpoint]
 
 
@@ -64,10 +83,15 @@ class Admission(grpc.GenericRpcHandler):
     """The one door of a server: all its routes, by exact path."""
 
     def __init__(
-        self, routes: Mapping[str, Route], unknown: Endpoint, clock: Clock
+        self,
+        routes: Mapping[str, Route],
+        unknown: Endpoint,
+        credentials: Credentials,
+        clock: Clock,
     ) -> None:
         self._routes = routes
         self._unknown = unknown
+        self._credentials = credentials
         self._clock = clock
         self.gate = Gate.NOT_READY
 
@@ -77,11 +101,30 @@ class Admission(grpc.GenericRpcHandler):
         route = self._routes.get(handler_call_details.method)
         if route is None:
             return self._unknown
-        if route.gated and self.gate is not Gate.OPEN:
-            return route.refusals[_BY_GATE[self.gate]]
-        if route.pool.saturated:
-            return route.refusals[Refusal.OVERLOADED]
-        return route.endpoint
+        refusal = self._stranger(route, handler_call_details) or self._busy(route)
+        return route.endpoint if refusal is None else route.refusals[refusal]
+
+    def _stranger(
+        self, route: Route, details: grpc.HandlerCallDetails
+    ) -> Refusal | None:
+        """Why the caller may not call the method, as far as its token tells."""
+        access = route.rule.access
+        if access is Access.ANYONE:
+            return None
+        given = authorization_in(details.invocation_metadata)
+        if given is None and self._credentials.by_certificate:
+            # Who it is stands in its certificate, for the thread that serves it.
+            return None
+        principal = self._credentials.of_token(given or "")
+        if principal is None:
+            return Refusal.NO_CREDENTIAL
+        CALLER.set(principal)
+        return None if access.allows(principal) else Refusal.NOT_ALLOWED
+
+    def _busy(self, route: Route) -> Refusal | None:
+        if route.rule.gated and self.gate is not Gate.OPEN:
+            return _BY_GATE[self.gate]
+        return Refusal.OVERLOADED if route.pool.saturated else None
 
 
 _BY_GATE = {Gate.NOT_READY: Refusal.NOT_READY, Gate.DRAINING: Refusal.DRAINING}
@@ -149,6 +192,8 @@ def _not_implemented() -> PostroomError:
 
 
 _ERRORS: Mapping[Refusal, Callable[[], PostroomError]] = {
+    Refusal.NO_CREDENTIAL: refused,
+    Refusal.NOT_ALLOWED: not_allowed,
     Refusal.NOT_READY: _not_ready,
     Refusal.DRAINING: _draining,
     Refusal.OVERLOADED: _overloaded,

@@ -15,6 +15,8 @@ from contextvars import ContextVar
 import grpc
 import structlog
 
+from postroom_server.domain.principal import Principal
+from postroom_server.rpc.access import CALLER, refused
 from postroom_server.rpc.status import REQUEST_ID_KEY
 
 MARGIN = 0.25
@@ -41,7 +43,7 @@ class CallContext:
 
     *request_id* names the call in logs and trailers (metadata `x-request-id`, else
     made); it is not the idempotency key in the request.  *trace_id* is empty without
-    a valid `traceparent`.
+    a valid `traceparent`.  *caller* is who asks, None as long as that is not known.
     """
 
     def __init__(self, context: grpc.ServicerContext, limit: float = 0.0) -> None:
@@ -49,12 +51,20 @@ class CallContext:
         self.request_id = request_id_of(facts)
         self.trace_id = trace_id_of(facts)
         self.limit = limit
+        self.caller = CALLER.get()
         self._context = context
         self._lock = threading.Lock()
         self._said_accepted = False
         self._answered = False
         self._leaves: list[Leave] = []
         self._left = not context.add_callback(self._ended)
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks.  Raises `CredentialRefused` where nobody looked who it is."""
+        if self.caller is None:
+            raise refused()
+        return self.caller
 
     @property
     def left(self) -> bool:

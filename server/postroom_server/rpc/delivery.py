@@ -32,9 +32,6 @@ from postroom_server.rpc.convert.stats import stats_response
 from postroom_server.rpc.methods import Behaviour
 from postroom_server.rpc.server_info import ServerFacts
 
-TENANT = "default"
-"""Whose mail it is, as long as callers are not told apart."""
-
 
 class DeliveryBehaviours:
     """Answers every method from *engine* and *facts*; thread-safe."""
@@ -64,7 +61,7 @@ class DeliveryBehaviours:
         self, request: send_pb2.SendMessageRequest, call: CallContext
     ) -> send_pb2.SendMessageResponse:
         """Send one mail, or say what would be sent."""
-        submission = requests.submission(request, TENANT, call.trace_id)
+        submission = requests.submission(request, call.principal, call.trace_id)
         if request.validate_only:
             report = validation_report(self._engine.validate(submission))
             return send_pb2.SendMessageResponse(validation=report)
@@ -73,18 +70,20 @@ class DeliveryBehaviours:
         return send_pb2.SendMessageResponse(result=result)
 
     def get_delivery(
-        self, request: looking.GetDeliveryRequest, _call: CallContext
+        self, request: looking.GetDeliveryRequest, call: CallContext
     ) -> looking.GetDeliveryResponse:
         """Tell what became of one mail."""
         full = request.view != looking.DELIVERY_VIEW_BASIC
-        found = stored_delivery(self._found(request), self._engine.limits, full=full)
+        found = stored_delivery(
+            self._found(request, call.principal.tenant), self._engine.limits, full=full
+        )
         return looking.GetDeliveryResponse(delivery=found)
 
     def list_deliveries(
-        self, request: looking.ListDeliveriesRequest, _call: CallContext
+        self, request: looking.ListDeliveriesRequest, call: CallContext
     ) -> looking.ListDeliveriesResponse:
         """List mails, newest first."""
-        query = self._query(request)
+        query = self._query(request, call.principal.tenant)
         found = self._engine.list(query)
         full = request.view == looking.DELIVERY_VIEW_FULL
         page = listing.page(found, self._engine.limits, query.limit - 1, full=full)
@@ -93,18 +92,20 @@ class DeliveryBehaviours:
         )
 
     def cancel_delivery(
-        self, request: looking.CancelDeliveryRequest, _call: CallContext
+        self, request: looking.CancelDeliveryRequest, call: CallContext
     ) -> looking.CancelDeliveryResponse:
         """Take back what is not sent yet."""
         wanted = delivery_id(request.delivery, "delivery")
-        done = self._engine.cancel(TENANT, wanted, request.request_id)
+        tenant = call.principal.tenant
+        done = self._engine.cancel(tenant, wanted, request.request_id)
         return cancel_response(done.delivery)
 
     def retry_delivery(
         self, request: looking.RetryDeliveryRequest, call: CallContext
     ) -> looking.RetryDeliveryResponse:
         """Go on with the recipients that are still open, or settle them."""
-        answer = self._engine.retry(requests.retry_request(request, TENANT), call)
+        wanted = requests.retry_request(request, call.principal.tenant)
+        answer = self._engine.retry(wanted, call)
         result = delivery_result(answer.delivery, replayed=answer.replayed)
         return looking.RetryDeliveryResponse(result=result)
 
@@ -136,14 +137,16 @@ class DeliveryBehaviours:
         """Tell version, limits and features."""
         return self._facts.response(self._clock.now())
 
-    def _found(self, request: looking.GetDeliveryRequest) -> Delivery:
+    def _found(self, request: looking.GetDeliveryRequest, tenant: str) -> Delivery:
         request_id = requests.sought_request_id(request)
         if request_id:
-            return self._engine.find(TENANT, request_id)
-        return self._engine.get(TENANT, delivery_id(request.delivery, "delivery"))
+            return self._engine.find(tenant, request_id)
+        return self._engine.get(tenant, delivery_id(request.delivery, "delivery"))
 
-    def _query(self, request: looking.ListDeliveriesRequest) -> DeliveryQuery:
-        query = listing.delivery_query(request, TENANT)
+    def _query(
+        self, request: looking.ListDeliveriesRequest, tenant: str
+    ) -> DeliveryQuery:
+        query = listing.delivery_query(request, tenant)
         if query.relay:
             self._engine.relays.find(request.filter.relay)
         if not request.page_token:

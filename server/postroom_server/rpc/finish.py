@@ -81,6 +81,8 @@ class Ending:
             reason=reason,
             request_id=call.request_id,
             trace_id=call.trace_id,
+            tenant=call.caller.tenant if call.caller else "",
+            credential=call.caller.name if call.caller else "",
             seconds=self.clock.monotonic() - self.arrived,
             queue_seconds=self.began - self.arrived,
         )

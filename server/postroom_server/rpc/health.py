@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from postroom_server.domain.errors import NotFoundError
 from postroom_server.rpc import wire
+from postroom_server.rpc.access import Access
 from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.decode import decode
 from postroom_server.rpc.methods import Behaviour, Method
@@ -117,6 +118,7 @@ def _method(
         request,
         response,
         behaviour,
+        Access.ANYONE,
         strict=False,
         gated=False,
     )

@@ -1,9 +1,11 @@
 """Where the server listens: a TCP address, or a Unix socket that is its alone.
 
-Without encryption only loopback and Unix sockets are allowed, unless the operator says
-otherwise.  gRPC binds a Unix path that another server uses without a word, so a lock
-file beside it decides whose it is; it stays when we leave, or its lock could be taken
-twice.
+What other machines can reach needs encryption and credentials, unless the operator says
+otherwise in so many words: what is not encrypted can be read, and tokens be stolen; who
+need not say who they are owns everything.
+
+gRPC binds a Unix path that another server uses without a word, so a lock file beside it
+decides whose it is; it stays when we leave, or its lock could be taken twice.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from pathlib import Path
 
 import grpc
 
+from postroom_server.domain.clock import Clock
+from postroom_server.rpc.certificates import CertificateError, ServerCertificates
+from postroom_server.rpc.settings import RpcSettings
+
 UNIX = "unix:"
 # The socket itself must never be open to others, not even for a moment.
 _UMASK = 0o177
@@ -30,28 +36,74 @@ class ListenError(OSError):
 
 @contextmanager
 def listening(
-    server: grpc.Server, address: str, *, insecure_plaintext: bool
+    server: grpc.Server, settings: RpcSettings, clock: Clock
 ) -> Iterator[str]:
-    """Bind *server* to *address* and give the address that callers may use.
+    """Bind *server* as *settings* say and give the address that callers may use.
 
     What belongs to the address is released at the end of the ``with`` block, when the
     server has stopped.  Raises `ListenError`.
     """
-    if address.startswith(UNIX):
-        with _unix_socket(Path(address.removeprefix(UNIX))) as path:
-            _bind_unix(server, path)
+    address = settings.listen
+    with ExitStack() as stack:
+        if address.startswith(UNIX):
+            path = Path(address.removeprefix(UNIX))
+            stack.enter_context(_unix_socket(path))
+            identity = stack.enter_context(_identity(settings, clock))
+            _bind_unix(server, path, identity)
             yield address
+            return
+        host = _host(address)
+        if not _is_loopback(host):
+            _refuse_exposed(settings)
+        identity = stack.enter_context(_identity(settings, clock))
+        _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
+        yield f"{host}:{_bind(server, address, identity)}"
+
+
+@contextmanager
+def _identity(
+    settings: RpcSettings, clock: Clock
+) -> Iterator[grpc.ServerCredentials | None]:
+    """What proves who we are; None: nothing, and nothing is encrypted."""
+    if settings.tls is None:
+        yield None
         return
-    host = _host(address)
-    if not insecure_plaintext and not _is_loopback(host):
+    try:
+        certificates = ServerCertificates(settings.tls, clock)
+    except CertificateError as error:
+        raise ListenError(f"can't listen with TLS: {error}") from None
+    certificates.start()
+    try:
+        yield certificates.credentials()
+    finally:
+        certificates.close()
+
+
+def _refuse_exposed(settings: RpcSettings) -> None:
+    """Raise `ListenError` where other machines would reach too much."""
+    where = f"refusing to listen on {settings.listen}"
+    if settings.tls is not None:
+        if not settings.credentials:
+            text = (
+                f"{where} without credentials: everybody who reaches it would be "
+                'administrator; make some with "postroomd token create"'
+            )
+            raise ListenError(text)
+        return
+    if not settings.insecure_plaintext:
         text = (
-            f"refusing to listen on {address} without encryption: "
+            f"{where} without encryption: set server.tls.cert_file, "
             "use a loopback address or a Unix socket, "
             "or start with --insecure-plaintext"
         )
         raise ListenError(text)
-    _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
-    yield f"{host}:{_bind(server, address)}"
+    if settings.credentials and not settings.insecure_tokens:
+        text = (
+            f"{where} without encryption: tokens could be stolen on the way; set "
+            "server.tls.cert_file, or start with --insecure-tokens-over-plaintext if "
+            "something else encrypts"
+        )
+        raise ListenError(text)
 
 
 def _host(address: str) -> str:
@@ -83,19 +135,26 @@ def _refuse_if_taken(host: str, port: int, address: str) -> None:
             raise ListenError(text) from error
 
 
-def _bind(server: grpc.Server, address: str) -> int:
+def _bind(
+    server: grpc.Server, address: str, identity: grpc.ServerCredentials | None
+) -> int:
     try:
-        port = server.add_insecure_port(address)
+        if identity is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, identity)
     except RuntimeError as error:
         text = f"can't listen on {address}: in use by another process, or not ours"
         raise ListenError(text) from error
     return port
 
 
-def _bind_unix(server: grpc.Server, path: Path) -> None:
+def _bind_unix(
+    server: grpc.Server, path: Path, identity: grpc.ServerCredentials | None
+) -> None:
     before = os.umask(_UMASK)
     try:
-        _bind(server, f"{UNIX}{path}")
+        _bind(server, f"{UNIX}{path}", identity)
     finally:
         os.umask(before)
 

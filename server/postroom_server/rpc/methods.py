@@ -1,4 +1,4 @@
-"""Every method that is served: its threads, its time, its request, what it does.
+"""Every method that is served: its threads, time, callers, and what it does.
 
 Calls are matched by their exact full name and by nothing else; what has no row here
 does not exist.  `delivery_methods` fails at start when the contract and this table
@@ -16,6 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from postroom.v1 import delivery_service_pb2
 
+from postroom_server.rpc.access import Access
 from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.pools import PoolKind
 
@@ -27,17 +28,17 @@ DELIVERY_SERVICE: ServiceDescriptor = delivery_service_pb2.DESCRIPTOR.services_b
 ]
 DELIVERY_SERVICE_NAME: str = DELIVERY_SERVICE.full_name
 
-# Pool, and the longest wait in seconds for callers without a deadline (or with a
-# longer one).
+# Pool, the longest wait in seconds for callers without a deadline (or with a longer
+# one), and who may call.
 _ROWS = {
-    "SendMessage": (PoolKind.DELIVER, 120.0),
-    "RetryDelivery": (PoolKind.DELIVER, 120.0),
-    "GetDelivery": (PoolKind.CONTROL, 30.0),
-    "ListDeliveries": (PoolKind.CONTROL, 30.0),
-    "CancelDelivery": (PoolKind.CONTROL, 30.0),
-    "GetStats": (PoolKind.CONTROL, 30.0),
-    "GetServerInfo": (PoolKind.CONTROL, 30.0),
-    "TestConnection": (PoolKind.PROBE, 30.0),
+    "SendMessage": (PoolKind.DELIVER, 120.0, Access.CALLERS),
+    "RetryDelivery": (PoolKind.DELIVER, 120.0, Access.CALLERS),
+    "GetDelivery": (PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "ListDeliveries": (PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "CancelDelivery": (PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "GetStats": (PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "GetServerInfo": (PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "TestConnection": (PoolKind.PROBE, 30.0, Access.ADMINISTRATORS),
 }
 
 
@@ -50,7 +51,7 @@ class Method:
     """One unary method.  *cap* is in seconds.
 
     *strict* methods refuse fields that we do not know; *gated* ones are refused while
-    the server is not ready or drains.
+    the server is not ready or drains.  *access* says who may call.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Method:
     request: type[Message]
     response: type[Message]
     behaviour: Behaviour
+    access: Access = Access.NOBODY
     strict: bool = True
     gated: bool = True
 
@@ -98,7 +100,7 @@ def delivery_methods(
 def _method(
     declared: MethodDescriptor, behaviour: Behaviour, max_wait: float
 ) -> Method:
-    pool, cap = _ROWS[declared.name]
+    pool, cap, access = _ROWS[declared.name]
     return Method(
         f"/{DELIVERY_SERVICE_NAME}/{declared.name}",
         pool,
@@ -106,4 +108,5 @@ def _method(
         message_factory.GetMessageClass(declared.input_type),
         message_factory.GetMessageClass(declared.output_type),
         behaviour,
+        access,
     )

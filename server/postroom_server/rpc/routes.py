@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 
 from postroom_server.rpc import wire
+from postroom_server.rpc.access import Access
 from postroom_server.rpc.adapter import (
     Serving,
     StreamAdapter,
@@ -17,6 +18,7 @@ from postroom_server.rpc.admission import (
     Admission,
     Endpoint,
     Route,
+    Rule,
     rejecters,
     unknown_method,
 )
@@ -47,7 +49,8 @@ class RouteTable:
             lane = self._lane(method.pool, self._settings.body_timeout)
             adapter = UnaryAdapter(method, pool, lane, self._serving)
             endpoint: Endpoint = grpc.stream_unary_rpc_method_handler(adapter)
-            self._add(method.path, method.label, endpoint, pool, gated=method.gated)
+            rule = Rule(method.access, method.gated)
+            self._add(method.path, method.label, endpoint, pool, rule)
 
     def add_health(self, board: HealthBoard) -> None:
         """Serve grpc.health.v1 from *board*."""
@@ -56,6 +59,7 @@ class RouteTable:
             f"{wire.HEALTH}/Watch",
             HealthWatch(board),
             PoolKind.WATCH,
+            Access.ANYONE,
             self._settings.body_timeout,
         )
 
@@ -67,24 +71,30 @@ class RouteTable:
                 f"{service}/ServerReflectionInfo",
                 reflection,
                 PoolKind.REFLECTION,
+                Access.CALLERS,
                 self._settings.reflection_idle,
             )
 
     def admission(self) -> Admission:
         """The door to what was added."""
         unknown = unknown_method(self._pools[PoolKind.REJECT], self._serving)
-        return Admission(self._routes, unknown, self._serving.clock)
+        serving = self._serving
+        return Admission(self._routes, unknown, serving.credentials, serving.clock)
 
     def _add_stream(
-        self, name: str, behaviour: StreamBehaviour, kind: PoolKind, patience: float
+        self,
+        name: str,
+        behaviour: StreamBehaviour,
+        kind: PoolKind,
+        access: Access,
+        patience: float,
     ) -> None:
         label = name.rpartition(".")[2]
         pool = self._pools[kind]
-        adapter = StreamAdapter(
-            label, behaviour, pool, self._lane(kind, patience), self._serving
-        )
+        lane = self._lane(kind, patience)
+        adapter = StreamAdapter(label, access, behaviour, pool, lane, self._serving)
         endpoint: Endpoint = grpc.stream_stream_rpc_method_handler(adapter)
-        self._add(f"/{name}", label, endpoint, pool, gated=False)
+        self._add(f"/{name}", label, endpoint, pool, Rule(access, gated=False))
 
     def _add(
         self,
@@ -92,11 +102,10 @@ class RouteTable:
         label: str,
         endpoint: Endpoint,
         pool: CountingPool,
-        *,
-        gated: bool,
+        rule: Rule,
     ) -> None:
         refusals = rejecters(label, self._pools[PoolKind.REJECT], self._serving)
-        self._routes[path] = Route(endpoint, pool, gated, refusals)
+        self._routes[path] = Route(endpoint, pool, rule, refusals)
 
     def _lane(self, kind: PoolKind, patience: float) -> Lane:
         pool = self._pools[kind]

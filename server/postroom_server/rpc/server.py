@@ -18,6 +18,7 @@ from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.rpc.access_log import Observer, log_call
 from postroom_server.rpc.adapter import Serving
 from postroom_server.rpc.admission import Gate
+from postroom_server.rpc.credentials import Credentials
 from postroom_server.rpc.health import HealthBoard
 from postroom_server.rpc.listening import listening
 from postroom_server.rpc.methods import (
@@ -68,13 +69,20 @@ class RpcServer:
         methods = delivery_methods(behaviours, settings.max_wait)
         self.settings = settings
         self.health = health
+        self._clock = clock
         self.address = ""
         self._watchdog = Watchdog(clock)
         self._streams = OpenStreams()
         self._pools = {
             kind: CountingPool(kind, plans[kind], clock) for kind in PoolKind
         }
-        serving = Serving(clock, self._watchdog, tuple(observers), self._streams)
+        serving = Serving(
+            clock,
+            Credentials(settings.credentials, clock),
+            self._watchdog,
+            tuple(observers),
+            self._streams,
+        )
         table = RouteTable(self._pools, serving, settings)
         table.add_methods(methods)
         table.add_health(health)
@@ -112,11 +120,7 @@ class RpcServer:
         """
         try:
             self.address = self._release.enter_context(
-                listening(
-                    self._server,
-                    self.settings.listen,
-                    insecure_plaintext=self.settings.insecure_plaintext,
-                )
+                listening(self._server, self.settings, self._clock)
             )
         except BaseException:
             self._shut_pools()

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from postroom_server.domain.principal import Credential
+
 MIB = 1 << 20
 MAX_PENDING = 8192
 """Calls; each costs some kilobytes until it is let in or refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """The files of the listener, in PEM.
+
+    With *client_ca_file* every client must show a certificate of an authority in it.
+    """
+
+    cert_file: str
+    key_file: str
+    client_ca_file: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of them that are set."""
+        return tuple(filter(None, (self.cert_file, self.key_file, self.client_ca_file)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +34,8 @@ class RpcSettings:
 
     *listen* is "host:port" (port 0: any free one), or "unix:/path".
     *insecure_plaintext* allows an address that other machines can reach, although
-    nothing is encrypted.
+    nothing is encrypted; *insecure_tokens* allows tokens on it as well.
+    Without *credentials* every caller is the owner of everything.
     *body_timeout* is the time from a call's headers to the end of its body.
     *drain_delay* is how long health says NOT_SERVING before calls are refused, for load
     balancers to notice.
@@ -23,6 +43,9 @@ class RpcSettings:
 
     listen: str = "127.0.0.1:50051"
     insecure_plaintext: bool = False
+    insecure_tokens: bool = False
+    tls: TlsSettings | None = None
+    credentials: tuple[Credential, ...] = ()
     max_request_bytes: int = 10 * MIB
     max_connections: int = 1000
     max_concurrent_streams: int = 128

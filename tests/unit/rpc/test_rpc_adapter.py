@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 from postroom.v1.stats_pb2 import GetStatsRequest, GetStatsResponse
+from postroom_server.rpc.access import Access
 from postroom_server.rpc.adapter import Serving, UnaryAdapter
 from postroom_server.rpc.context import ARRIVED_AT
+from postroom_server.rpc.credentials import Credentials
 from postroom_server.rpc.methods import Method
 from postroom_server.rpc.pools import CountingPool, PoolKind, PoolPlan
 from postroom_server.rpc.streams import OpenStreams
@@ -28,6 +30,9 @@ class FakeGrpcContext:
     def add_callback(self, _callback):
         return True
 
+    def auth_context(self):
+        return {}
+
     def time_remaining(self):
         return self.remaining
 
@@ -47,7 +52,11 @@ class Adapted:
         self.limits = []
         self.records = []
         serving = Serving(
-            self.clock, Watchdog(self.clock), (self.records.append,), OpenStreams()
+            self.clock,
+            Credentials((), self.clock),
+            Watchdog(self.clock),
+            (self.records.append,),
+            OpenStreams(),
         )
         method = Method(
             "/postroom.v1.DeliveryService/GetStats",
@@ -56,6 +65,7 @@ class Adapted:
             GetStatsRequest,
             GetStatsResponse,
             self._behave,
+            Access.CALLERS,
         )
         self._adapter = UnaryAdapter(method, pool, Lane(20, 20, lambda: False), serving)
 

@@ -15,6 +15,7 @@ from postroom_server.delivery.options import request_id_problems
 from postroom_server.delivery.reopening import RetryRequest, Settlement
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.errors import InvalidArgument, Problem
+from postroom_server.domain.principal import Principal
 from postroom_server.domain.submission import (
     Completion,
     OnUncertain,
@@ -29,7 +30,7 @@ _NO_POLICY = RetryDraft()
 
 
 def submission(
-    request: sending.SendMessageRequest, tenant: str, trace_id: str
+    request: sending.SendMessageRequest, principal: Principal, trace_id: str
 ) -> Submission:
     """What *request* asks to have sent; `validate_only` is the caller's to look at."""
     if not request.HasField("message"):
@@ -44,7 +45,8 @@ def submission(
         on_uncertain=OnUncertain(request.on_uncertain),
         expire_at=_expire_at(request),
         all_recipients_or_none=request.all_recipients_or_none,
-        tenant=tenant,
+        tenant=principal.tenant,
+        senders=principal.senders,
         trace_id=trace_id,
     )
 

@@ -10,6 +10,7 @@ from postroom.v1 import message_pb2
 from postroom.v1 import send_pb2 as sending
 from postroom_server.domain.draft import AttachmentDraft, MailboxDraft
 from postroom_server.domain.errors import InvalidArgument
+from postroom_server.domain.principal import OWNER, Principal
 from postroom_server.domain.submission import RetryDraft, Submission
 from postroom_server.rpc.convert.requests import (
     retry_request,
@@ -56,7 +57,7 @@ def a_request(**fields: Any) -> sending.SendMessageRequest:
 
 
 def converted(request: sending.SendMessageRequest) -> Submission:
-    return submission(request, "default", "")
+    return submission(request, OWNER, "")
 
 
 @pytest.mark.parametrize(
@@ -99,9 +100,11 @@ def test_an_empty_message_is_the_empty_draft():
 
 
 def test_the_caller_and_its_trace_are_kept():
-    found = submission(a_request(), "acme", "0af7")
+    caller = Principal(tenant="acme", senders=("*@example.com",))
+    found = submission(a_request(), caller, "0af7")
 
     assert (found.tenant, found.trace_id) == ("acme", "0af7")
+    assert found.senders == ("*@example.com",)
 
 
 def test_an_empty_body_is_told_apart_from_none():
