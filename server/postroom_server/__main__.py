@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from postroom_server.config import Config, ConfigError, load_config, print_confi
 from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
+from postroom_server.telemetry.log_queue import LogQueue
 from postroom_server.telemetry.logs import set_up_logs
 
 BAD_CONFIGURATION = 2
@@ -92,7 +94,7 @@ def serve(
             typer.echo("the configuration is fine")
         if show_config or check_config:
             return
-        set_up_logs(loaded.log)
+        set_up_logs(loaded.log, stack.enter_context(LogQueue(sys.stderr)))
         _serve(App(loaded, insecure_plaintext=insecure_plaintext))
 
 

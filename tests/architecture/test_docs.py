@@ -28,7 +28,9 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FIRST_CELL = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
-EVENT = re.compile(r"(?:_log\.[a-z]+\(|\btell\(\"[a-z]+\",)\s*\"([\w. ]+)\"")
+EVENT = re.compile(
+    r"(?:(?:_log|get_logger\(__name__\))\.[a-z]+\(|\btell\(\"[a-z]+\",)\s*\"([\w. ]+)\""
+)
 THREAD = re.compile(r"\"(postroom-[a-z]+(?:-[a-z]+)*)-?[\"{]")
 NO_THREADS = {"postroom-server"}
 TARGET = "localhost:50051"
@@ -163,14 +165,24 @@ def test_threads_names_every_thread():
     assert {n for n in named - NO_THREADS if n not in page} == set()
 
 
-def test_the_runbook_names_every_event_of_the_log():
-    page = text("docs/operations/runbook.md")
+def test_log_events_lists_every_event_and_no_other():
+    table = text("docs/reference/log-events.md").partition("\n## Events")[2]
+    rows = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
+    listed = [event for row in rows for event in re.findall(r"`([^`]+)`", row)]
     logged = {
         event for path in python_files(SERVER) for event in EVENT.findall(written(path))
     }
 
     assert {"service.ready", "outbox.opened", "delivery.recovered"} <= logged
-    assert {event for event in logged if f"`{event}`" not in page} == set()
+    assert sorted(listed) == sorted(logged)
+
+
+def test_events_are_named_by_their_part():
+    logged = {
+        event for path in python_files(SERVER) for event in EVENT.findall(written(path))
+    }
+
+    assert {e for e in logged if not re.fullmatch(r"[a-z]+(\.[a-z_]+)+", e)} == set()
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)

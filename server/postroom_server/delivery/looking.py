@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from postroom_server.delivery import journal
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.control import AttemptControl, UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
@@ -70,6 +71,7 @@ class Looking:
         delivery = self.outbox.get(tenant, delivery_id)
         if delivery is None:
             raise DeliveryNotFound(f"deliveries/{delivery_id}")
+        journal.bind(delivery)
         return delivery
 
     def find(self, tenant: str, request_id: str) -> Delivery:

@@ -1,9 +1,10 @@
-"""What the engine tells telemetry: counts of every stored change, and times."""
+"""What the engine tells of itself: every stored change to log and meter, and times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from postroom_server.delivery import journal
 from postroom_server.delivery.attempts import Course
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.clock import seconds_between
@@ -15,7 +16,7 @@ from postroom_server.telemetry.meter import Meter
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Feeds the meter."""
+    """Feeds the meter, and the log."""
 
     meter: Meter
 
@@ -23,6 +24,7 @@ class Observer:
         """A change was stored; called by the outbox for each."""
         if change.counters:
             self.meter.record(change.after.relay, change.counters)
+        journal.tell(change)
 
     def attempted(self, delivery: Delivery, course: Course) -> None:
         """An attempt ended, and *delivery* is what it left."""

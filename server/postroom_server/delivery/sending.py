@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from postroom_server.delivery import journal
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.fingerprint import fingerprint
@@ -147,6 +148,7 @@ class Sending:
                 self.dispatcher.release(relay)
         if used is not None:
             return used
+        journal.bind(ready.delivery)
         caller.accepted()
         if leased:
             self.dispatcher.begin(Claimed(change.after, ready.content), ready.mailing)
@@ -178,6 +180,7 @@ class Sending:
         delivery = self.outbox.get(used.tenant, used.delivery_id)
         if delivery is None:
             raise DeliveryNotFound(f"deliveries/{used.delivery_id}")
+        journal.bind(delivery)
         caller.accepted()
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
         with self.place(delivery, caller, asked) as wait:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from postroom_server.delivery import journal
 from postroom_server.delivery.attempts import Course, for_all, make_attempt
 from postroom_server.delivery.control import AttemptControl, UnderWay
 from postroom_server.delivery.decision import Decision, Situation, decide
@@ -72,8 +73,9 @@ class Worker:
         lease = _Lease(claimed.delivery, self._ports)
         self._ports.under_way.begin(claimed.delivery.id, lease.control)
         try:
-            course = self._course(claimed, mailing, lease.control)
-            self._conclude(lease, course)
+            with journal.bound(claimed.delivery):
+                course = self._course(claimed, mailing, lease.control)
+                self._conclude(lease, course)
         except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
             _log.exception("delivery.not_recorded", delivery=claimed.delivery.id)
         finally:

@@ -53,4 +53,4 @@ def log_call(record: CallRecord) -> None:
         "seconds": round(record.seconds, 6),
         "queue_seconds": round(record.queue_seconds, 6),
     }
-    _log.info("rpc", **{name: fact for name, fact in facts.items() if fact != ""})
+    _log.info("rpc.call", **{name: fact for name, fact in facts.items() if fact != ""})

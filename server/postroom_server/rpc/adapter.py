@@ -111,6 +111,7 @@ class StreamAdapter:
         shared = self._serving
         ending = Ending.of(self._label, shared.clock, shared.observers)
         call = CallContext(context)
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
         reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
         try:
             call.caller = identified(self._access, shared.credentials, context)

@@ -115,7 +115,7 @@ class CallContext:
             try:
                 leave()
             except Exception:  # noqa: BLE001  one must not keep the others from it
-                _log.exception("leave_failed", request_id=self.request_id)
+                _log.exception("rpc.leave_failed", request_id=self.request_id)
 
 
 def answer_by(remaining: float | None, now: float, arrived: float, cap: float) -> float:

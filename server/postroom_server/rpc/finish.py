@@ -28,7 +28,7 @@ def status_for(error: BaseException, request_id: str) -> RichStatus:
     """
     if not isinstance(error, PostroomError):
         incident = uuid.uuid4().hex
-        _log.error("bug", incident=incident, request_id=request_id, exc_info=error)
+        _log.error("rpc.bug", incident=incident, request_id=request_id, exc_info=error)
         error = InternalError(incident)
     return status_of(error, request_id)
 
@@ -90,4 +90,4 @@ class Ending:
             try:
                 observer(record)
             except Exception:  # noqa: BLE001  watching must not change the call
-                _log.exception("observer_failed", request_id=call.request_id)
+                _log.exception("rpc.observer_failed", request_id=call.request_id)

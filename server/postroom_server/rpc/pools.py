@@ -135,7 +135,7 @@ class CountingPool(ThreadPoolExecutor):
         else:
             # The call is queued and only a further thread is missing: one of those
             # that run will take it.
-            _log.warning("thread_not_started", pool=self.kind.value)
+            _log.warning("rpc.thread_not_started", pool=self.kind.value)
         return future
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+
+import structlog
 
 from postroom_server.smtp.pool import SessionPool
 
@@ -11,7 +12,7 @@ _LONGEST_REST = 5.0
 """Seconds after which sessions that came to rest meanwhile are noticed."""
 _SHORTEST_REST = 0.05
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Upkeep:
@@ -65,7 +66,7 @@ class Upkeep:
             return pool.maintain()
         except Exception:  # noqa: BLE001  its pool is named in the log
             # A bug in the upkeep of one pool must not end that of all others.
-            _log.exception("upkeep of pool %r failed", pool.name)
+            _log.exception("pool.upkeep_failed", relay=pool.name)
             return _LONGEST_REST
 
     def _run(self) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TextIO
+from typing import Protocol
 
 import structlog
 from structlog.typing import Processor, WrappedLogger
@@ -53,7 +53,20 @@ class LogSettings:
     mask_addresses: bool = False
 
 
-def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
+class Lines(Protocol):
+    """Where finished lines go: a text stream, or a `LogQueue`."""
+
+    def write(self, line: str, /) -> object:
+        """Write *line*, which ends with a line feed."""
+
+    def flush(self) -> object:
+        """See to it that it is written."""
+
+    def isatty(self) -> bool:
+        """Whether people read it."""
+
+
+def set_up_logs(settings: LogSettings, stream: Lines | None = None) -> None:
     """Send every event of this process to *stream*, or to the standard error.
 
     May be called again: the last call decides.
@@ -72,7 +85,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
 class _Lines:
     """Writes each finished event as one line; what structlog calls a logger."""
 
-    def __init__(self, stream: TextIO, lock: threading.Lock, name: str) -> None:
+    def __init__(self, stream: Lines, lock: threading.Lock, name: str) -> None:
         self._stream = stream
         self._lock = lock
         self.name = name
@@ -86,12 +99,12 @@ class _Lines:
     debug = info = warning = error = critical = exception = msg
 
 
-def _lines_to(stream: TextIO) -> Callable[..., WrappedLogger]:
+def _lines_to(stream: Lines) -> Callable[..., WrappedLogger]:
     lock = threading.Lock()
     return lambda name="", *_: _Lines(stream, lock, name)
 
 
-def _chain(settings: LogSettings, stream: TextIO) -> list[Processor]:
+def _chain(settings: LogSettings, stream: Lines) -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -103,7 +116,7 @@ def _chain(settings: LogSettings, stream: TextIO) -> list[Processor]:
     ]
 
 
-def _renderer(wanted: LogFormat, stream: TextIO) -> Processor:
+def _renderer(wanted: LogFormat, stream: Lines) -> Processor:
     terminal = stream.isatty()
     if wanted is LogFormat.JSON or (wanted is LogFormat.AUTO and not terminal):
         return structlog.processors.JSONRenderer()
@@ -137,7 +150,7 @@ def _log_death(death: threading.ExceptHookArgs) -> None:
     if death.exc_type is SystemExit or death.exc_value is None:
         return
     structlog.get_logger(__name__).error(
-        "thread died",
+        "thread.died",
         thread=death.thread.name if death.thread else "",
         exc_info=death.exc_value,
     )

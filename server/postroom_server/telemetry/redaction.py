@@ -27,7 +27,10 @@ _MOST = 100
 
 STARS = "***"
 # One letter of the local part, the rest of it, and the @; quoted ones as well.
-_LOCAL_PART = re.compile(r"(\"(?:[^\"\\]|\\.)*\"|[^\s@<>\"'(),:;=\[\]\\]+)@(?=[\w\[])")
+# It begins where a word begins and gives nothing back, or a long text without an
+# address would be searched from each of its letters.
+_WORD = r"[^\s@<>\"'(),:;=\[\]\\]"
+_LOCAL_PART = re.compile(rf"(\"(?:[^\"\\]|\\.)*+\"|(?<!{_WORD}){_WORD}++)@(?=[\w\[])")
 
 Event = MutableMapping[str, object]
 
@@ -45,7 +48,9 @@ class Redaction:
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         shown: Event = {name: None for name in _FIRST if name in event}
         for name, value in event.items():
-            shown[printable(name, TEXT_LIMIT)] = self._field(name, value)
+            shown_name = name if name.isidentifier() else printable(name, TEXT_LIMIT)
+            plain = type(value) in _PLAIN
+            shown[shown_name] = value if plain else self._field(name, value)
         return shown
 
     def _field(self, name: str, value: object) -> object:
@@ -55,6 +60,8 @@ class Redaction:
             return "\n".join(self._text(line) for line in lines)
         if name == "message_id" and isinstance(value, str):
             return printable(value, TEXT_LIMIT)
+        if type(value) is str:
+            return self._text(value)
         return self._shown(value, 0)
 
     def _shown(self, value: object, depth: int) -> object:
@@ -90,11 +97,13 @@ class Redaction:
 
 
 _FIRST = ("timestamp", "level", "event", "logger")
+_PLAIN = frozenset({bool, int, type(None)})
+"""Types, and no others derived from them, whose values are shown as they are."""
 
 
 def masked(text: str) -> str:
     """*text* with the local part of every address in it hidden but its first letter."""
-    return _LOCAL_PART.sub(_mask, text)
+    return _LOCAL_PART.sub(_mask, text) if "@" in text else text
 
 
 def _mask(found: re.Match[str]) -> str:

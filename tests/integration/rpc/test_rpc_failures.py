@@ -44,7 +44,7 @@ def test_a_bug_is_answered_without_its_text(serve, refused, error):
     assert answer.code is grpc.StatusCode.INTERNAL
     assert answer.info.reason == "INTERNAL"
     assert SECRET not in f"{answer.text} {answer.trailers}"
-    bugs = [log for log in logs if log["event"] == "bug"]
+    bugs = [log for log in logs if log["event"] == "rpc.bug"]
     assert [bug["incident"] for bug in bugs] == [answer.info.metadata["incident"]]
     assert bugs[0]["exc_info"] is error
 
@@ -100,4 +100,4 @@ def test_an_observer_that_fails_does_not_change_the_call(serve):
     with structlog.testing.capture_logs() as logs:
         running.stub().GetDelivery(GetDeliveryRequest(), timeout=20)
 
-    assert [log["event"] for log in logs] == ["observer_failed"]
+    assert [log["event"] for log in logs] == ["rpc.observer_failed"]

@@ -25,7 +25,7 @@ def test_a_call_is_one_event_without_empty_facts():
 
     assert logs == [
         {
-            "event": "rpc",
+            "event": "rpc.call",
             "log_level": "info",
             "method": "DeliveryService/SendMessage",
             "code": "OK",

@@ -130,7 +130,7 @@ def test_leaving_is_told_to_all_once_even_if_one_fails():
         context.end()
 
     assert told == ["second"]
-    assert [log["event"] for log in logs] == ["leave_failed"]
+    assert [log["event"] for log in logs] == ["rpc.leave_failed"]
 
 
 def test_the_end_of_an_answered_call_is_no_leaving():

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+import time
 import warnings
 from datetime import datetime, timedelta
 
@@ -221,7 +222,7 @@ def test_what_kills_a_thread_is_an_event(logging_to):
     thread.join(10)
     (event,) = events(stream)
 
-    assert event["event"] == "thread died"
+    assert event["event"] == "thread.died"
     assert event["thread"] == "postroom-doomed"
     assert "IndexError" in event["exception"]
 
@@ -258,6 +259,24 @@ def test_addresses_are_masked_where_asked_for(logging_to, log):
     assert event["event"] == "refused a***@example.com"
     assert event["to"] == ["b***@c.de"]
     assert event["message_id"] == "<1@example.com>"
+
+
+def test_addresses_are_masked_in_exceptions_too(logging_to, log):
+    stream = logging_to(mask_addresses=True)
+    try:
+        raise ValueError("550 ann@example.com is unknown")
+    except ValueError:
+        log.exception("failed")
+
+    assert "550 a***@example.com is unknown" in events(stream)[0]["exception"]
+
+
+@pytest.mark.parametrize("text", ["a" * 2048 + "@", '"' * 2048 + "@", "a@" * 1024])
+def test_a_long_text_costs_little_to_mask(text):
+    began = time.process_time()
+    masked(text)
+
+    assert time.process_time() - began < 0.1
 
 
 def test_addresses_are_whole_otherwise(logging_to, log):

@@ -1,0 +1,99 @@
+"""What the log tells of deliveries: accepted, each attempt, and an end without one.
+
+Every event says which delivery, of which tenant, over which relay, and the request id
+that made it.  A relay's words are not in it, only its codes: a reply may quote the
+mail.  `GetDelivery` tells them to those whose mail it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+
+from postroom_server.domain.attempt import Attempt
+from postroom_server.domain.clock import seconds_between
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.events import EventKind
+from postroom_server.domain.transitions import Change
+
+_log = structlog.get_logger(__name__)
+
+
+def bind(delivery: Delivery) -> None:
+    """Name *delivery* in whatever the call or thread under way logs from now on."""
+    structlog.contextvars.bind_contextvars(
+        delivery=delivery.id, relay=delivery.relay, tenant=delivery.tenant
+    )
+
+
+@contextmanager
+def bound(delivery: Delivery) -> Iterator[None]:
+    """Name *delivery* in all that is logged within the ``with`` block."""
+    facts = {**_identity(delivery), "trace_id": delivery.trace_id}
+    with structlog.contextvars.bound_contextvars(**_told(facts)):
+        yield
+
+
+def tell(change: Change) -> None:
+    """Log what *change* means, now that it is stored."""
+    after = change.after
+    if change.events and change.events[0].kind is EventKind.ACCEPTED:
+        _log.info("delivery.accepted", **_told(_acceptance(after)))
+    elif change.attempt is not None and change.attempt.ended_at is not None:
+        _log.info("delivery.attempted", **_told(_attempt(after, change.attempt)))
+    elif after.settled_at is not None and change.before.settled_at is None:
+        _log.info("delivery.ended", **_identity(after), status=after.status)
+
+
+def _acceptance(delivery: Delivery) -> Mapping[str, object]:
+    return {
+        **_identity(delivery),
+        "trace_id": delivery.trace_id,
+        "message_id": delivery.message_id,
+        "recipients": len(delivery.recipients),
+        "size_bytes": delivery.size_bytes,
+    }
+
+
+def _attempt(delivery: Delivery, attempt: Attempt) -> Mapping[str, object]:
+    ended_at, reply = attempt.ended_at, attempt.reply
+    took = 0.0 if ended_at is None else seconds_between(attempt.started_at, ended_at)
+    return {
+        **_identity(delivery),
+        "trace_id": delivery.trace_id,
+        "attempt": attempt.number,
+        "outcome": attempt.outcome,
+        "status": delivery.status,
+        "phase": attempt.phase or "",
+        "reason": attempt.reason or "",
+        "code": reply.code if reply else "",
+        "enhanced_code": reply.enhanced_code if reply else "",
+        "seconds": round(took, 6),
+        "delivered": attempt.recipients_delivered or "",
+        "refused": attempt.recipients_refused or "",
+        "deferred": attempt.recipients_deferred or "",
+        "next_in": _pause(delivery, attempt),
+    }
+
+
+def _pause(delivery: Delivery, attempt: Attempt) -> object:
+    if delivery.due_at is None or attempt.ended_at is None:
+        return ""
+    return round(seconds_between(attempt.ended_at, delivery.due_at), 3)
+
+
+def _identity(delivery: Delivery) -> dict[str, object]:
+    told = {
+        "delivery": delivery.id,
+        "relay": delivery.relay,
+        "tenant": delivery.tenant,
+        "request_id": delivery.request_id,
+    }
+    return _told(told)
+
+
+def _told(facts: Mapping[str, object]) -> dict[str, object]:
+    """The facts that there are."""
+    return {name: fact for name, fact in facts.items() if fact != ""}
