@@ -34,6 +34,8 @@ from postroom_server.rpc.settings import RpcSettings
 from postroom_server.smtp.pool import SessionPool
 from postroom_server.smtp.pool_upkeep import Upkeep
 from postroom_server.smtp.settings import PoolSettings, RelaySettings
+from postroom_server.smtp.token_sources import TokenCommand, TokenFile
+from postroom_server.smtp.tokens import Tokens
 from postroom_server.telemetry.meter import Meter
 
 SWITCH_INTERVAL = 0.0005
@@ -148,6 +150,8 @@ class App:
         for config in self.config.relays.values():
             on_health = self._health_of(config.id)
             relay = build_relay(config, self._clock.monotonic, on_health)
+            if relay.settings.tokens is not None:
+                stack.callback(relay.settings.tokens.close)
             stack.callback(relay.pool.close)
             upkeep.add(relay.pool)
             on_health(True)
@@ -205,6 +209,7 @@ def relay_settings(config: RelayConfig) -> RelaySettings:
         encryption=config.encryption,
         username=config.username,
         password=config.password,
+        tokens=_tokens(config),
         auth_mechanism=config.auth_mechanism,
         tls_verify=config.tls_verify,
         tls_ca_file=config.tls_ca_file,
@@ -218,3 +223,10 @@ def relay_settings(config: RelayConfig) -> RelaySettings:
             heartbeat=config.heartbeat,
         ),
     )
+
+
+def _tokens(config: RelayConfig) -> Tokens | None:
+    timeout = config.token_timeout
+    if config.token_command:
+        return Tokens(TokenCommand(config.token_command, timeout), timeout)
+    return Tokens(TokenFile(config.token_file), timeout) if config.token_file else None

@@ -34,13 +34,16 @@ def build(root: Root) -> Config:
 
 def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
     plain = relay.model_dump(
-        exclude={"port", "encryption", "password", "timeouts", "retry"}
+        exclude={
+            *("port", "encryption", "password", "token_command", "timeouts", "retry")
+        }
     )
     return RelayConfig(
         id=relay_id,
         port=relay.port or PORTS[relay.encryption],
         encryption=Encryption(relay.encryption),
         password=password_of(relay),
+        token_command=tuple(relay.token_command),
         timeouts=Timeouts(**relay.timeouts.model_dump()),
         retry=_retry(relay.retry),
         **plain,

@@ -1,54 +1,60 @@
-"""Who logs in at a relay, and with which password; no fault repeats a secret."""
+"""Who logs in at a relay, and with which credential; no fault repeats a secret."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from postroom_server.config.relay_schema import RelayTable
+from postroom_server.config.token_checks import Faults, mechanism_faults, token_faults
 from postroom_server.domain.secret import Secret
 
 _LARGEST = 16 * 1024
 """Bytes of a password file; a larger one is no password."""
+
+_NEEDED = "needs password, password_file, token_command or token_file"
 
 
 class UnreadablePassword(ValueError):
     """The password file can't be used; the text says why."""
 
 
-def credential_faults(relay: RelayTable) -> Iterator[tuple[tuple[str, ...], str]]:
+def credential_faults(relay: RelayTable) -> Faults:
     """Keys of *relay*, the guilty one first, and what is wrong."""
-    given = bool(relay.password.get_secret_value())
-    if given and relay.password_file:
-        yield ("password", "password_file"), "is set, and so is password_file: use one"
-    if relay.username and not given and not relay.password_file:
-        yield (
-            ("username", "password", "password_file"),
-            "needs password or password_file",
-        )
-    if not relay.username:
-        yield from _needless(relay)
-    if any(map(_control, relay.username)):
-        yield ("username",), "holds a control character"
-    if any(map(_control, relay.password.get_secret_value())):
-        yield ("password",), "holds a control character"
+    yield from _choice(relay)
+    password = relay.password.get_secret_value()
+    for key, text in (("username", relay.username), ("password", password)):
+        if any(map(_control, text)):
+            yield (key,), "holds a control character"
     if relay.password_file:
         try:
             password_of(relay)
         except UnreadablePassword as error:
             yield ("password_file",), str(error)
+    yield from token_faults(relay)
 
 
-def _needless(relay: RelayTable) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What means nothing unless somebody logs in."""
-    values = {
-        "password": relay.password.get_secret_value(),
-        "password_file": relay.password_file,
-        "auth_mechanism": relay.auth_mechanism,
-    }
-    for key, value in values.items():
-        if value:
+def _choice(relay: RelayTable) -> Faults:
+    """A user has one credential, and nobody has none."""
+    sources = [name for name, given in _sources(relay).items() if given]
+    if len(sources) > 1:
+        yield tuple(sources), f"is set, and so is {sources[1]}: use one"
+    if relay.username and not sources:
+        yield ("username", *_sources(relay)), _NEEDED
+    elif relay.username:
+        yield from mechanism_faults(relay)
+    else:
+        for key in (*sources, *(["auth_mechanism"] if relay.auth_mechanism else [])):
             yield (key, "username"), "needs username"
+
+
+def _sources(relay: RelayTable) -> dict[str, bool]:
+    """Where a credential may be, and whether it is said to be there."""
+    return {
+        "password": bool(relay.password.get_secret_value()),
+        "password_file": bool(relay.password_file),
+        "token_command": bool(relay.token_command),
+        "token_file": bool(relay.token_file),
+    }
 
 
 def password_of(relay: RelayTable) -> Secret:

@@ -11,6 +11,7 @@ from postroom_server.config.credentials import credential_faults
 from postroom_server.config.errors import Finding, KeyPath
 from postroom_server.config.relay_schema import RelayTable
 from postroom_server.config.text import number
+from postroom_server.config.token_checks import Faults
 from postroom_server.domain.address import AddressProblem, parse_address
 
 RELAY_ID = re.compile(r"[a-z0-9_-]{1,63}")
@@ -20,9 +21,6 @@ _EHLO_NAME = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]"
 )
 NULL_PATH = "<>"
-
-Faults = Iterator[tuple[tuple[str, ...], str]]
-"""Keys of a relay, the guilty one first, and what is wrong."""
 
 
 def relay_findings(relay_id: str, relay: RelayTable) -> Iterator[Finding]:
@@ -59,7 +57,7 @@ def _way(relay: RelayTable) -> Faults:
     if relay.encryption == "none" and relay.username and not is_loopback(relay.host):
         yield (
             ("encryption", "username", "host"),
-            "must be tls or ssl: passwords are sent in the clear to loopback only",
+            "must be tls or ssl: credentials are sent in the clear to loopback only",
         )
 
 

@@ -93,9 +93,24 @@ class RelayTable(Table):
         _RELAY.password_file,
         "A file that holds the password; one line end after it is ignored.",
     )
-    auth_mechanism: Literal["", "plain", "login", "cram-md5"] = key(
+    token_command: Annotated[list[str], Field(max_length=64)] = key(
+        list(_RELAY.token_command),
+        "A program and its arguments; its first line of output is the OAuth token. "
+        "Run at each connect, without a shell.",
+    )
+    token_file: str = key(
+        _RELAY.token_file,
+        "A file whose first line is the OAuth token, read at each connect.",
+    )
+    token_timeout: float = seconds(
+        _RELAY.token_timeout, "How long the token command may take.", least=0.1, most=60
+    )
+    auth_mechanism: Literal[
+        "", "plain", "login", "cram-md5", "oauthbearer", "xoauth2"
+    ] = key(
         _RELAY.auth_mechanism,
-        "plain, login or cram-md5; empty: plain or login, whichever is offered.",
+        "plain, login or cram-md5, and with a token oauthbearer or xoauth2; empty: "
+        "plain or login, and with a token either, whichever is offered.",
     )
     from_address: str = key(
         _RELAY.from_address, "The From of messages that have none; empty: refuse them."

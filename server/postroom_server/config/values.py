@@ -22,7 +22,8 @@ from postroom_server.telemetry.logs import LogSettings
 class RelayConfig:
     """One relay: how it is reached, logged in to, pooled and retried.
 
-    *password* is what *password_file* held, where that is set.  *from_address* is for
+    *password* is what *password_file* held, where that is set; *token_command* or
+    *token_file* give a token instead, at each connect.  *from_address* is for
     messages without a From; *envelope_from* replaces every reverse path when it is
     set.  *pool_size* counts sessions being opened as well.
     """
@@ -34,6 +35,9 @@ class RelayConfig:
     username: str = ""
     password: Secret = field(default=Secret(""))
     password_file: str = ""
+    token_command: tuple[str, ...] = ()
+    token_file: str = ""
+    token_timeout: float = 10.0
     auth_mechanism: str = ""
     from_address: str = ""
     envelope_from: str = ""

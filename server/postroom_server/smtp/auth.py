@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -76,20 +76,30 @@ class CramMd5:
 MECHANISMS: Mapping[str, Callable[[str, Secret], Responder]] = MappingProxyType(
     {"PLAIN": Plain, "LOGIN": Login, "CRAM-MD5": CramMd5}
 )
+CUT = b"***"
+"""Stands where a secret was cut out."""
 _SHORTEST_SECRET = 4
 _BY_THEMSELVES = ("PLAIN", "LOGIN")
 
 
-def choose(wanted: str, offered: Iterable[str]) -> str | None:
-    """The mechanism to use, or None when the relay offers none that fits."""
-    acceptable = (wanted.upper(),) if wanted else _BY_THEMSELVES
+def choose(
+    wanted: str,
+    offered: Iterable[str],
+    known: Collection[str] = MECHANISMS,
+    preferred: Sequence[str] = _BY_THEMSELVES,
+) -> str | None:
+    """The mechanism to use, or None when the relay offers none that fits.
+
+    It is one of *known*: the one *wanted*, or else the first of *preferred*.
+    """
+    acceptable = (wanted.upper(),) if wanted else preferred
     offers = set(offered)
-    return next((m for m in acceptable if m in offers and m in MECHANISMS), None)
+    return next((m for m in acceptable if m in offers and m in known), None)
 
 
 def encoded(response: bytes) -> str:
-    """*response* as it goes on the line; ``=`` is an empty one (RFC 4954 §4)."""
-    return base64.b64encode(response).decode() or "="
+    """*response* as it goes on a line of its own; an empty one is an empty line."""
+    return base64.b64encode(response).decode()
 
 
 def decoded(lines: Iterable[bytes]) -> bytes:
@@ -98,6 +108,15 @@ def decoded(lines: Iterable[bytes]) -> bytes:
         return base64.b64decode(b"".join(lines).strip(), validate=True)
     except binascii.Error as error:
         raise ValueError("a challenge that is no base64") from error
+
+
+def disguises(secret: str) -> list[bytes]:
+    """*secret* and how it reads in base64, alone and wherever in a longer text."""
+    octets = secret.encode()
+    inside = [base64.b64encode(b"\0" * shift + octets) for shift in range(3)]
+    # What stands around it shows in its first and its last four characters.
+    cores = [text[4 if shift else 0 : -4] for shift, text in enumerate(inside)]
+    return [octets, inside[0], *cores]
 
 
 def redacted(lines: Iterable[bytes], secrets: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -109,5 +128,5 @@ def redacted(lines: Iterable[bytes], secrets: Iterable[bytes]) -> tuple[bytes, .
     cleaned = tuple(lines)
     hidden = (secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
     for secret in sorted(hidden, key=len, reverse=True):
-        cleaned = tuple(line.replace(secret, b"***") for line in cleaned)
+        cleaned = tuple(line.replace(secret, CUT) for line in cleaned)
     return cleaned

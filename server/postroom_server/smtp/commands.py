@@ -32,7 +32,8 @@ class Verb(StrEnum):
     QUIT = "QUIT"
 
 
-_LIMIT = 512
+MAX_LINE = 512
+"""Octets of a command, CRLF included."""
 MAX_AUTH_LINE = 12_288
 _ALLOWANCES = {Verb.MAIL: 26 + 17 + 10, Verb.VRFY: 10}
 
@@ -53,7 +54,7 @@ def command(verb: Verb, *arguments: str, utf8: bool = False) -> bytes:
     if not utf8 and not line.isascii():
         raise UnsafeCommand(f"non-ASCII text in {verb}")
     octets = continuation_line(line, verb)
-    limit = MAX_AUTH_LINE if verb is Verb.AUTH else _LIMIT + _ALLOWANCES.get(verb, 0)
+    limit = MAX_AUTH_LINE if verb is Verb.AUTH else MAX_LINE + _ALLOWANCES.get(verb, 0)
     if len(octets) > limit:
         raise UnsafeCommand(f"{verb} of more than {limit} octets")
     return octets

@@ -21,9 +21,9 @@ from postroom_server.smtp import tls
 from postroom_server.smtp.commands import UnsafeCommand, Verb, command
 from postroom_server.smtp.dial import dial
 from postroom_server.smtp.dialogue import Dialogue
+from postroom_server.smtp.entry import Entry, LeftAfterRefusal
 from postroom_server.smtp.errors import Link, NeedsAdministrator, SessionError
 from postroom_server.smtp.extensions import NOTHING_OFFERED, Extensions
-from postroom_server.smtp.login import log_in
 from postroom_server.smtp.resolve import RESOLVER, Endpoint, Resolver
 from postroom_server.smtp.settings import Encryption, RelaySettings
 from postroom_server.smtp.timeouts import NOT_AT_ALL, DeadlineSource, Wait
@@ -224,7 +224,19 @@ class Opening:
                 FailureReason.TLS,
                 "credentials are sent under TLS only, and this relay is set to none",
             )
-        self.mechanism = log_in(self.dialogue, self.relay, self.extensions)
+        entry = Entry(self.relay, self._deadline)
+        try:
+            entry.log_in(self.dialogue, self.extensions)
+        except LeftAfterRefusal:
+            self._come_back()
+            entry.log_in(self.dialogue, self.extensions)
+        self.mechanism = entry.mechanism
+
+    def _come_back(self) -> None:
+        """Take all steps that came before once more, on a new connection."""
+        self.close()
+        for _, step in self.steps()[:-1]:
+            step()
 
     @property
     def _local(self) -> bool:

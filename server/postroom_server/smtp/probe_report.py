@@ -72,7 +72,7 @@ _ADVICE = {
     Phase.TLS: "Check the relay's encryption setting, host name and certificate",
     Phase.GREETING: "The relay does not take connections from here",
     Phase.EHLO: "The relay does not accept the name that we introduce ourselves by",
-    Phase.AUTH: "Check the relay's user name, password and mechanism",
+    Phase.AUTH: "Check the relay's user name, password or token, and mechanism",
     Phase.VRFY: "The connection broke while the sender was verified",
     Phase.MAIL: "Use a sender that the relay accepts for this account",
     Phase.RSET: "The connection broke after the sender was tried",

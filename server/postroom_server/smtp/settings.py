@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from postroom_server.domain.secret import Secret
-from postroom_server.smtp.timeouts import Timeouts
+from postroom_server.smtp.timeouts import DeadlineSource, Timeouts
 
 
 class Encryption(Enum):
@@ -41,13 +42,25 @@ class PoolSettings:
     max_wait: float = 300.0
 
 
+class TokenGiver(Protocol):
+    """Gives a token for each log-in by OAuth."""
+
+    def ask(self, deadline: DeadlineSource) -> Secret:
+        """A token.  Raises `SessionError`."""
+
+    def close(self) -> None:
+        """Give up what is being asked, for good."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
     """One relay.
 
     *tls_ca_file* is trusted instead of the system's authorities; empty: those.
-    *auth_mechanism* empty: the first of PLAIN and LOGIN that is offered.  *ehlo_name*
-    empty: our host's name if it is a full one, else our address.  *one_flight* is how
+    *tokens* stand for the password where the relay wants OAuth.  *auth_mechanism*
+    empty: the first of PLAIN and LOGIN that is offered, and with *tokens* the first of
+    OAUTHBEARER and XOAUTH2.  *ehlo_name* empty: our host's name if it is a full one,
+    else our address.  *one_flight* is how
     large content may be to go in one write with its envelope where the relay takes
     that: it saves a round trip, and is sent for nothing if the envelope is refused.
     """
@@ -58,6 +71,7 @@ class RelaySettings:
     encryption: Encryption = Encryption.TLS
     username: str = ""
     password: Secret = field(default=Secret(""))
+    tokens: TokenGiver | None = None
     auth_mechanism: str = ""
     tls_verify: bool = True
     tls_ca_file: str = ""

@@ -49,8 +49,8 @@ def problems(tmp_path, monkeypatch):
         (
             'auth_mechanism = "gssapi"',
             (
-                "auth_mechanism: must be empty, 'plain', 'login' or 'cram-md5' "
-                "(got 'gssapi')"
+                "auth_mechanism: must be empty, 'plain', 'login', 'cram-md5', "
+                "'oauthbearer' or 'xoauth2' (got 'gssapi')"
             ),
         ),
         ("retry.quick_delays = 7", "retry.quick_delays: must be a list (got 7)"),
@@ -69,10 +69,68 @@ def problems(tmp_path, monkeypatch):
         ("prot = 587", "prot: unknown key (did you mean port?)"),
         ("timeouts.fianl = 1", "timeouts.fianl: unknown key (did you mean final?)"),
         ("zzz = 587", "zzz: unknown key"),
-        ('username = "u"', "username: needs password or password_file"),
+        (
+            'username = "u"',
+            "username: needs password, password_file, token_command or token_file",
+        ),
         ('password = "hunter2"', "password: needs username"),
         ('password_file = "ca.pem"', "password_file: needs username"),
         ('auth_mechanism = "plain"', "auth_mechanism: needs username"),
+        ('token_command = ["true"]', "token_command: needs username"),
+        ('token_file = "good"', "token_file: needs username"),
+        (
+            'username = "u"\npassword = "hunter2"\ntoken_file = "good"',
+            "password: is set, and so is token_file: use one",
+        ),
+        (
+            'username = "u"\ntoken_file = "good"\ntoken_command = ["true"]',
+            "token_command: is set, and so is token_file: use one",
+        ),
+        (
+            'username = "u"\npassword = "hunter2"\nauth_mechanism = "xoauth2"',
+            "auth_mechanism: needs token_command or token_file",
+        ),
+        (
+            'username = "u"\ntoken_file = "good"\nauth_mechanism = "plain"',
+            (
+                "auth_mechanism: takes a password: with a token, use oauthbearer "
+                "or xoauth2"
+            ),
+        ),
+        ('token_command = "cat x"', "token_command: must be a list (got 'cat x')"),
+        (
+            'username = "u"\ntoken_command = ["/no/such"]',
+            "token_command: there is no program '/no/such' to run",
+        ),
+        (
+            'username = "u"\ntoken_command = ["", "x"]',
+            "token_command: there is no program '' to run",
+        ),
+        (
+            'username = "u"\ntoken_command = ["true", "\\u0000"]',
+            "token_command: holds a NUL",
+        ),
+        (
+            'username = "u"\ntoken_file = "missing"',
+            "token_file: can't read missing: No such file or directory",
+        ),
+        (
+            'username = "u"\ntoken_file = "empty"',
+            "token_file: the source of tokens gave nothing",
+        ),
+        (
+            'username = "u"\ntoken_file = "sentence"',
+            "token_file: what the source gave is no token (RFC 6750)",
+        ),
+        (
+            'username = "u"\ntoken_file = "large"',
+            "token_file: large holds more than a token",
+        ),
+        (
+            'username = "u"\ntoken_file = "binary"',
+            "token_file: binary gave no token (RFC 6750)",
+        ),
+        ("token_timeout = 61", "token_timeout: must be between 0.1 and 60 (got 61)"),
         (
             'username = "u"\npassword = "hunter2"\npassword_file = "good"',
             "password: is set, and so is password_file: use one",
@@ -105,7 +163,7 @@ def problems(tmp_path, monkeypatch):
         (
             'username = "u"\npassword = "p"\nencryption = "none"',
             (
-                "encryption: must be tls or ssl: passwords are sent in the clear to "
+                "encryption: must be tls or ssl: credentials are sent in the clear to "
                 "loopback only"
             ),
         ),
@@ -134,6 +192,7 @@ def test_a_mistake_in_a_relay_is_told(problems, tmp_path, lines, problem):
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "lines").write_text(f"{CANARY}\n{CANARY}\n")
     (tmp_path / "large").write_text("x" * 100_000)
+    (tmp_path / "sentence").write_text(f"the token is {CANARY}\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     found = problems(MAIN + lines)
 
