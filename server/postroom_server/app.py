@@ -25,7 +25,8 @@ from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.statistics import Statistics
 from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.outbox.marks import Marks
-from postroom_server.outbox.sqlite import SqliteOutbox
+from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
+from postroom_server.outbox.store import BlobTerms
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
 from postroom_server.rpc.server import RpcServer
@@ -119,7 +120,14 @@ class App:
         meter = Meter(clock)
         observer = Observer(meter)
         path = self.config.store_path
-        outbox = SqliteOutbox.open(path, clock=clock, on_stored=observer.stored)
+        limits = self.config.limits
+        terms = BlobTerms(retention=limits.blob_retention, quota=limits.max_blobs_bytes)
+        outbox = SqliteOutbox.open(
+            path,
+            clock=clock,
+            on_stored=observer.stored,
+            settings=SqliteSettings(blobs=terms),
+        )
         stack.callback(outbox.close)
         self._outbox = outbox
         marks = Marks.open(path.with_name(f"{path.name}.marks"))
@@ -127,6 +135,7 @@ class App:
         relays = Relays(self._build_relays(stack), self.config.default_relay)
         parts = EngineParts(
             outbox=outbox,
+            blobs=outbox.blobs,
             marks=marks,
             relays=relays,
             clock=clock,

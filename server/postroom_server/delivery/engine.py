@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.contents import PartsExpected, parts_expected
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.intake import Intake
@@ -20,6 +22,7 @@ from postroom_server.delivery.looking import Cancellation, Looking
 from postroom_server.delivery.observing import Observer
 from postroom_server.delivery.recovery import Recovered, recover
 from postroom_server.delivery.relays import Relays
+from postroom_server.delivery.rendering import Rendered, Rendering
 from postroom_server.delivery.reopening import RetryRequest
 from postroom_server.delivery.sending import Answer, Sending
 from postroom_server.delivery.statistics import Statistics
@@ -31,10 +34,18 @@ from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import Draining
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.stats import StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.marks import Marks
-from postroom_server.outbox.store import DeliveryQuery, Outbox, Retention
+from postroom_server.outbox.store import (
+    Arriving,
+    Blob,
+    Blobs,
+    DeliveryQuery,
+    Outbox,
+    Retention,
+)
 from postroom_server.smtp.probe import probe
 from postroom_server.smtp.probe_report import ProbeReport
 from postroom_server.smtp.timeouts import Deadline
@@ -48,6 +59,7 @@ class EngineParts:
     """What an engine is made of; *waiting_per_relay* callers may wait for one relay."""
 
     outbox: Outbox
+    blobs: Blobs
     marks: Marks
     relays: Relays
     clock: Clock
@@ -80,10 +92,13 @@ class DeliveryEngine:
             {relay.id: relay.watch for relay in parts.relays},
         )
         self._worker = Worker(self._ports(parts, waits))
+        intake = Intake(parts.clock, parts.limits, parts.blobs)
+        self._rendering = Rendering(parts.outbox, parts.relays, intake)
+        self._blobs = parts.blobs
         self._sending = Sending(
             outbox=parts.outbox,
             relays=parts.relays,
-            intake=Intake(parts.clock, parts.limits),
+            intake=intake,
             dispatcher=self._dispatcher,
             waits=waits,
             patience=Patience(parts.outbox, waits, self._under_way, parts.clock),
@@ -101,6 +116,7 @@ class DeliveryEngine:
         )
         self._upkeep = Upkeep(
             parts.outbox,
+            parts.blobs,
             parts.clock,
             Retention(
                 content=parts.limits.content_retention,
@@ -124,6 +140,35 @@ class DeliveryEngine:
     def validate(self, submission: Submission) -> ValidationReport:
         """Say what would be sent; nothing is stored."""
         return self._sending.validate(submission)
+
+    def check_header(self, submission: Submission) -> PartsExpected:
+        """Check what can be before the parts of *submission* have come.
+
+        Raises as `send` would.  The answer says which parts must come.
+        """
+        self._refuse_while_draining()
+        self._sending.check_header(submission)
+        return parts_expected(submission, self.limits)
+
+    def receive(self, most: int) -> AbstractContextManager[Arriving]:
+        """A place for at most *most* octets on their way in; see `Blobs.receive`."""
+        return self._blobs.receive(most)
+
+    def keep_blob(self, tenant: str, octets: StoredOctets) -> Blob:
+        """Make *octets* a blob of *tenant*; raises `QuotaExceeded`."""
+        return self._blobs.keep(tenant, octets)
+
+    def find_blob(self, tenant: str, sha256: str) -> Blob | None:
+        """The tenant's blob with that digest (hexadecimal), if there is one."""
+        return self._blobs.find(tenant, sha256)
+
+    def render(self, submission: Submission) -> Rendered:
+        """The bytes that would be sent; nothing is stored."""
+        return self._rendering.submission(submission)
+
+    def render_delivery(self, tenant: str, delivery_id: str) -> Rendered:
+        """The bytes of a stored mail; raises `DeliveryNotFound`, `ContentPurged`."""
+        return self._rendering.delivery(tenant, delivery_id)
 
     def get(self, tenant: str, delivery_id: str) -> Delivery:
         """The delivery; raises `DeliveryNotFound`."""

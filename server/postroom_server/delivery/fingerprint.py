@@ -14,18 +14,26 @@ from binascii import Error as Base64Error
 from dataclasses import asdict, replace
 from typing import Any
 
-from postroom_server.domain.draft import AttachmentDraft, Disposition, MessageDraft
+from postroom_server.domain.draft import (
+    AttachmentDraft,
+    Disposition,
+    MessageDraft,
+    RawDraft,
+)
+from postroom_server.domain.octets import Contents
+from postroom_server.domain.references import BLOBS
 from postroom_server.domain.submission import Completion, OnUncertain, Submission
 
 
 def fingerprint(submission: Submission, relay: str) -> bytes:
     """32 bytes, equal for requests that mean the same; *relay* is the one meant."""
     message = submission.message
+    if isinstance(message, RawDraft):
+        mail = _raw(message, submission.parts)
+    else:
+        mail = _mail(message, submission.parts)
     meaning = {
-        "message": _without_contents(message),
-        "text": _digest(message.text),
-        "html": _digest(message.html),
-        "attachments": [_attachment(a) for a in message.attachments],
+        **mail,
         "relay": relay,
         "completion": submission.completion or Completion.RELAYED,
         "retry": asdict(submission.retry),
@@ -42,17 +50,45 @@ def of_values(**meaning: object) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _without_contents(message: MessageDraft) -> dict[str, Any]:
-    return asdict(replace(message, text=None, html=None, attachments=()))
+def _mail(message: MessageDraft, parts: Contents) -> dict[str, Any]:
+    bare = replace(
+        message, text=None, text_blob=None, html=None, html_blob=None, attachments=()
+    )
+    return {
+        "message": asdict(bare),
+        "text": _named(message.text_blob, parts) or _digest(message.text),
+        "html": _named(message.html_blob, parts) or _digest(message.html),
+        "attachments": [_attachment(a, parts) for a in message.attachments],
+    }
 
 
-def _attachment(attachment: AttachmentDraft) -> list[str | int]:
+def _raw(draft: RawDraft, parts: Contents) -> dict[str, Any]:
+    digest = hashlib.sha256(draft.data or b"").hexdigest()
+    return {
+        "mime": _named(draft.blob, parts) or digest,
+        "envelope_from": draft.envelope_from,
+        "recipients": draft.recipients,
+    }
+
+
+def _named(name: str | None, parts: Contents) -> str:
+    """The digest of what *name* stands for; empty where there is no name.
+
+    That of a blob is its name, so that a repetition is known when the blob is gone.
+    """
+    if name is None:
+        return ""
+    part = parts.get(name)
+    return name.removeprefix(BLOBS) if part is None else part.sha256
+
+
+def _attachment(attachment: AttachmentDraft, parts: Contents) -> list[str | int]:
     return [
         attachment.filename,
         attachment.content_type,
         attachment.disposition or Disposition.ATTACHMENT,
         attachment.content_id,
-        _content_digest(attachment),
+        _named(attachment.blob, parts) or _content_digest(attachment),
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from postroom_server.delivery.contents import contents_of
 from postroom_server.delivery.mailing import Mailing, composed
 from postroom_server.delivery.options import option_problems, plan_of
 from postroom_server.delivery.relay import Relay
@@ -17,7 +18,8 @@ from postroom_server.domain.clock import Clock, after
 from postroom_server.domain.delivery import Delivery, Recipient
 from postroom_server.domain.errors import InvalidArgument, InvalidMessage, Problem
 from postroom_server.domain.limits import MB, Limits
-from postroom_server.domain.message import Message
+from postroom_server.domain.message import AnyMessage
+from postroom_server.domain.octets import Contents
 from postroom_server.domain.submission import (
     RecipientPlan,
     Submission,
@@ -26,12 +28,12 @@ from postroom_server.domain.submission import (
 from postroom_server.domain.validation import (
     SenderDefaults,
     ValidMessage,
-    check_message,
+    check_any,
 )
 from postroom_server.mail.composer import Composed, HeaderBlockTooLarge
 from postroom_server.mail.identity import new_identity
 from postroom_server.outbox.ids import new_id
-from postroom_server.outbox.store import Content
+from postroom_server.outbox.store import Blobs, Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,10 @@ class Ready:
 class Intake:
     """Turns submissions into deliveries that are ready to be stored."""
 
-    def __init__(self, clock: Clock, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits, blobs: Blobs) -> None:
         self._clock = clock
         self._limits = limits
+        self._blobs = blobs
 
     def prepare(self, submission: Submission, relay: Relay) -> Ready:
         """*submission* made ready for *relay*.
@@ -62,7 +65,8 @@ class Intake:
         Raises `InvalidMessage` or `InvalidArgument` with every problem.
         """
         now = self._clock.now()
-        valid = self._check(submission, relay)
+        contents = contents_of(submission, self._blobs, self._limits)
+        valid = self._check(submission, relay, contents)
         identity = new_identity(valid.message, now, valid.message_id)
         content = Content(valid.message, identity)
         bytes_ = self._compose(content)
@@ -84,13 +88,23 @@ class Intake:
         )
         return Ready(delivery, content, bytes_, valid)
 
-    def _check(self, submission: Submission, relay: Relay) -> ValidMessage:
+    def check_header(self, submission: Submission, relay: Relay) -> None:
+        """Check all of *submission* that needs none of the parts that are to come.
+
+        Raises `InvalidMessage`, `InvalidArgument` or `BlobNotFound`.
+        """
+        contents = contents_of(submission, self._blobs, self._limits, to_come=True)
+        self._check(submission, relay, contents)
+
+    def _check(
+        self, submission: Submission, relay: Relay, contents: Contents
+    ) -> ValidMessage:
         others = option_problems(
             submission, relay.retry, self._clock.now(), self._limits
         )
         defaults = SenderDefaults(relay.from_address, relay.envelope_from)
         try:
-            valid = check_message(submission.message, defaults, self._limits)
+            valid = check_any(submission.message, defaults, self._limits, contents)
         except InvalidMessage as error:
             raise InvalidMessage((*error.problems, *others)) from None
         if others:
@@ -126,7 +140,7 @@ def report(ready: Ready) -> ValidationReport:
     )
 
 
-def _recipients(message: Message) -> tuple[Recipient, ...]:
+def _recipients(message: AnyMessage) -> tuple[Recipient, ...]:
     return tuple(
         Recipient(address=address.given, wire=address.wire)
         for address in message.recipients()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.delivery import Delivery, Recipient
+from postroom_server.domain.message import RawMessage
 from postroom_server.mail.composer import Composed, Form, compose
 from postroom_server.outbox.store import Content
 from postroom_server.smtp.transaction import Transaction
@@ -76,7 +77,7 @@ class Mailing:
             return Offer(self._transaction(recipients, Form.ASCII))
         if smtputf8:
             return Offer(self._transaction(recipients, Form.UTF8))
-        if not self._sender_is_ascii():
+        if self.needs_utf8_form:
             return Offer(None, {r.wire: _impossible() for r in recipients})
         possible = tuple(r for r in recipients if r.wire.isascii())
         impossible = {r.wire: _impossible() for r in recipients if r not in possible}
@@ -87,9 +88,15 @@ class Mailing:
             return Offer(None, {**{r.wire: withheld for r in possible}, **impossible})
         return Offer(self._transaction(possible, Form.ASCII), impossible)
 
-    def _sender_is_ascii(self) -> bool:
-        sender = self.content.message.from_mailbox.address
-        return self.delivery.envelope_from.isascii() and not sender.needs_smtputf8
+    @property
+    def needs_utf8_form(self) -> bool:
+        """Whether no relay without SMTPUTF8 can take it, whoever it goes to."""
+        message = self.content.message
+        if isinstance(message, RawMessage):
+            shown = message.needs_smtputf8
+        else:
+            shown = message.from_mailbox.address.needs_smtputf8
+        return shown or not self.delivery.envelope_from.isascii()
 
     def _transaction(
         self, recipients: tuple[Recipient, ...], form: Form
@@ -102,6 +109,7 @@ class Mailing:
             chunks=content.chunks,
             size=content.size,
             smtputf8=form is Form.UTF8,
+            eight_bit=content.is_8bit,
             all_or_none=plan.all_recipients_or_none,
             wait_before_data=plan.holds_when_uncertain,
         )

@@ -72,6 +72,10 @@ class Sending:
         relay = self.relays.find(submission.relay)
         return report(self.intake.prepare(submission, relay))
 
+    def check_header(self, submission: Submission) -> None:
+        """Check what of *submission* can be before its parts have come."""
+        self.intake.check_header(submission, self.relays.find(submission.relay))
+
     def send(self, submission: Submission, caller: Caller) -> Answer:
         """Accept *submission*, see to its delivery, and answer when it is time.
 

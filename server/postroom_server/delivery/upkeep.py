@@ -8,7 +8,7 @@ import structlog
 
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.errors import PostroomError
-from postroom_server.outbox.store import Outbox, Retention
+from postroom_server.outbox.store import Blobs, Outbox, Retention
 
 PAUSE = 60.0
 """Seconds between looks when nothing was left to purge."""
@@ -19,8 +19,11 @@ _log = structlog.get_logger(__name__)
 class Upkeep:
     """One thread that purges; `run_once` is what it does each time."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, retention: Retention) -> None:
+    def __init__(
+        self, outbox: Outbox, blobs: Blobs, clock: Clock, retention: Retention
+    ) -> None:
         self._outbox = outbox
+        self._blobs = blobs
         self._clock = clock
         self._retention = retention
         self._stop = threading.Event()
@@ -37,14 +40,14 @@ class Upkeep:
             self._thread.join()
 
     def run_once(self) -> int:
-        """Purge until nothing is left to; how many rows went."""
+        """Purge until nothing is left to; how many rows and files went."""
         purged = 0
         while not self._stop.is_set():
             turn = self._outbox.purge(self._clock.now(), self._retention)
             if not turn:
                 break
             purged += turn
-        return purged
+        return purged + self._blobs.sweep()
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):

@@ -74,7 +74,7 @@ class MessageDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawDraft:
-    """A mail that the caller composed; exactly one of *data* and *blob* is to be set."""
+    """A mail that the caller composed; exactly one of *data* and *blob* is set."""
 
     data: bytes | None = None
     blob: str | None = None

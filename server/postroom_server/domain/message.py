@@ -6,11 +6,13 @@ composes and what sends may rely on it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postroom_server.domain.address import Address
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import Disposition, Header
+from postroom_server.domain.octets import StoredOctets, StoredText
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Attachment:
 
     filename: str
     content_type: str
-    data: bytes
+    data: bytes | StoredOctets
     disposition: Disposition = Disposition.ATTACHMENT
     content_id: str = ""
 
@@ -43,10 +45,17 @@ class Message:
     cc: tuple[Mailbox, ...] = ()
     bcc: tuple[Mailbox, ...] = ()
     subject: str
-    text: str | None = None
-    html: str | None = None
+    text: str | StoredText | None = None
+    html: str | StoredText | None = None
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
+
+    @property
+    def stored(self) -> tuple[StoredOctets, ...]:
+        """What of it is kept in files."""
+        texts = (t.octets for t in (self.text, self.html) if isinstance(t, StoredText))
+        files = (a.data for a in self.attachments if isinstance(a.data, StoredOctets))
+        return (*texts, *files)
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -57,10 +66,52 @@ class Message:
 
     def recipients(self) -> tuple[Address, ...]:
         """The envelope recipients: to, cc, bcc, equal ones once, the first kept."""
-        seen: dict[str, Address] = {}
-        for mailbox in (*self.to, *self.cc, *self.bcc):
-            seen.setdefault(mailbox.address.key, mailbox.address)
-        return tuple(seen.values())
+        named = (*self.to, *self.cc, *self.bcc)
+        return each_once(mailbox.address for mailbox in named)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMessage:
+    """A mail whose bytes the caller composed, and what was read from its header.
+
+    *authors* are the addresses of From.  *is_8bit*: its body has octets beyond ASCII;
+    *needs_smtputf8*: its header has.
+    """
+
+    mime: bytes | StoredOctets
+    envelope: tuple[Address, ...]
+    authors: tuple[Address, ...]
+    subject: str
+    message_id: str
+    header_size: int
+    is_8bit: bool = False
+    needs_smtputf8: bool = False
+
+    @property
+    def size(self) -> int:
+        """Its octets."""
+        mime = self.mime
+        return mime.size if isinstance(mime, StoredOctets) else len(mime)
+
+    @property
+    def stored(self) -> tuple[StoredOctets, ...]:
+        """What of it is kept in files."""
+        return (self.mime,) if isinstance(self.mime, StoredOctets) else ()
+
+    def recipients(self) -> tuple[Address, ...]:
+        """The envelope recipients, equal ones once."""
+        return self.envelope
+
+
+def each_once(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    """*addresses* in order, of those that are one recipient the first."""
+    seen: dict[str, Address] = {}
+    for address in addresses:
+        seen.setdefault(address.key, address)
+    return tuple(seen.values())
+
+
+AnyMessage = Message | RawMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.draft import MessageDraft
+from postroom_server.domain.draft import MessageDraft, RawDraft
+from postroom_server.domain.octets import Contents
 from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT
 
 
@@ -59,10 +60,11 @@ class Submission:
     """A request to send, converted and not yet checked.
 
     *relay* is a whole name ("relays/main") or empty for the default; *wait_timeout*
-    is in seconds; *senders* are those that its caller may use.
+    is in seconds.  *parts* are the octets that came with the call, by "parts/{key}";
+    *senders* are those that its caller may use.
     """
 
-    message: MessageDraft
+    message: MessageDraft | RawDraft
     relay: str = ""
     request_id: str = ""
     completion: Completion = Completion.UNSPECIFIED
@@ -71,6 +73,7 @@ class Submission:
     on_uncertain: OnUncertain = OnUncertain.UNSPECIFIED
     expire_at: Instant | None = None
     all_recipients_or_none: bool = False
+    parts: Contents = field(default_factory=dict)
     tenant: str = DEFAULT_TENANT
     senders: tuple[str, ...] = (ANY_SENDER,)
     trace_id: str = ""

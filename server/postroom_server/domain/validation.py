@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from postroom_server.domain.address import Address
-from postroom_server.domain.draft import MailboxDraft, MessageDraft
+from postroom_server.domain.draft import MailboxDraft, MessageDraft, RawDraft
 from postroom_server.domain.limits import Limits
-from postroom_server.domain.message import Attachment, Mailbox, Message
+from postroom_server.domain.message import (
+    AnyMessage,
+    Attachment,
+    Mailbox,
+    Message,
+    RawMessage,
+)
+from postroom_server.domain.octets import Contents
 from postroom_server.domain.validation_addresses import (
     NULL_REVERSE_PATH,
     check_address,
@@ -25,7 +33,8 @@ from postroom_server.domain.validation_addresses import (
 from postroom_server.domain.validation_attachments import check_attachments
 from postroom_server.domain.validation_headers import check_headers, check_message_id
 from postroom_server.domain.validation_problems import Problems
-from postroom_server.domain.validation_text import check_bodies, check_subject
+from postroom_server.domain.validation_raw import check_raw
+from postroom_server.domain.validation_text import Bodies, check_bodies, check_subject
 from postroom_server.domain.validation_warnings import warnings_of
 
 
@@ -41,6 +50,9 @@ class SenderDefaults:
     from_name: str = ""
 
 
+NO_CONTENTS: Contents = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class ValidMessage:
     """A mail without problems.
@@ -49,14 +61,32 @@ class ValidMessage:
     is to be generated.
     """
 
-    message: Message
+    message: AnyMessage
     envelope_from: Address | None
     message_id: str
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, at most 20 sentences."""
+        if isinstance(self.message, RawMessage):
+            return ()
         return warnings_of(self.message)
+
+
+def check_any(
+    draft: MessageDraft | RawDraft,
+    defaults: SenderDefaults,
+    limits: Limits,
+    contents: Contents,
+) -> ValidMessage:
+    """The mail that *draft* asks for, in parts or composed by its caller.
+
+    Raises `InvalidMessage` with every problem.
+    """
+    if isinstance(draft, MessageDraft):
+        return check_message(draft, defaults, limits, contents)
+    raw = check_raw(draft, contents, limits)
+    return ValidMessage(raw.message, raw.envelope_from, raw.message.message_id)
 
 
 @dataclass(slots=True)
@@ -71,18 +101,24 @@ class _Addresses:
 
 
 def check_message(
-    draft: MessageDraft, defaults: SenderDefaults, limits: Limits
+    draft: MessageDraft,
+    defaults: SenderDefaults,
+    limits: Limits,
+    contents: Contents = NO_CONTENTS,
 ) -> ValidMessage:
-    """The mail that *draft* asks for; raises `InvalidMessage` with every problem."""
+    """The mail that *draft* asks for; raises `InvalidMessage` with every problem.
+
+    *contents* has what each blob or part stands for that *draft* names.
+    """
     problems = Problems()
     addresses = _addresses(problems, draft, defaults, limits)
     check_subject(problems, draft.subject, limits)
-    check_bodies(problems, draft, limits)
-    attachments = check_attachments(problems, draft, limits)
+    bodies = check_bodies(problems, draft, contents, limits)
+    attachments = check_attachments(problems, draft, contents, limits)
     check_headers(problems, draft.headers, limits)
     check_message_id(problems, draft.message_id)
     problems.refuse()
-    message = _message(draft, addresses, attachments)
+    message = _message(draft, addresses, bodies, attachments)
     return ValidMessage(message, addresses.envelope_from, draft.message_id)
 
 
@@ -133,7 +169,10 @@ def _envelope_from(
 
 
 def _message(
-    draft: MessageDraft, addresses: _Addresses, attachments: tuple[Attachment, ...]
+    draft: MessageDraft,
+    addresses: _Addresses,
+    bodies: Bodies,
+    attachments: tuple[Attachment, ...],
 ) -> Message:
     assert addresses.author is not None, "a mail without problems has an author"
     return Message(
@@ -144,9 +183,8 @@ def _message(
         cc=addresses.cc,
         bcc=addresses.bcc,
         subject=draft.subject,
-        # Of two bodies an empty one says nothing; shown, it would hide the other.
-        text=draft.text or None,
-        html=draft.html or None,
+        text=bodies.text,
+        html=bodies.html,
         attachments=attachments,
         headers=draft.headers,
     )

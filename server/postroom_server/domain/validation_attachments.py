@@ -13,8 +13,10 @@ import re
 
 from postroom_server.domain.draft import AttachmentDraft, Disposition, MessageDraft
 from postroom_server.domain.limits import MB, Limits
+from postroom_server.domain.lines import LineScan
 from postroom_server.domain.media import MediaType, MediaTypeProblem, parse_media_type
 from postroom_server.domain.message import Attachment
+from postroom_server.domain.octets import YET_TO_COME, Contents, StoredOctets
 from postroom_server.domain.validation_problems import Problems
 from postroom_server.domain.validation_text import is_line
 
@@ -28,11 +30,10 @@ _NOT_IN_FILENAMES = re.compile(
 # RFC 2045 §7 wants a msg-id; what stands in a "cid:" URI needs no "@".  Some readers
 # would decode what looks like an encoded word.
 _CONTENT_ID = re.compile(r"(?!.*=\?)[!#-'*-;=?-\[\]-~]{1,255}")
-_WITHIN_7_BIT = re.compile(rb"(?:[\x01-\x09\x0b\x0c\x0e-\x7f]{0,998}(?:\r\n|\Z))*+")
 
 
 def check_attachments(
-    problems: Problems, draft: MessageDraft, limits: Limits
+    problems: Problems, draft: MessageDraft, contents: Contents, limits: Limits
 ) -> tuple[Attachment, ...]:
     """The files of *draft*, decoded; those that are wrong are left out."""
     drafts = draft.attachments
@@ -42,12 +43,15 @@ def check_attachments(
             f"{len(drafts):,} attachments; at most {limits.max_attachments:,} allowed.",
         )
         drafts = drafts[: limits.max_attachments]
-    if sum(_size(a) for a in drafts) > limits.max_attachments_bytes:
+    if sum(_size(a, contents) for a in drafts) > limits.max_attachments_bytes:
         allowed = f"{limits.max_attachments_bytes / MB:g} MB"
         problems.add("message.attachments", f"Together larger than {allowed}.")
     _check_unique_ids(problems, drafts)
+    has_html = bool(draft.html) or draft.html_blob is not None
     checked = (
-        _Check(problems, f"message.attachments[{i}]", limits).attachment(a, draft.html)
+        _Check(problems, f"message.attachments[{i}]", contents, limits).attachment(
+            a, has_html=has_html
+        )
         for i, a in enumerate(drafts)
     )
     return tuple(attachment for attachment in checked if attachment)
@@ -56,19 +60,24 @@ def check_attachments(
 class _Check:
     """Looks at one attachment; *path* is its place in the request."""
 
-    def __init__(self, problems: Problems, path: str, limits: Limits) -> None:
+    def __init__(
+        self, problems: Problems, path: str, contents: Contents, limits: Limits
+    ) -> None:
         self._problems = problems
         self._path = path
+        self._contents = contents
         self._limits = limits
 
-    def attachment(self, draft: AttachmentDraft, html: str | None) -> Attachment | None:
+    def attachment(
+        self, draft: AttachmentDraft, *, has_html: bool
+    ) -> Attachment | None:
         self._filename(draft.filename)
-        self._placing(draft, html)
+        self._placing(draft, has_html=has_html)
         media = self._media_type(draft.content_type)
         data = self._data(draft)
         if data is None or media is None:
             return None
-        if media.is_message and not _WITHIN_7_BIT.fullmatch(data):
+        if media.is_message and not _is_within_7_bit(data):
             self._wrong(
                 "content_type",
                 "A message/* part must be 7-bit lines of at most 998 octets that end "
@@ -102,7 +111,7 @@ class _Check:
             self._wrong("content_type", str(problem))
             return None
 
-    def _placing(self, draft: AttachmentDraft, html: str | None) -> None:
+    def _placing(self, draft: AttachmentDraft, *, has_html: bool) -> None:
         if draft.content_id and not _CONTENT_ID.fullmatch(draft.content_id):
             self._wrong(
                 "content_id",
@@ -111,18 +120,22 @@ class _Check:
             )
         if draft.disposition is Disposition.INLINE and not draft.content_id:
             self._wrong("content_id", "Required for an inline part.")
-        if draft.disposition is Disposition.INLINE and not html:
+        if draft.disposition is Disposition.INLINE and not has_html:
             self._wrong("disposition", "An inline part needs an HTML body.")
 
-    def _data(self, draft: AttachmentDraft) -> bytes | None:
+    def _data(self, draft: AttachmentDraft) -> bytes | StoredOctets | None:
         field = "data" if draft.data_base64 is None else "data_base64"
+        field = field if draft.blob is None else "blob"
         limit = self._limits.max_attachment_bytes
-        if not draft.data and not draft.data_base64:
+        size = _size(draft, self._contents)
+        if not size:
             self._wrong(field, "At least 1 byte is required.")
             return None
-        if _size(draft) > limit:
+        if size > limit:
             self._wrong(field, f"Larger than {limit / MB:g} MB.")
             return None
+        if draft.blob is not None:
+            return self._contents[draft.blob]
         if draft.data_base64 is None:
             return draft.data
         try:
@@ -137,8 +150,17 @@ class _Check:
         self._problems.add(f"{self._path}.{field}", description)
 
 
-def _size(draft: AttachmentDraft) -> int:
+def _is_within_7_bit(data: bytes | StoredOctets) -> bool:
+    if data is YET_TO_COME:
+        return True
+    scan = LineScan.of([data] if isinstance(data, bytes) else data.blocks())
+    return scan.are_lines and scan.is_ascii
+
+
+def _size(draft: AttachmentDraft, contents: Contents) -> int:
     """Bytes when decoded."""
+    if draft.blob is not None:
+        return contents[draft.blob].size
     text = draft.data_base64
     if text is None:
         return len(draft.data or b"")

@@ -67,10 +67,15 @@ def check_message_id(problems: Problems, message_id: str) -> None:
         problems.add(
             "message.message_id", f"Longer than {MAX_MESSAGE_ID} octets of ASCII."
         )
-    elif message_id and not _MESSAGE_ID.fullmatch(message_id):
+    elif message_id and not is_message_id(message_id):
         problems.add(
             "message.message_id", 'Must be ASCII of the form "<left@right>" (RFC 5322).'
         )
+
+
+def is_message_id(text: str) -> bool:
+    """Whether *text* is a Message-ID with its angle brackets."""
+    return len(text) <= MAX_MESSAGE_ID and bool(_MESSAGE_ID.fullmatch(text))
 
 
 def _check_name(problems: Problems, field: str, name: str) -> None:

@@ -8,10 +8,18 @@ no UTF-8.  A body may hold anything but NUL (RFC 2045 §2.7) and lone surrogates
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from postroom_server.domain.draft import MessageDraft
 from postroom_server.domain.limits import MB, Limits
+from postroom_server.domain.octets import (
+    Contents,
+    StoredOctets,
+    StoredText,
+    with_crlf,
+)
 from postroom_server.domain.validation_problems import Problems
 
 _NOT_IN_HEADERS = re.compile(
@@ -43,15 +51,70 @@ def check_subject(problems: Problems, subject: str, limits: Limits) -> None:
     check_line(problems, "message.subject", subject, limits.max_subject_length)
 
 
-def check_bodies(problems: Problems, draft: MessageDraft, limits: Limits) -> None:
-    """Find what is wrong with the text and the HTML body."""
-    if not draft.text and not draft.html:
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The text and the HTML of a mail, as they were found; None: there is none."""
+
+    text: str | StoredText | None
+    html: str | StoredText | None
+
+
+def check_bodies(
+    problems: Problems, draft: MessageDraft, contents: Contents, limits: Limits
+) -> Bodies:
+    """The bodies of *draft*; what is wrong with them is recorded."""
+    stored = draft.text_blob is not None or draft.html_blob is not None
+    if not draft.text and not draft.html and not stored:
         problems.add(
             "message.text_body",
             "One of text_body and html_body must be set, and not be empty.",
         )
-    _check_body(problems, "message.text_body", draft.text or "", limits)
-    _check_body(problems, "message.html_body", draft.html or "", limits)
+    looking = _Bodies(problems, contents, limits)
+    return Bodies(
+        looking.body("message.text", draft.text, draft.text_blob),
+        looking.body("message.html", draft.html, draft.html_blob),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bodies:
+    problems: Problems
+    contents: Contents
+    limits: Limits
+
+    def body(
+        self, field: str, text: str | None, blob: str | None
+    ) -> str | StoredText | None:
+        """The body given as *text* or as *blob*."""
+        if blob is not None:
+            octets = self.contents[blob]
+            return _check_stored(self.problems, f"{field}_blob", octets, self.limits)
+        _check_body(self.problems, f"{field}_body", text or "", self.limits)
+        # Of two bodies an empty one says nothing; shown, it would hide the other.
+        return text or None
+
+
+def _check_stored(
+    problems: Problems, field: str, octets: StoredOctets, limits: Limits
+) -> StoredText | None:
+    """*octets* as a body, read once from end to end."""
+    if octets.size > limits.max_body_bytes:
+        problems.add(field, f"Larger than {limits.max_body_bytes / MB:g} MB as UTF-8.")
+        return None
+    decoder = getincrementaldecoder("utf-8")()
+    wire_size = 0
+    try:
+        for lines in with_crlf(octets.blocks()):
+            wire_size += len(lines)
+            if b"\0" in lines:
+                problems.add(field, "NUL characters are not allowed.")
+                return None
+            decoder.decode(lines)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        problems.add(field, "It is no UTF-8.")
+        return None
+    return StoredText(octets, wire_size)
 
 
 def _check_body(problems: Problems, field: str, body: str, limits: Limits) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from postroom_server.domain.draft import Disposition
 from postroom_server.domain.limits import MB
 from postroom_server.domain.message import Mailbox, Message
+from postroom_server.domain.octets import StoredText
 
 MOST_WARNINGS = 20
 _SEARCHED = MB
@@ -30,11 +31,12 @@ def _warnings(message: Message) -> Iterator[str]:
 def _about_texts(message: Message) -> Iterator[str]:
     if not message.subject.strip():
         yield "The subject looks empty."
+    text = _beginning(message.text)
     if message.text is None:
         yield "There is HTML and no text; some readers and spam filters want both."
-    elif not message.text.strip() and message.html is None:
+    elif not text.strip() and message.html is None:
         yield "The text looks empty."
-    elif not message.text.strip():
+    elif not text.strip():
         yield "The text looks empty; readers that prefer it won't see the HTML."
 
 
@@ -60,13 +62,20 @@ def _about_authors(message: Message) -> Iterator[str]:
 
 
 def _about_inline_parts(message: Message) -> Iterator[str]:
-    html = (message.html or "")[:_SEARCHED]
+    html = _beginning(message.html)
     for part in message.attachments:
         if part.disposition is not Disposition.INLINE:
             continue
         name = part.content_id
         if f"cid:{name}" not in html and f"cid:{quote(name)}" not in html:
             yield f"The HTML does not refer to the inline part cid:{name}."
+
+
+def _beginning(body: str | StoredText | None) -> str:
+    """As much of *body* as is looked at."""
+    if isinstance(body, StoredText):
+        return body.beginning(_SEARCHED)
+    return (body or "")[:_SEARCHED]
 
 
 def _keys(mailboxes: tuple[Mailbox, ...]) -> set[str]:

@@ -3,21 +3,24 @@
 Text goes as it is where it is ASCII in lines of at most 998 octets without controls,
 and no line begins with "From " (mbox files would change it).  Other text goes as
 quoted-printable where that is short and readable, else as base64; files always as
-base64, except for mail within mail.  Line ends of text become CRLF.
+base64, except for mail within mail.  Line ends of text become CRLF.  What is stored in
+a file is large: its text goes as base64 too, and all of it block by block.
 """
 
 from __future__ import annotations
 
 import binascii
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pybase64
 
 from postroom_server.domain.limits import MB
+from postroom_server.domain.lines import has_long_lines
+from postroom_server.domain.octets import StoredOctets, StoredText, crlf
+from postroom_server.mail.pieces import Blocks, Piece
 
-_MAX_LINE = 998
 _MAX_ENCODED = 76
 _OCTETS_PER_LINE = 57
 _LINES_AT_ONCE = 512
@@ -36,7 +39,7 @@ class Body:
     """Encoded octets, and the name of their encoding."""
 
     encoding: str
-    chunks: tuple[bytes, ...]
+    pieces: tuple[Piece, ...]
 
     @property
     def is_verbatim(self) -> bool:
@@ -44,11 +47,13 @@ class Body:
         return self.encoding == "7bit"
 
 
-def text_body(text: str) -> Body:
+def text_body(text: str | StoredText) -> Body:
     """*text* in the encoding that suits it."""
+    if isinstance(text, StoredText):
+        return Body("base64", (_encoded(text.wire_size, text.lines),))
     raw = text.encode()
     foreign = len(raw) - len(text)
-    lines = _with_crlf(raw)
+    lines = crlf(raw)
     if not foreign and _is_sendable(lines):
         return Body("7bit", (lines,))
     # The octets beyond one a character tell how much is not ASCII, without counting.
@@ -61,14 +66,18 @@ def text_body(text: str) -> Body:
     return Body("base64", tuple(base64_lines(lines)))
 
 
-def file_body(data: bytes, *, verbatim: bool) -> Body:
+def file_body(data: bytes | StoredOctets, *, verbatim: bool) -> Body:
     """*data* as base64, or as it is where it must stay so."""
+    if isinstance(data, StoredOctets):
+        if verbatim:
+            return Body("7bit", (Blocks(data.size, data.blocks),))
+        return Body("base64", (_encoded(data.size, data.blocks),))
     if verbatim:
         return Body("7bit", (data,))
     return Body("base64", tuple(base64_lines(data)))
 
 
-def base64_lines(data: bytes) -> Iterator[bytes]:
+def base64_lines(data: bytes | memoryview) -> Iterator[bytes]:
     """*data* in base64, in blocks of whole lines that end in CRLF."""
     view = memoryview(data)
     whole = len(data) // _BLOCK * _BLOCK
@@ -81,19 +90,29 @@ def base64_lines(data: bytes) -> Iterator[bytes]:
         yield b"\r\n".join((*lines, b""))
 
 
-def _with_crlf(raw: bytes) -> bytes:
-    if b"\r" in raw:
-        ends = raw.count(b"\r\n")
-        if ends == raw.count(b"\r") == raw.count(b"\n"):
-            return raw
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return raw.replace(b"\n", b"\r\n")
+def _encoded(size: int, read: Callable[[], Iterator[bytes]]) -> Blocks:
+    """What *read* gives, *size* octets, in base64."""
+    rest = -(-(size % _OCTETS_PER_LINE) // 3) * 4
+    lines = size // _OCTETS_PER_LINE
+    encoded = lines * (_MAX_ENCODED + 2) + (rest and rest + 2)
+    return Blocks(encoded, lambda: _base64_of(read()))
+
+
+def _base64_of(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for block in blocks:
+        whole = held + block if held else block
+        # A line must not end before the last one does.
+        cut = len(whole) // _BLOCK * _BLOCK
+        held = whole[cut:]
+        yield from base64_lines(memoryview(whole)[:cut])
+    yield from base64_lines(held)
 
 
 def _is_sendable(raw: bytes) -> bool:
     return (
         not _has_controls(raw)
-        and not _has_long_lines(raw)
+        and not has_long_lines(raw)
         and not raw.startswith(b"From ")
         and b"\nFrom " not in raw
     )
@@ -103,17 +122,6 @@ def _has_controls(raw: bytes) -> bool:
     return any(
         raw[i : i + MB].translate(None, _PLAIN_OCTETS) for i in range(0, len(raw), MB)
     )
-
-
-def _has_long_lines(raw: bytes) -> bool:
-    """Whether a line is too long; jumps from line end to line end, as far as it may."""
-    start, end = 0, len(raw)
-    while end - start > _MAX_LINE:
-        line_end = raw.rfind(b"\r\n", start, start + _MAX_LINE + 2)
-        if line_end < 0:
-            return True
-        start = line_end + 2
-    return False
 
 
 def _quoted_printable(raw: bytes) -> bytes:

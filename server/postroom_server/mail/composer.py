@@ -15,12 +15,20 @@ from dataclasses import dataclass
 from enum import Enum
 
 from postroom_server.domain.draft import Disposition
-from postroom_server.domain.message import Attachment, Identity, Message
+from postroom_server.domain.message import (
+    AnyMessage,
+    Attachment,
+    Identity,
+    Message,
+    RawMessage,
+)
+from postroom_server.domain.octets import StoredOctets
 from postroom_server.mail.bodies import Body, file_body, text_body
 from postroom_server.mail.fields import block
 from postroom_server.mail.headers import header_fields
 from postroom_server.mail.multipart import Entity, Multiparts, free_root
 from postroom_server.mail.parameters import file_fields
+from postroom_server.mail.pieces import Blocks, Piece, chunks_of
 
 MAX_HEADER_BLOCK = 64 * 1024
 """Octets of the mail's header, the empty line that ends it not counted."""
@@ -50,32 +58,53 @@ class HeaderBlockTooLarge(ValueError):
 class Composed:
     """A composed mail: its bytes in order, and how many they are.
 
-    *header_size* counts the octets before the empty line.  *needs_smtputf8*: its
-    header is not ASCII.
+    *chunks* may be gone through more than once; those of a stored part raise
+    `DamagedOctets` where it can't be read.  *header_size* counts the octets before the
+    empty line.  *needs_smtputf8*: its header is not ASCII; *is_8bit*: its body is not.
     """
 
-    chunks: tuple[bytes, ...]
+    chunks: Iterable[bytes]
     size: int
     header_size: int
     needs_smtputf8: bool
+    is_8bit: bool = False
 
     def __bytes__(self) -> bytes:
         return b"".join(self.chunks)
 
 
-def compose(message: Message, identity: Identity, form: Form = Form.ASCII) -> Composed:
-    """The bytes of *message*; raises `HeaderBlockTooLarge`."""
+def compose(
+    message: AnyMessage, identity: Identity, form: Form = Form.ASCII
+) -> Composed:
+    """The bytes of *message*; raises `HeaderBlockTooLarge`.
+
+    What the caller composed is passed on as it is, and has one form.
+    """
+    if isinstance(message, RawMessage):
+        return _as_it_is(message)
     head = block(header_fields(message, identity, utf8=form is Form.UTF8))
     entity = _entity(message, identity)
     header_size = len(head) + len(entity[0])
     if header_size > MAX_HEADER_BLOCK:
         raise HeaderBlockTooLarge(header_size)
-    chunks = tuple(_chunks([head, *entity]))
+    pieces = tuple(_joined([head, *entity]))
     return Composed(
-        chunks=chunks,
-        size=sum(map(len, chunks)),
+        chunks=chunks_of(pieces),
+        size=sum(map(len, pieces)),
         header_size=header_size,
         needs_smtputf8=not head.isascii(),
+    )
+
+
+def _as_it_is(raw: RawMessage) -> Composed:
+    mime = raw.mime
+    piece = Blocks(mime.size, mime.blocks) if isinstance(mime, StoredOctets) else mime
+    return Composed(
+        chunks=chunks_of([piece]),
+        size=raw.size,
+        header_size=raw.header_size,
+        needs_smtputf8=raw.needs_smtputf8,
+        is_8bit=raw.is_8bit,
     )
 
 
@@ -111,8 +140,8 @@ def _is_inline(attachment: Attachment) -> bool:
     return attachment.disposition is Disposition.INLINE
 
 
-def _verbatim(bodies: Iterable[Body]) -> list[bytes]:
-    return [chunk for body in bodies if body.is_verbatim for chunk in body.chunks]
+def _verbatim(bodies: Iterable[Body]) -> list[Piece]:
+    return [piece for body in bodies if body.is_verbatim for piece in body.pieces]
 
 
 def _text_entity(kind: str, body: Body) -> Entity:
@@ -120,27 +149,28 @@ def _text_entity(kind: str, body: Body) -> Entity:
         f"Content-Type: text/{kind}; charset=utf-8\r\n"
         f"Content-Transfer-Encoding: {body.encoding}\r\n"
     )
-    return [head.encode(), b"\r\n", *body.chunks]
+    return [head.encode(), b"\r\n", *body.pieces]
 
 
 def _file_entity(body: Body, attachment: Attachment) -> Entity:
-    return [block(file_fields(attachment, body.encoding)), b"\r\n", *body.chunks]
+    return [block(file_fields(attachment, body.encoding)), b"\r\n", *body.pieces]
 
 
-def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """*pieces* with the small ones joined; the last ends in CRLF."""
     small: list[bytes] = []
-    last = b""
+    last: Piece = b""
     for piece in pieces:
         last = piece or last
-        if len(piece) < _LARGE:
+        if isinstance(piece, bytes) and len(piece) < _LARGE:
             small.append(piece)
             continue
         if small:
             yield b"".join(small)
             small = []
         yield piece
-    if not last.endswith(b"\r\n"):
+    # What is read in blocks is base64 where it is last, and ends so.
+    if isinstance(last, bytes) and not last.endswith(b"\r\n"):
         small.append(b"\r\n")
     if small:
         yield b"".join(small)

@@ -6,22 +6,24 @@ import secrets
 from collections.abc import Callable
 
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.message import Identity, Message
+from postroom_server.domain.message import AnyMessage, Identity, Message
 
 _OCTETS = 16
 """128 bits: unique without a register, and not to be guessed."""
 
 
 def new_identity(
-    message: Message,
+    message: AnyMessage,
     now: Instant,
     message_id: str = "",
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Identity:
     """The identity of *message*, accepted *now*; an empty *message_id* is generated."""
-    generated = f"<{random(_OCTETS).hex()}@{message.from_mailbox.address.domain}>"
+    if isinstance(message, Message) and not message_id:
+        domain = message.from_mailbox.address.domain
+        message_id = f"<{random(_OCTETS).hex()}@{domain}>"
     return Identity(
-        message_id=message_id or generated,
+        message_id=message_id,
         date_at=now,
         boundary=random(_OCTETS).hex(),
     )

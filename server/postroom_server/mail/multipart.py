@@ -10,16 +10,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-Entity = list[bytes]
+from postroom_server.mail.pieces import Blocks, Piece
+
+Entity = list[Piece]
 """A part in pieces: its header, an empty line, its body."""
 
 
-def free_root(root: str, verbatim: Iterable[bytes]) -> str:
+def free_root(root: str, verbatim: Iterable[Piece]) -> str:
     """*root*, or one derived from it, that no part in *verbatim* contains."""
     bodies = tuple(verbatim)
-    while any(root.encode() in body for body in bodies):
+    while any(_holds(body, root.encode()) for body in bodies):
         root = hashlib.sha256(root.encode()).hexdigest()[:32]
     return root
+
+
+def _holds(body: Piece, sought: bytes) -> bool:
+    if not isinstance(body, Blocks):
+        return sought in body
+    tail = b""
+    for block in body:
+        if sought in tail + block[: len(sought)] or sought in block:
+            return True
+        tail = (tail + block)[1 - len(sought) :]
+    return False
 
 
 class Multiparts:
@@ -34,7 +47,7 @@ class Multiparts:
         self._made += 1
         boundary = f"=_{self._root}_{self._made}"
         head = f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"\r\n'
-        joined = [head.encode()]
+        joined: Entity = [head.encode()]
         delimiter = f"\r\n--{boundary}\r\n".encode()
         for part in parts:
             joined.append(delimiter)

@@ -1,9 +1,10 @@
 """What a mail is composed from, as bytes, in our own versioned form.
 
 A checksum, a head of JSON, then the parts one after the other: text, HTML, each
-attachment.  A part is compressed where that saves work in the end: below some size,
-writing it takes less time than squeezing it, and what is compressed already does not
-get smaller.
+attachment; or the one part of a raw mail.  A part in a file is named in the head, by
+its digest and sizes, and has no octets here.  Any other is compressed where that saves
+work in the end: below some size, writing it takes less time than squeezing it, and
+what is compressed already does not get smaller.
 Never serialised protobuf: the contract may change, stored mail may not.
 """
 
@@ -12,42 +13,62 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.domain.address import Address
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import Disposition, Header
-from postroom_server.domain.message import Attachment, Identity, Mailbox, Message
+from postroom_server.domain.message import (
+    AnyMessage,
+    Attachment,
+    Identity,
+    Mailbox,
+    Message,
+    RawMessage,
+)
+from postroom_server.domain.octets import StoredOctets, StoredText
 from postroom_server.outbox.documents import Document, Read, compact
 from postroom_server.outbox.store import Content
 
 FORMAT = 1
+WITH_FILES = 2
+"""The format of contents that version 1 could not hold: files, and raw mail."""
 # At 10 KB, level 1 takes 150 us; writing the 7 KB saved takes 10.
 WORTH_COMPRESSING = 32 * 1024
 _SAMPLE = 16 * 1024
 _CHECKSUM = struct.Struct(">I")
 _HEAD_LENGTH = struct.Struct(">I")
 
+Part = bytes | StoredOctets | StoredText
+Find = Callable[[str, int], StoredOctets]
+"""The file with that SHA-256 (hexadecimal) and size."""
 
-def encode_content(content: Content) -> bytes:
-    """*content* in the form `FORMAT`."""
+
+def encode_content(content: Content) -> tuple[int, bytes]:
+    """*content* as the number of its format, and octets."""
     message, identity = content.message, content.identity
+    old = isinstance(message, Message) and not message.stored
     packed = [_packed(part) for part in _parts(message)]
-    head = _head(message)
+    head = _raw_head(message) if isinstance(message, RawMessage) else _head(message)
     head["id"] = [identity.message_id, identity.date_at, identity.boundary]
-    head["parts"] = [[len(data), int(squeezed)] for data, squeezed in packed]
+    head["parts"] = [part.entry for part in packed]
     encoded = compact(head).encode("ascii")
-    pieces = (_HEAD_LENGTH.pack(len(encoded)), encoded, *(data for data, _ in packed))
+    pieces = (_HEAD_LENGTH.pack(len(encoded)), encoded, *(p.data for p in packed))
     checksum = 0
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
-    return b"".join((_CHECKSUM.pack(checksum), *pieces))
+    whole = b"".join((_CHECKSUM.pack(checksum), *pieces))
+    return FORMAT if old else WITH_FILES, whole
 
 
-def decode_content(form: int, data: bytes) -> Content | None:
-    """The content in *data*; None if it is damaged or *form* is not known."""
-    if form != FORMAT:
+def decode_content(form: int, data: bytes, find: Find) -> Content | None:
+    """The content in *data*; None if it is damaged or *form* is not known.
+
+    *find* gives the octets in files by their digest and size; they are not read here.
+    """
+    if form not in {FORMAT, WITH_FILES}:
         return None
     try:
         (checksum,) = _CHECKSUM.unpack_from(data)
@@ -58,39 +79,90 @@ def decode_content(form: int, data: bytes) -> Content | None:
         (length,) = _HEAD_LENGTH.unpack_from(whole)
         start = _HEAD_LENGTH.size
         head = json.loads(bytes(whole[start : start + length]))
-        parts = _unpacked(head["parts"], whole[start + length :])
-        return Content(_message(head, parts), _identity(head["id"]))
+        parts = _unpacked(head["parts"], whole[start + length :], find)
+        message = _raw(head, parts) if "raw" in head else _message(head, parts)
+        return Content(message, _identity(head["id"]))
     except (ValueError, KeyError, TypeError, struct.error, zlib.error, StopIteration):
         return None
 
 
-def _parts(message: Message) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A part as it is stored: its entry in the head, and the octets behind it."""
+
+    entry: list[str | int]
+    data: bytes = b""
+
+
+def _parts(message: AnyMessage) -> Iterator[Part]:
+    if isinstance(message, RawMessage):
+        yield message.mime
+        return
     for body in (message.text, message.html):
-        if body is not None:
+        if isinstance(body, str):
             # A caller's lone surrogate is kept as it is: it is not ours to judge.
             yield body.encode("utf-8", "surrogatepass")
+        elif body is not None:
+            yield body
     for attachment in message.attachments:
         yield attachment.data
 
 
-def _packed(part: bytes) -> tuple[bytes, bool]:
+def _packed(part: Part) -> _Packed:
+    if isinstance(part, StoredText):
+        octets = part.octets
+        return _Packed([octets.sha256, octets.size, part.wire_size])
+    if isinstance(part, StoredOctets):
+        return _Packed([part.sha256, part.size])
     if len(part) < WORTH_COMPRESSING or not _shrinks(part[:_SAMPLE]):
-        return part, False
-    return zlib.compress(part, 1), True
+        return _Packed([len(part), 0], part)
+    squeezed = zlib.compress(part, 1)
+    return _Packed([len(squeezed), 1], squeezed)
 
 
 def _shrinks(sample: bytes) -> bool:
     return len(zlib.compress(sample, 1)) < len(sample) * 3 // 4
 
 
-def _unpacked(sizes: list[list[int]], data: memoryview) -> Iterator[bytes]:
+def _unpacked(entries: list[list[Any]], data: memoryview, find: Find) -> Iterator[Part]:
     start = 0
-    for length, squeezed in sizes:
-        part = data[start : start + length]
-        if len(part) != length:
+    for first, second, *rest in entries:
+        if isinstance(first, str):
+            octets = find(first, int(second))
+            yield StoredText(octets, int(rest[0])) if rest else octets
+            continue
+        part = data[start : start + first]
+        if len(part) != first:
             raise ValueError("cut short")
-        yield zlib.decompress(part) if squeezed else bytes(part)
-        start += length
+        yield zlib.decompress(part) if second else bytes(part)
+        start += first
+
+
+def _raw_head(raw: RawMessage) -> Document:
+    return {
+        "raw": [raw.subject, raw.message_id, raw.header_size],
+        "8bit": [raw.is_8bit, raw.needs_smtputf8],
+        "rcpt": [_address_document(a) for a in raw.envelope],
+        "from": [_address_document(a) for a in raw.authors],
+    }
+
+
+def _raw(head: Read, parts: Iterator[Part]) -> RawMessage:
+    subject, message_id, header_size = head["raw"]
+    is_8bit, needs_smtputf8 = head["8bit"]
+    mime = next(parts)
+    if isinstance(mime, StoredText):
+        raise TypeError("a raw mail is no text")
+    return RawMessage(
+        mime=mime,
+        envelope=tuple(Address(*a) for a in head["rcpt"]),
+        authors=tuple(Address(*a) for a in head["from"]),
+        subject=subject,
+        message_id=message_id,
+        header_size=header_size,
+        is_8bit=is_8bit,
+        needs_smtputf8=needs_smtputf8,
+    )
 
 
 def _head(message: Message) -> Document:
@@ -109,7 +181,7 @@ def _head(message: Message) -> Document:
     return head
 
 
-def _message(head: Read, parts: Iterator[bytes]) -> Message:
+def _message(head: Read, parts: Iterator[Part]) -> Message:
     sender = head.get("sender")
     return Message(
         from_mailbox=_mailbox(head["from"]),
@@ -128,13 +200,20 @@ def _message(head: Read, parts: Iterator[bytes]) -> Message:
     )
 
 
-def _text(part: bytes) -> str:
-    return part.decode("utf-8", "surrogatepass")
+def _text(part: Part) -> str | StoredText:
+    if isinstance(part, bytes):
+        return part.decode("utf-8", "surrogatepass")
+    if isinstance(part, StoredText):
+        return part
+    raise TypeError("a file is no text")
 
 
 def _mailbox_document(mailbox: Mailbox) -> list[str]:
-    address = mailbox.address
-    return [address.given, address.local, address.domain, mailbox.name]
+    return [*_address_document(mailbox.address), mailbox.name]
+
+
+def _address_document(address: Address) -> list[str]:
+    return [address.given, address.local, address.domain]
 
 
 def _mailbox(document: list[str]) -> Mailbox:
@@ -151,7 +230,9 @@ def _attachment_document(attachment: Attachment) -> list[Any]:
     ]
 
 
-def _attachment(document: list[Any], data: bytes) -> Attachment:
+def _attachment(document: list[Any], data: Part) -> Attachment:
+    if isinstance(data, StoredText):
+        raise TypeError("a text is no file")
     filename, content_type, disposition, content_id = document
     return Attachment(
         filename=filename,

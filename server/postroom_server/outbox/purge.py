@@ -46,11 +46,16 @@ class Purge(Work[int]):
             + self._contents(connection)
             + self._deliveries(connection)
             + self._events(connection)
+            + self._blobs(connection)
         )
 
     def _requests(self, connection: sqlite3.Connection) -> int:
         values = (self._now, MOST_REMOVED)
         return connection.execute(statement("purge_requests"), values).rowcount
+
+    def _blobs(self, connection: sqlite3.Connection) -> int:
+        values = (self._now, MOST_REMOVED)
+        return connection.execute(statement("purge_blobs"), values).rowcount
 
     def _contents(self, connection: sqlite3.Connection) -> int:
         settled_before = after(self._now, -self._retention.content)
@@ -58,7 +63,11 @@ class Purge(Work[int]):
         changes = [_without_content(row) for row in found]
         rows = [rows_of_change(c)["change_delivery"][0] for c in changes]
         write_rows(connection, "change_delivery", rows)
-        return _remove(connection, ("remove_content",), [(row[0],) for row in found])
+        return _remove(
+            connection,
+            ("remove_content", "remove_content_files"),
+            [(row[0],) for row in found],
+        )
 
     def _deliveries(self, connection: sqlite3.Connection) -> int:
         settled_before = after(self._now, -self._retention.deliveries)

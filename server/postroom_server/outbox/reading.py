@@ -12,7 +12,7 @@ from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.submission import Completion
-from postroom_server.outbox.content import decode_content
+from postroom_server.outbox.content import Find, decode_content
 from postroom_server.outbox.listing import listing
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
@@ -35,8 +35,9 @@ _WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.RETRY)
 class Reading:
     """The methods of `Outbox` that change nothing."""
 
-    def __init__(self, readers: Readers, clock: Clock) -> None:
+    def __init__(self, readers: Readers, clock: Clock, find: Find) -> None:
         self._readers = readers
+        self._find = find
         self._clock = clock
         ((_, created_at, _),) = self._rows("identity")
         self._created_at = Instant(created_at)
@@ -62,7 +63,7 @@ class Reading:
     def content(self, delivery_id: str) -> Content | None:
         """What the delivery is composed from; None when it was purged."""
         rows = self._rows("content", delivery_id)
-        return decode_content(*rows[0]) if rows else None
+        return self._decoded(*rows[0]) if rows else None
 
     def list(self, query: DeliveryQuery) -> Sequence[Delivery]:
         """Deliveries, newest acceptance first (ties: by id, falling)."""
@@ -108,6 +109,9 @@ class Reading:
             (row,) = connection.execute(sql, values).fetchall()
         due, retrying, sending, oldest = row
         return QueueDepth(due, retrying, sending, oldest)
+
+    def _decoded(self, form: int, data: bytes) -> Content | None:
+        return decode_content(form, data, self._find)
 
     def _rows(self, name: str, *values: object) -> Rows:
         with self._readers.lend() as connection:

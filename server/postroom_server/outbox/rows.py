@@ -27,6 +27,8 @@ ORDER = (
     "add_delivery",
     "change_delivery",
     "add_content",
+    "add_content_file",
+    "keep_blob",
     "add_attempt",
     "add_event",
     "add_recipient",

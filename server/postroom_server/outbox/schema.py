@@ -133,3 +133,16 @@ counter = _keyed(
     _text("name", key=True),
     _number("value"),
 )
+content_file = _keyed(
+    "content_file", _text("delivery", key=True), _text("sha256", key=True)
+)
+Index("content_of_file", content_file.c.sha256)
+blob = _keyed(
+    "blob",
+    _text("tenant", key=True),
+    _text("sha256", key=True),
+    _number("size"),
+    _number("expires_at"),
+)
+Index("blob_of_file", blob.c.sha256)
+Index("blob_expiry", blob.c.expires_at)

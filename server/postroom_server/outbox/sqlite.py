@@ -21,19 +21,21 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from postroom_server.domain.clock import Clock, Instant
+from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.transitions import Change
+from postroom_server.outbox.blobs import SqliteBlobs
 from postroom_server.outbox.claims import Claim, Taken
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.connecting import connect_reader, connect_writer
-from postroom_server.outbox.content import decode_content
 from postroom_server.outbox.errors import StoreForeign
+from postroom_server.outbox.files import Files
 from postroom_server.outbox.lock import StoreLock
 from postroom_server.outbox.migrating import prepare
 from postroom_server.outbox.purge import EventCursor, Purge
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.reading import Reading
 from postroom_server.outbox.store import (
+    BlobTerms,
     Claimed,
     Content,
     RequestRecord,
@@ -41,7 +43,7 @@ from postroom_server.outbox.store import (
 )
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.waiting import LineSettings
-from postroom_server.outbox.works import Accept, Remember, Save
+from postroom_server.outbox.works import Accept, Remember, Save, Times
 from postroom_server.outbox.writer import Writer
 
 
@@ -50,6 +52,7 @@ class SqliteSettings:
     """How many callers may read at once, and the bounds of the commits."""
 
     readers: int = 4
+    blobs: BlobTerms = field(default_factory=BlobTerms)
     line: LineSettings = field(default_factory=LineSettings)
 
 
@@ -58,6 +61,7 @@ class _Parts:
     lock: StoreLock
     committer: Committer
     readers: Readers
+    blobs: SqliteBlobs
 
 
 _DEFAULTS = SqliteSettings()
@@ -68,7 +72,8 @@ class SqliteOutbox(Reading):
     """An `Outbox` in a file of its own."""
 
     def __init__(self, parts: _Parts, clock: Clock, on_stored: OnStored) -> None:
-        super().__init__(parts.readers, clock)
+        super().__init__(parts.readers, clock, parts.blobs.files.find)
+        self.blobs = parts.blobs
         self._committer = parts.committer
         self._lock = parts.lock
         self._on_stored = on_stored
@@ -99,7 +104,9 @@ class SqliteOutbox(Reading):
             undo.callback(readers.close)
             committer = Committer(writer, clock, settings.line)
             undo.callback(committer.close)
-            outbox = cls(_Parts(lock, committer, readers), clock, on_stored)
+            files = Files(path.with_name(f"{path.name}.files"))
+            blobs = SqliteBlobs(files, committer, readers, clock, settings.blobs)
+            outbox = cls(_Parts(lock, committer, readers, blobs), clock, on_stored)
             undo.pop_all()
         tell("info", "outbox.opened", store=str(path), sqlite=sqlite3.sqlite_version)
         return outbox
@@ -125,7 +132,9 @@ class SqliteOutbox(Reading):
         patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
-        work = Accept(change, content, request, self._clock.now())
+        now = self._clock.now()
+        blobs_until = after(now, self.blobs.terms.retention)
+        work = Accept(change, content, request, Times(now, blobs_until))
         used = self._committer.run(work, patience)
         if used is None:
             self._tell(change)
@@ -139,7 +148,7 @@ class SqliteOutbox(Reading):
         taken = self._committer.run(work)
         for one in taken:
             self._tell(one.change)
-        return [_claimed(one) for one in taken if one.is_begun]
+        return [self._claimed(one) for one in taken if one.is_begun]
 
     def save(
         self,
@@ -171,6 +180,11 @@ class SqliteOutbox(Reading):
         self._committer.close()
         self._lock.release()
 
+    def _claimed(self, taken: Taken) -> Claimed:
+        form, data = taken.stored
+        content = None if data is None else self._decoded(form, data)
+        return Claimed(taken.change.after, content)
+
     def _tell(self, change: Change) -> None:
         try:
             self._on_stored(change)
@@ -191,9 +205,3 @@ def _writer(path: Path, clock: Clock) -> Writer:
     except sqlite3.DatabaseError as error:
         raise StoreForeign(f"{path} can't be opened as a store: {error}") from error
     return Writer(connection, partial(connect_writer, path))
-
-
-def _claimed(taken: Taken) -> Claimed:
-    form, data = taken.stored
-    content = None if data is None else decode_content(form, data)
-    return Claimed(taken.change.after, content)

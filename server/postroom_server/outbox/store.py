@@ -19,13 +19,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
-from postroom_server.domain.message import Identity, Message
+from postroom_server.domain.limits import MB
+from postroom_server.domain.message import AnyMessage, Identity
+from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change
 
@@ -34,7 +37,7 @@ from postroom_server.domain.transitions import Change
 class Content:
     """What a mail is composed from, the same bytes each time."""
 
-    message: Message
+    message: AnyMessage
     identity: Identity
 
 
@@ -98,6 +101,71 @@ class Retention:
     content: float
     deliveries: float
     events: float = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Octets that *tenant* may refer to until *expires_at*.
+
+    *existed*: they were there before they were brought.
+    """
+
+    tenant: str
+    octets: StoredOctets
+    expires_at: Instant
+    existed: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"blobs/{self.octets.sha256}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobTerms:
+    """For how long blobs are kept (seconds), and how many octets a tenant may have."""
+
+    retention: float = 86_400.0
+    quota: int = 1024 * MB
+
+
+class Arriving(Protocol):
+    """Octets on their way into the store; for one thread."""
+
+    @property
+    def size(self) -> int:
+        """How many came."""
+
+    @property
+    def sha256(self) -> str:
+        """That of what came, hexadecimal."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next octets.  Raises `TooManyOctets`, `StoreFull`, `NotReady`."""
+
+    def keep(self) -> StoredOctets:
+        """All that came, durably, for an hour at least.
+
+        Raises `StoreFull`, `NotReady`.
+        """
+
+
+class Blobs(Protocol):
+    """Large octets: on their way in, and kept for mails to come."""
+
+    def receive(self, most: int) -> AbstractContextManager[Arriving]:
+        """Octets to be written, at most *most*; none stay that were not kept."""
+
+    def keep(self, tenant: str, octets: StoredOctets) -> Blob:
+        """Make *octets* a blob of *tenant*, or move its end.
+
+        Raises `QuotaExceeded`.
+        """
+
+    def find(self, tenant: str, sha256: str) -> Blob | None:
+        """The tenant's blob, whose octets are there for an hour at least; or None."""
+
+    def sweep(self) -> int:
+        """Remove some of what nothing refers to; how much went."""
 
 
 class Outbox(Protocol):

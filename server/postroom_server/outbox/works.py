@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.transitions import Change
-from postroom_server.outbox.content import FORMAT, encode_content
+from postroom_server.outbox.content import encode_content
 from postroom_server.outbox.rows import (
     Rows,
     counter_rows,
@@ -24,6 +25,7 @@ _LONG_AGO = Instant(0)
 
 REMOVALS = (
     "remove_content",
+    "remove_content_files",
     "remove_attempts",
     "remove_events",
     "remove_recipients",
@@ -67,6 +69,14 @@ class Remember(UseOnce):
         return [self._forget] if result is None else ()
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a delivery is accepted, and until when its blobs are kept for others."""
+
+    now: Instant
+    blobs_until: Instant
+
+
 class Accept(UseOnce):
     """Store a new delivery."""
 
@@ -75,13 +85,28 @@ class Accept(UseOnce):
         change: Change,
         content: Content,
         request: RequestRecord | None,
-        now: Instant,
+        times: Times,
     ) -> None:
-        data = encode_content(content)
+        form, data = encode_content(content)
         recipients = content.message.recipients()
-        super().__init__(rows_of_new(change, (FORMAT, data), recipients), request, now)
+        rows = rows_of_new(change, (form, data), recipients)
+        super().__init__(rows, request, times.now)
+        self._add_files(change, content, times.blobs_until)
         self.size = len(data)
         self._change = change
+
+    def _add_files(
+        self, change: Change, content: Content, blobs_until: Instant
+    ) -> None:
+        files = {octets.sha256 for octets in content.message.stored}
+        if not files:
+            return
+        accepted = change.after
+        self.rows["add_content_file"] = [(accepted.id, sha256) for sha256 in files]
+        # A blob lasts from the last mail that referred to it.
+        self.rows["keep_blob"] = [
+            (accepted.tenant, sha256, blobs_until) for sha256 in files
+        ]
 
     def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:
         return [Withdraw(self._change, self._request)] if result is None else ()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 
 from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.octets import DamagedOctets
 from postroom_server.smtp.aborting import Abort
 from postroom_server.smtp.commands import (
     UnsafeCommand,
@@ -102,9 +103,12 @@ class Exchange:
         if asked.smtputf8 and not self._extensions.smtputf8:
             detail = "the relay does not take UTF-8 addresses or headers (SMTPUTF8)"
             raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
+        if asked.eight_bit and not self._extensions.eight_bit_mime:
+            detail = "the mail is 8-bit and the relay does not offer 8BITMIME"
+            raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
         try:
             check_content(asked.chunks, asked.size)
-        except UnsafeContent as error:
+        except (UnsafeContent, DamagedOctets) as error:
             reason = FailureReason.INTERNAL
             raise SessionError(Phase.COMPOSE, reason, str(error)) from error
 
@@ -114,7 +118,9 @@ class Exchange:
         if self._extensions.size_limit is not None:
             parameters.append(f"SIZE={asked.size}")
         if asked.smtputf8:
-            parameters += ["SMTPUTF8", "BODY=8BITMIME"]
+            parameters.append("SMTPUTF8")
+        if asked.smtputf8 or asked.eight_bit:
+            parameters.append("BODY=8BITMIME")
         try:
             lines = [mail(asked.reverse_path, *parameters, utf8=asked.smtputf8)]
             lines += (rcpt(r, utf8=asked.smtputf8) for r in asked.recipients)

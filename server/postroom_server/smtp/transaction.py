@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,16 +17,18 @@ class Transaction:
     """One mail for one envelope.
 
     *chunks* together are *size* octets of CRLF lines and may be gone through more than
-    once.  *smtputf8*: the envelope or the headers are UTF-8.  *all_or_none*: one
+    once.  *smtputf8*: the envelope or the headers are UTF-8; *eight_bit*: the body has
+    octets beyond ASCII (RFC 6152).  *all_or_none*: one
     refused recipient calls everything off.  *wait_before_data*: no content leaves
     before the relay has answered to the whole envelope.
     """
 
     reverse_path: str
     recipients: tuple[str, ...]
-    chunks: Sequence[bytes]
+    chunks: Iterable[bytes]
     size: int
     smtputf8: bool = False
+    eight_bit: bool = False
     all_or_none: bool = False
     wait_before_data: bool = False
 

@@ -120,7 +120,7 @@ def test_a_new_store_has_the_tables_that_the_metadata_describe(outbox, path, tmp
     engine.dispose()
 
     assert structure_of(path) == structure_of(described)
-    assert len(metadata.tables) == 9
+    assert len(metadata.tables) == 11
 
 
 def test_alembic_sees_no_difference(outbox, path):
@@ -264,9 +264,11 @@ def test_readers_can_neither_write_nor_checkpoint(outbox):
 def test_only_its_owner_may_read_a_store(outbox, path):
     accept(outbox)
     modes = {p.name: p.stat().st_mode & 0o777 for p in path.parent.iterdir()}
+    folder = modes.pop("outbox.db.files")
 
     assert set(modes) >= {"outbox.db", "outbox.db-wal", "outbox.db.lock"}
     assert set(modes.values()) == {0o600}
+    assert folder == 0o700
 
 
 def test_the_migration_tools_are_not_loaded_to_serve(path):

@@ -34,13 +34,13 @@ def decode(encoding: str, raw: bytes) -> bytes:
 def test_a_text_arrives_with_crlf_and_otherwise_as_it_was(text):
     body = text_body(text)
 
-    assert decode(body.encoding, b"".join(body.chunks)) == canonical(text)
+    assert decode(body.encoding, b"".join(body.pieces)) == canonical(text)
 
 
 @given(BODIES)
 def test_what_is_sent_is_7_bit_in_short_lines(text):
     body = text_body(text)
-    raw = b"".join(body.chunks)
+    raw = b"".join(body.pieces)
     longest = 998 if body.encoding == "7bit" else 76
 
     assert raw.isascii()
@@ -54,13 +54,13 @@ def test_what_is_sent_is_7_bit_in_short_lines(text):
 def test_no_line_begins_like_the_next_mail_of_an_mbox(text):
     body = text_body(text)
 
-    assert b"\nFrom " not in b"\n" + b"".join(body.chunks)
+    assert b"\nFrom " not in b"\n" + b"".join(body.pieces)
 
 
 @given(BODIES)
 def test_encoded_lines_never_end_in_white_space(text):
     body = text_body(text)
-    lines = b"".join(body.chunks).split(b"\r\n")
+    lines = b"".join(body.pieces).split(b"\r\n")
 
     assert body.encoding == "7bit" or all(x == x.rstrip(b" \t") for x in lines)
 
@@ -113,10 +113,10 @@ def test_base64_is_what_the_standard_library_writes(size):
 def test_a_large_file_is_encoded_in_blocks():
     body = file_body(bytes(1_048_576), verbatim=False)
 
-    assert max(map(len, body.chunks)) < 64 * KB
+    assert max(map(len, body.pieces)) < 64 * KB
 
 
 def test_a_verbatim_file_is_not_touched_nor_copied():
     data = b"Subject: x\r\n\r\nhi"
 
-    assert file_body(data, verbatim=True).chunks[0] is data
+    assert file_body(data, verbatim=True).pieces[0] is data

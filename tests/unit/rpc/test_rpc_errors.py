@@ -41,6 +41,8 @@ def example(kind):
         return kind("deliveries/1")
     if issubclass(kind, errors.InternalError):
         return kind("4f2")
+    if issubclass(kind, errors.QuotaExceeded):
+        return kind("too much", "blobs")
     return kind("it is so")
 
 

@@ -51,3 +51,12 @@ DELETE FROM due WHERE delivery IN (VALUES EACH(?))
 
 -- remove_delivery --
 DELETE FROM delivery WHERE id IN (VALUES EACH(?))
+
+-- remove_content_files --
+DELETE FROM content_file WHERE delivery IN (VALUES EACH(?))
+
+-- purge_blobs --
+DELETE FROM blob WHERE (tenant, sha256) IN (
+    SELECT tenant, sha256 FROM blob
+    WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+)

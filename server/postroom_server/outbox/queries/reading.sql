@@ -82,3 +82,15 @@ SELECT
 
 -- identity --
 SELECT id, created_at, format FROM store
+
+-- blob --
+-- One that has not expired.
+SELECT size, expires_at FROM blob
+WHERE tenant = ? AND sha256 = ? AND expires_at > ?
+
+-- blob_octets --
+SELECT coalesce(sum(size), 0) FROM blob WHERE tenant = ? AND expires_at > ?
+
+-- file_in_use --
+SELECT 1 WHERE EXISTS (SELECT 1 FROM content_file WHERE sha256 = :sha256)
+    OR EXISTS (SELECT 1 FROM blob WHERE sha256 = :sha256)

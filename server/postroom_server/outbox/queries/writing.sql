@@ -60,3 +60,16 @@ ON CONFLICT (relay, tenant, name) DO UPDATE SET value = value + excluded.value
 
 -- count_repair --
 UPDATE store SET repairs = repairs + 1
+
+-- add_content_file --
+INSERT INTO content_file (delivery, sha256) VALUES EACH(?, ?)
+
+-- keep_blob --
+-- tenant, sha256, until when.  Of a blob that is gone already none is made.
+UPDATE blob SET expires_at = max(blob.expires_at, v.column3)
+FROM (VALUES EACH(?, ?, ?)) AS v
+WHERE blob.tenant = v.column1 AND blob.sha256 = v.column2
+
+-- put_blob --
+INSERT INTO blob (tenant, sha256, size, expires_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (tenant, sha256) DO UPDATE SET expires_at = excluded.expires_at

@@ -1,0 +1,95 @@
+"""Blobs: octets that a tenant uploaded once, for the mails of the next 24 hours.
+
+The octets are a file (`files`), which an accepted mail refers to by itself; the blob is
+a row that says whose it is and until when.  Another tenant's and an unknown one are not
+told apart, also where the file is there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from postroom_server.domain.clock import Clock, Instant, after
+from postroom_server.domain.errors import QuotaExceeded
+from postroom_server.domain.limits import MB
+from postroom_server.domain.octets import StoredOctets
+from postroom_server.outbox.committer import Committer
+from postroom_server.outbox.files import Files, Incoming
+from postroom_server.outbox.readers import Readers
+from postroom_server.outbox.statements import statement
+from postroom_server.outbox.store import Blob, BlobTerms
+from postroom_server.outbox.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteBlobs:
+    """The `Blobs` of a store."""
+
+    files: Files
+    committer: Committer
+    readers: Readers
+    clock: Clock
+    terms: BlobTerms
+
+    def receive(self, most: int) -> AbstractContextManager[Incoming]:
+        """A file to write; see `Blobs.receive`."""
+        return self.files.receive(most)
+
+    def keep(self, tenant: str, octets: StoredOctets) -> Blob:
+        """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
+        now = self.clock.now()
+        expires_at = after(now, self.terms.retention)
+        wanted = Blob(tenant, octets, expires_at)
+        existed = self.committer.run(KeepBlob(wanted, now, self.terms.quota))
+        return Blob(tenant, octets, expires_at, existed)
+
+    def find(self, tenant: str, sha256: str) -> Blob | None:
+        """The tenant's blob; see `Blobs.find`."""
+        values = (tenant, sha256, self.clock.now())
+        with self.readers.lend() as connection:
+            rows = connection.execute(statement("blob"), values).fetchall()
+        if not rows or not self.files.touch(sha256):
+            return None
+        ((size, expires_at),) = rows
+        octets = self.files.find(sha256, size)
+        return Blob(tenant, octets, Instant(expires_at), existed=True)
+
+    def sweep(self) -> int:
+        """Remove some of the files that nothing refers to; how many went."""
+        return self.files.sweep(self._is_used)
+
+    def _is_used(self, sha256: str) -> bool:
+        with self.readers.lend() as connection:
+            values = {"sha256": sha256}
+            return bool(connection.execute(statement("file_in_use"), values).fetchall())
+
+
+class KeepBlob(Work[bool]):
+    """Add a blob or move its end; whether it was there."""
+
+    adds = True
+
+    def __init__(self, blob: Blob, now: Instant, quota: int) -> None:
+        super().__init__()
+        self._blob = blob
+        self._now = now
+        self._quota = quota
+
+    def perform(self, connection: sqlite3.Connection, /) -> bool:
+        blob, octets = self._blob, self._blob.octets
+        key = (blob.tenant, octets.sha256)
+        known = connection.execute(statement("blob"), (*key, self._now)).fetchall()
+        if not known:
+            self._check_quota(connection)
+        row = (*key, octets.size, blob.expires_at)
+        connection.execute(statement("put_blob"), row)
+        return bool(known)
+
+    def _check_quota(self, connection: sqlite3.Connection) -> None:
+        values = (self._blob.tenant, self._now)
+        ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
+        if used + self._blob.octets.size > self._quota:
+            allowed = f"{self._quota / MB:g} MB"
+            raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")
