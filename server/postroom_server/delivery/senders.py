@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from postroom_server.domain.address import Address, AddressProblem, parse_address
-from postroom_server.domain.draft import MessageDraft
+from postroom_server.domain.draft import MessageDraft, RawDraft
 from postroom_server.domain.errors import SenderNotAllowed
+from postroom_server.domain.message import RawMessage
 from postroom_server.domain.principal import ANY_SENDER
 from postroom_server.domain.validation import ValidMessage
 
@@ -50,13 +51,19 @@ def check_senders(allowed: Iterable[str], addresses: Iterable[Address | None]) -
             )
 
 
-def named_senders(valid: ValidMessage, draft: MessageDraft) -> Iterator[Address | None]:
+def named_senders(
+    valid: ValidMessage, draft: MessageDraft | RawDraft
+) -> Iterator[Address | None]:
     """Whose name *valid* is sent in.
 
     An envelope sender that the relay's configuration gave is the operator's choice.
     """
-    yield valid.message.from_mailbox.address
-    if valid.message.sender is not None:
-        yield valid.message.sender.address
+    message = valid.message
+    if isinstance(message, RawMessage):
+        yield from message.authors
+    else:
+        yield message.from_mailbox.address
+        if message.sender is not None:
+            yield message.sender.address
     if draft.envelope_from:
         yield valid.envelope_from

@@ -102,13 +102,19 @@ class _Reading:
         return self._header(head), body
 
     def authors(self, header: RawHeader) -> tuple[Address, ...]:
-        """Who wrote it; what is wrong with From is recorded."""
+        """Who wrote and who sent it; what is wrong with From and Sender is recorded."""
+        found: list[Address] = []
+        for name in ("from", "sender"):
+            for value in header.all(name):
+                found += self._mailboxes(name, value)
+        return tuple(found)
+
+    def _mailboxes(self, name: str, value: str) -> tuple[Address, ...]:
         try:
-            found = [mailboxes(value) for value in header.all("from")]
+            return mailboxes(value)
         except UnreadableHeader as problem:
-            self._wrong(f"Its From header {_continued(problem)}")
+            self._wrong(f"Its {_title(name)} header {_continued(problem)}")
             return ()
-        return tuple(address for addresses in found for address in addresses)
 
     def _judge(self, scan: LineScan) -> None:
         if scan.has_nul:
