@@ -224,6 +224,7 @@ def test_a_python_example_runs(source, target):
 def test_a_toml_example_is_a_configuration(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("smtp-password").write_text("secret\n")
+    Path("relay-token").write_text("secret\n")
     # A key alone stands for a file that has it and what every file needs.
     needed = "" if "[relays." in source else '\n[relays.main]\nhost = "localhost"\n'
     Path("postroom.toml").write_text(source + needed)
