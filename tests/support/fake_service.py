@@ -95,13 +95,15 @@ Answer = Message | Refusal | Callable[[Any], Message]
 class FakeService(DeliveryServiceServicer):
     """Keeps what it was asked; safe to ask from any thread.
 
-    *metadata* came with the calls, in their order.  *asked* is set by the first call,
-    and *ended* when one ends, for its caller too.
+    *metadata* came with the calls, in their order, and *times* are the seconds that
+    each was given.  *asked* is set by the first call, and *ended* when one ends, for its
+    caller too.
     """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str | bytes]] = []
+        self.times: list[float] = []
         self.asked = threading.Event()
         self.ended = threading.Event()
         self.health: dict[str, int] = {"": 1}
@@ -146,6 +148,7 @@ class FakeService(DeliveryServiceServicer):
     def _answer(self, method: str, request: Any, context: Any) -> Message:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
+        self.times.append(context.time_remaining())
         context.add_callback(self.ended.set)
         self.asked.set()
         script = self._scripts[method]

@@ -25,14 +25,18 @@ _TEXTS = frozenset(
         ".cfg",
         ".go",
         ".html",
+        ".java",
         ".js",
+        ".json",
         ".md",
         ".proto",
         ".py",
         ".sh",
         ".sql",
         ".toml",
+        ".ts",
         ".txt",
+        ".xml",
         ".yaml",
         ".yml",
     ]
@@ -66,5 +70,5 @@ def _is_text(path: Path) -> bool:
 
 
 def _is_made(path: Path) -> bool:
-    made = {"__pycache__", "node_modules", "build", "dist"}
+    made = {"__pycache__", "node_modules", "build", "dist", "gen", "target"}
     return any(p in made or p.endswith(".egg-info") for p in path.parts)
