@@ -80,3 +80,4 @@ bench: install ## Measure composing and the store, as ratios to peers
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .venv-floor $(PROTOS_VENV) .build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf examples/go/gen examples/java/target $(addprefix examples/node/,gen dist node_modules)
