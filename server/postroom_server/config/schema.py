@@ -127,6 +127,32 @@ class LimitsTable(Table):
     )
 
 
+    max_chunk_bytes: int = key(
+        _LIMITS.max_chunk_bytes,
+        "A chunk of a streamed mail or an upload.",
+        unit=BYTES,
+        least=1024,
+        most=4 * 2**20,
+    )
+    max_blob_bytes: int = key(
+        _LIMITS.max_blob_bytes, "Each blob.", unit=BYTES, least=1, most=_GB
+    )
+    max_blobs_bytes: int = key(
+        _LIMITS.max_blobs_bytes,
+        "All blobs of a tenant; 0 allows none.",
+        unit=BYTES,
+        least=0,
+        most=1024 * _GB,
+    )
+    blob_retention: float = seconds(
+        _LIMITS.blob_retention,
+        "How long a blob is kept after it was uploaded, or after a mail that uses it "
+        "was accepted.",
+        least=60,
+        most=_YEAR,
+    )
+
+
 class LogTable(Table):
     """What is written to the standard error."""
 
