@@ -14,6 +14,7 @@ from uuid import uuid4
 from google.protobuf.message import Message
 
 from postroom._convert import number_of
+from postroom._labels import metadata_of, tags_of
 from postroom._message import message_of
 from postroom._problems import Problems, duration
 from postroom.arguments import ListArguments, RetryArguments, SendArguments
@@ -55,6 +56,8 @@ def send_request(given: SendArguments, now: datetime) -> send_pb2.SendMessageReq
         on_uncertain=number_of(uncertain, send_pb2.OnUncertain.DESCRIPTOR),
         expire_at=problems.instant("expire_at", given.get("expire_at"), now),
         all_recipients_or_none=given.get("all_recipients_or_none", False),
+        metadata=metadata_of(given.get("metadata", {}), "metadata", problems),
+        tags=tags_of(given.get("tags", ())),
     )
     problems.raise_any()
     return request
@@ -186,6 +189,8 @@ def _filter(
         relay=relay_name(given.get("relay")),
         recipient=given.get("recipient", ""),
         message_id=given.get("message_id", ""),
+        tag=given.get("tag", ""),
+        metadata=metadata_of(given.get("metadata", {}), "filter.metadata", problems),
         accepted_from=problems.instant("filter.accepted_from", since, now),
         accepted_before=problems.instant("filter.accepted_before", until, now),
     )

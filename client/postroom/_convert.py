@@ -1,14 +1,14 @@
 """Messages of the contract into results; total and pure.
 
 A result's fields have the names of the message's, and its type hints say the rest: a
-tuple is a repeated field, "| None" one that may be unset, a `float` of a Duration its
-seconds.  What goes where is settled once for each type.
+tuple is a repeated field, a `Mapping` a map, "| None" one that may be unset, a `float`
+of a Duration its seconds.  What goes where is settled once for each type.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -48,6 +48,8 @@ def _reader(hint: Any, field: FieldDescriptor) -> Reader:  # noqa: ANN401  type 
     if get_origin(hint) is tuple:
         convert = _converter(get_args(hint)[0], field)
         return lambda message: tuple(map(convert, getattr(message, name)))
+    if get_origin(hint) is Mapping:
+        return lambda message: dict(getattr(message, name))
     if isinstance(hint, UnionType):
         convert = _converter(get_args(hint)[0], field)
         return lambda message: (

@@ -6,7 +6,7 @@ span from now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -62,7 +62,8 @@ class SendArguments(CallArguments, MailArguments, total=False):
     safe; one is made up where none is given.  *completion* is when to answer, at the
     latest after *wait_timeout*.  *retry* False makes one attempt and no more.  Nothing
     is begun after *expire_at*, a time or a span from now (with a span, a call repeated
-    by hand is not the same call).
+    by hand is not the same call).  *metadata* and *tags* are the caller's own, to find
+    the mail by later; they are not in it.
     """
 
     relay: str
@@ -73,6 +74,8 @@ class SendArguments(CallArguments, MailArguments, total=False):
     on_uncertain: OnUncertain | str
     expire_at: datetime | timedelta
     all_recipients_or_none: bool
+    metadata: Mapping[str, str]
+    tags: str | Iterable[str]
 
 
 class RetryArguments(CallArguments, total=False):
@@ -93,6 +96,7 @@ class RetryArguments(CallArguments, total=False):
 class ListArguments(CallArguments, total=False):
     """Which deliveries to list: all conditions that are given must hold.
 
+    *metadata* are up to five pairs.
     *view* is how much of each to get, "full" for recipients and attempts too;
     *page_size* how many to fetch at once.  *timeout* is for each page.
     """
@@ -101,6 +105,8 @@ class ListArguments(CallArguments, total=False):
     relay: str
     recipient: str
     message_id: str
+    tag: str
+    metadata: Mapping[str, str]
     accepted_from: datetime
     accepted_before: datetime
     view: DeliveryView | str

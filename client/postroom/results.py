@@ -183,6 +183,8 @@ class Delivery(Plain):
     subject: str
     expire_at: datetime | None
     purge_at: datetime | None
+    metadata: Mapping[str, str]
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,29 @@ def test_pages_follow_each_other_without_gap_or_overlap(outbox):
     assert len(whole) == 5
 
 
+@pytest.mark.parametrize("by", ["tag", "pair", "both"])
+def test_pages_by_label_follow_each_other_without_gap_or_overlap(outbox, by):
+    labels = {"tags": ("red",), "metadata": (("n", "1"),)}
+    for age in (0, 1, 1, 1, 2):
+        accept(outbox, accepted_at=Instant(NOW + age), **labels)
+        accept(outbox, accepted_at=Instant(NOW + age), tags=("red",))
+    conditions = {
+        "tag": {"tag": "red", "recipient": "bob@example.com"},
+        "pair": {"metadata": (("n", "1"),)},
+        "both": {"tag": "red", "metadata": (("n", "1"),)},
+    }[by]
+    whole = listed(outbox, **conditions)
+    pages, before = [], None
+    while page := outbox.list(
+        DeliveryQuery(tenant="default", limit=2, before=before, **conditions)
+    ):
+        pages += [delivery.id for delivery in page]
+        before = (page[-1].accepted_at, page[-1].id)
+
+    assert pages == whole
+    assert len(whole) == (10 if by == "tag" else 5)
+
+
 @pytest.mark.parametrize(
     ("conditions", "expected"),
     [
@@ -117,6 +140,29 @@ def test_pages_follow_each_other_without_gap_or_overlap(outbox):
         ({"recipient": "bob@example.com"}, "ca"),
         ({"recipient": "nobody@example.com"}, ""),
         ({"message_id": "<b@example.org>"}, "b"),
+        ({"tag": "red"}, "ba"),
+        ({"tag": "blue"}, "b"),
+        ({"tag": "Red"}, ""),
+        ({"tag": "1"}, ""),
+        ({"metadata": (("n", "1"),)}, "cb"),
+        ({"metadata": (("n", "1"), ("m", "2"))}, "c"),
+        ({"metadata": (("n", "1"), ("m", "1"))}, ""),
+        ({"metadata": (("n", ""),)}, ""),
+        ({"metadata": (("", "red"),)}, ""),
+        ({"tag": "red", "metadata": (("n", "1"),)}, "b"),
+        ({"tag": "red", "recipient": "bob@example.com"}, "a"),
+        ({"tag": "red", "recipient": "bob@example.com", "relay": "other"}, ""),
+        ({"tag": "red", "message_id": "<b@example.org>"}, "b"),
+        ({"tag": "blue", "message_id": "<c@example.org>"}, ""),
+        ({"tag": "red", "statuses": frozenset({DeliveryStatus.SUCCESS})}, "a"),
+        (
+            {"metadata": (("n", "1"),), "statuses": frozenset({DeliveryStatus.QUEUED})},
+            "c",
+        ),
+        ({"tag": "red", "accepted_from": NOW + 1}, "b"),
+        ({"tag": "red", "metadata": (("n", "1"),), "accepted_before": NOW + 1}, ""),
+        ({"tag": "red", "tenant": "other"}, "d"),
+        ({"tag": "red", "limit": 1}, "b"),
         ({"accepted_from": NOW + 1}, "cb"),
         ({"accepted_before": NOW + 1}, "a"),
         ({"relay": "main", "recipient": "bob@example.com", "limit": 1}, "c"),
@@ -124,15 +170,25 @@ def test_pages_follow_each_other_without_gap_or_overlap(outbox):
     ids=str,
 )
 def test_all_conditions_of_a_list_hold(outbox, conditions, expected):
-    outbox.save(a_finish(accept(outbox, leased=True, id="a")))
+    outbox.save(a_finish(accept(outbox, leased=True, id="a", tags=("red",))))
+    accept(outbox, id="d", tenant="other", tags=("red",), metadata=(("n", "1"),))
     accept(
         outbox,
         "cy@example.com",
         id="b",
+        tags=("blue", "red"),
+        metadata=(("n", "1"),),
         relay="other",
         leased=True,
         accepted_at=NOW + 1,
     )
-    accept(outbox, "cy@example.com", "bob@example.com", id="c", accepted_at=NOW + 2)
+    accept(
+        outbox,
+        "cy@example.com",
+        "bob@example.com",
+        id="c",
+        accepted_at=NOW + 2,
+        metadata=(("m", "2"), ("n", "1")),
+    )
 
     assert "".join(listed(outbox, **conditions)) == expected

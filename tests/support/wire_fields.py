@@ -32,7 +32,9 @@ class Leaf:
             message = child.add() if field.is_repeated else child
             message.SetInParent()
         last = self.path[-1]
-        if last.message_type is not None:
+        if is_map(last):
+            getattr(message, last.name).update(value)
+        elif last.message_type is not None:
             child = getattr(message, last.name)
             (child.add() if last.is_repeated else child).CopyFrom(value)
         elif last.is_repeated:
@@ -41,11 +43,16 @@ class Leaf:
             setattr(message, last.name, value)
 
 
+def is_map(field: FieldDescriptor) -> bool:
+    inner = field.message_type
+    return inner is not None and bool(inner.GetOptions().map_entry)
+
+
 def leaves(kind: Descriptor, *above: FieldDescriptor) -> Iterator[Leaf]:
-    """Every value below *kind*; times and durations count as values."""
+    """Every value below *kind*; times, durations and maps count as values."""
     for field in kind.fields:
         inner = field.message_type
-        if inner is None or inner.full_name in TIMES:
+        if inner is None or inner.full_name in TIMES or is_map(field):
             yield Leaf((*above, field))
         else:
             yield from leaves(inner, *above, field)
@@ -60,7 +67,7 @@ def unset(message: Message, above: str = "") -> Iterator[str]:
             yield path
             continue
         inner = field.message_type
-        if inner is not None and inner.full_name not in TIMES:
+        if inner is not None and inner.full_name not in TIMES and not is_map(field):
             value = filled[field.name]
             for entry in value if field.is_repeated else [value]:
                 yield from unset(entry, f"{path}.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from postroom.cli.labels import shown
 from postroom.cli.session import JsonFlag, session
 from postroom.cli.show import plain, show_attempts, show_result, table, when
 from postroom.results import Delivery
@@ -50,6 +51,8 @@ def _facts(delivery: Delivery) -> list[tuple[str, str]]:
         ("from", delivery.envelope_from),
         ("relay", delivery.relay),
         ("request id", delivery.request_id),
+        ("tags", ", ".join(delivery.tags)),
+        ("metadata", shown(delivery.metadata)),
         ("wait", delivery.completion.lower().replace("_", "-")),
         ("size", f"{result.size_bytes} bytes" if result.size_bytes else ""),
         ("accepted", when(result.accepted_at)),

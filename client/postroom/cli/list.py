@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from postroom.arguments import ListArguments
+from postroom.cli.labels import Meta, pairs
 from postroom.cli.session import JsonFlag, json_text, session
 from postroom.cli.show import plain, table, when, word
 from postroom.results import Delivery
@@ -27,6 +28,8 @@ def list_deliveries(  # noqa: PLR0913  one for each option
     relay: Annotated[str, typer.Option(help="For this relay.")] = "",
     recipient: Annotated[str, typer.Option(help="To this address.")] = "",
     message_id: Annotated[str, typer.Option(help="With this Message-ID.")] = "",
+    tag: Annotated[str, typer.Option(help="With this tag.")] = "",
+    meta: Meta = None,
     since: Annotated[
         datetime | None, typer.Option(help="Accepted at or after this local time.")
     ] = None,
@@ -39,6 +42,8 @@ def list_deliveries(  # noqa: PLR0913  one for each option
         "relay": relay,
         "recipient": recipient,
         "message_id": message_id,
+        "tag": tag,
+        "metadata": pairs(meta),
         "page_size": min(limit or LARGEST_PAGE, LARGEST_PAGE),
     }
     if since:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from postroom.arguments import SendArguments
+from postroom.cli.labels import Meta, Tags, pairs
 from postroom.cli.session import ExitCode, JsonFlag, Session, session
 from postroom.cli.show import plain, show_result
 from postroom.results import ValidationReport
@@ -80,6 +81,8 @@ def send(  # noqa: PLR0913  one for each option
     html: Html = None,
     attach: Attach = None,
     header: Header = None,
+    tag: Tags = None,
+    meta: Meta = None,
     relay: Relay = "",
     request_id: RequestId = "",
     wait: Waiting = Wait.RELAYED,
@@ -100,6 +103,8 @@ def send(  # noqa: PLR0913  one for each option
         "subject": subject,
         "attachments": attach or (),
         "headers": [_header(one) for one in header or ()],
+        "tags": tag or (),
+        "metadata": pairs(meta),
         "relay": relay,
         "request_id": request_id,
         "completion": wait,

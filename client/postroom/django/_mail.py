@@ -46,6 +46,7 @@ def mail_of(message: EmailMessage) -> SendArguments:
         **bodies,
         **_authors(message),
         **_recipients(message, problems),
+        **_labels(message),
         **getattr(message, "postroom_options", {}),
     }
     problems.raise_any()
@@ -109,6 +110,16 @@ def _recipients(message: EmailMessage, problems: Problems) -> dict[str, list[Mai
     bcc = _mailboxes(message.bcc)
     hidden = [mailbox for mailbox in all_of_them if _key(mailbox) not in shown]
     return {"to": to, "cc": cc, "bcc": [*bcc, *(m for m in hidden if m not in bcc)]}
+
+
+def _labels(message: EmailMessage) -> dict[str, Any]:
+    """The attributes that other backends (django-anymail) know by these names too."""
+    found: dict[str, Any] = {}
+    if tags := getattr(message, "tags", None):
+        found["tags"] = [str(tag) for tag in tags]
+    if metadata := getattr(message, "metadata", None):
+        found["metadata"] = {str(name): str(v) for name, v in metadata.items()}
+    return found
 
 
 def _own_headers(message: EmailMessage) -> dict[str, str]:

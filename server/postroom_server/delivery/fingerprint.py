@@ -40,6 +40,8 @@ def fingerprint(submission: Submission, relay: str) -> bytes:
         "on_uncertain": submission.on_uncertain or OnUncertain.RETRY,
         "expire_at": submission.expire_at,
         "all_or_none": submission.all_recipients_or_none,
+        "metadata": sorted(submission.metadata),
+        "tags": sorted(submission.tags),
     }
     return of_values(**meaning)
 

@@ -82,6 +82,8 @@ class Intake:
             accepted_at=now,
             expire_at=submission.expire_at or after(now, self._limits.default_expiry),
             recipients=_recipients(valid.message),
+            metadata=submission.metadata,
+            tags=submission.tags,
             size_bytes=bytes_.size,
             trace_id=submission.trace_id,
             due_at=now,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.delivery import Plan
 from postroom_server.domain.errors import Problem
+from postroom_server.domain.labels import pair_problems, tag_problems
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.submission import (
     Completion,
@@ -85,6 +86,8 @@ def option_problems(
         *wait_problems(submission.wait_timeout, limits),
         *expiry_problems(submission.expire_at, now, limits),
         *retry_problems(submission.retry, defaults),
+        *pair_problems("metadata", submission.metadata),
+        *tag_problems("tags", submission.tags),
     )
 
 

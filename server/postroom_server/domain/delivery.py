@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from postroom_server.domain.attempt import Attempt, FailureReason
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.labels import Pairs
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
 
@@ -124,6 +125,8 @@ class Delivery:
     accepted_at: Instant
     expire_at: Instant
     recipients: tuple[Recipient, ...]
+    metadata: Pairs = ()
+    tags: tuple[str, ...] = ()
     size_bytes: int = 0
     trace_id: str = ""
     version: int = 1

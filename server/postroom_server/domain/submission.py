@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft, RawDraft
+from postroom_server.domain.labels import Pairs
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT
 
@@ -60,8 +61,8 @@ class Submission:
     """A request to send, converted and not yet checked.
 
     *relay* is a whole name ("relays/main") or empty for the default; *wait_timeout*
-    is in seconds.  *parts* are the octets that came with the call, by "parts/{key}";
-    *senders* are those that its caller may use.
+    is in seconds; *metadata* is in the order of its names.  *parts* are the octets
+    that came with the call, by "parts/{key}"; *senders* are those that its caller may use.
     """
 
     message: MessageDraft | RawDraft
@@ -73,6 +74,8 @@ class Submission:
     on_uncertain: OnUncertain = OnUncertain.UNSPECIFIED
     expire_at: Instant | None = None
     all_recipients_or_none: bool = False
+    metadata: Pairs = ()
+    tags: tuple[str, ...] = ()
     parts: Contents = field(default_factory=dict)
     tenant: str = DEFAULT_TENANT
     senders: tuple[str, ...] = (ANY_SENDER,)

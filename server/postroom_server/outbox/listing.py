@@ -4,17 +4,28 @@ Only conditions that were asked for are in the statement, so that SQLite can cho
 index by them; values are always bound.  Whatever is asked for, rows are read in the
 order of the list and only until the page is full; a list by a final status that is rare
 reads on through the tenant's deliveries until it finds enough.
+
+Of several conditions that have an index each (recipient, tag, pairs, a status that is
+not final) the list is read from the one that holds the fewest, as far as counting a
+few tells.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from postroom_server.outbox.label_keys import keys_of
 from postroom_server.outbox.statements import statement
 from postroom_server.outbox.store import DeliveryQuery
 
+COUNTED = 1000
+"""Rows of an index that are counted: of more, all are taken for the same."""
+_LATEST = 2**63 - 1
+
 Condition = tuple[str, tuple[object, ...]]
+Statement = tuple[str, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +37,57 @@ class _Source:
     """
 
     query: str
-    tenant: str = "tenant"
-    accepted_at: str = "accepted_at"
-    id: str = "id"
+    tenant: str = "d.tenant"
+    accepted_at: str = "d.accepted_at"
+    id: str = "d.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A condition with an index in the order of the list, and the value looked for."""
+
+    table: str
+    key: object
 
 
 _ALL = _Source("deliveries")
-_LIVE = _Source("deliveries", tenant="+tenant")
-_OF_RECIPIENT = _Source(
-    "deliveries_of_recipient", "r.tenant", "r.accepted_at", "r.delivery"
-)
+_KEYED = ("k.tenant", "k.accepted_at", "k.delivery")
+_SOURCES = {
+    "live": _Source("deliveries", tenant="+d.tenant"),
+    "label": _Source("deliveries_of_label", *_KEYED),
+    "recipient": _Source("deliveries_of_recipient", *_KEYED),
+}
 
 
-def listing(query: DeliveryQuery) -> tuple[str, tuple[object, ...]]:
-    """The statement that answers *query*, newest acceptance first, and its values."""
-    source = _source(query)
-    conditions = [*_conditions(query, source), *_time_conditions(query, source)]
+def indexes(query: DeliveryQuery) -> tuple[Index, ...]:
+    """The conditions of *query* that a list can be read from."""
+    return (*_keyed(query), *_live(query))
+
+
+def narrowest(connection: sqlite3.Connection, query: DeliveryQuery) -> Index | None:
+    """Which of `indexes` to read the list of *query* from; None: another one."""
+    found = indexes(query)
+    # Of one Message-ID there are few.
+    if not found or query.message_id:
+        return None
+    if len(found) == 1:
+        return found[0]
+    return min(found, key=lambda index: _count(connection, index, query))
+
+
+def listing(query: DeliveryQuery, first: Index | None) -> Statement:
+    """The statement that answers *query*, newest acceptance first, and its values.
+
+    The list is read from *first*, one of `indexes`.
+    """
+    source = _SOURCES[first.table] if first else _ALL
+    conditions = [
+        (f"{source.tenant} = ?", (query.tenant,)),
+        *_key_conditions(query, source, first),
+        *_conditions(query),
+        *([("d.settled_at IS NULL", ())] if source is _SOURCES["live"] else []),
+        *_time_conditions(query, source),
+    ]
     where = " AND ".join(sql for sql, _ in conditions)
     values = tuple(value for _, bound in conditions for value in bound)
     order = f"ORDER BY {source.accepted_at} DESC, {source.id} DESC LIMIT ?"
@@ -49,27 +95,60 @@ def listing(query: DeliveryQuery) -> tuple[str, tuple[object, ...]]:
     return sql, (*values, query.limit)
 
 
-def _source(query: DeliveryQuery) -> _Source:
+def _keyed(query: DeliveryQuery) -> Iterator[Index]:
+    for key in keys_of((query.tag,) if query.tag else (), query.metadata):
+        yield Index("label", key)
     if query.recipient:
-        return _OF_RECIPIENT
+        yield Index("recipient", query.recipient)
+
+
+def _live(query: DeliveryQuery) -> Iterator[Index]:
     # Of one status that is not final there is an index in the order of the list.
-    one_live = len(query.statuses) == 1 and not any(s.is_final for s in query.statuses)
-    return _LIVE if one_live else _ALL
+    if len(query.statuses) == 1 and not any(s.is_final for s in query.statuses):
+        yield Index("live", *map(int, query.statuses))
 
 
-def _conditions(query: DeliveryQuery, source: _Source) -> Iterator[Condition]:
-    yield f"{source.tenant} = ?", (query.tenant,)
-    if query.recipient:
-        yield "r.key = ?", (query.recipient,)
+def _count(
+    connection: sqlite3.Connection, index: Index, query: DeliveryQuery
+) -> int:
+    values = {
+        "tenant": query.tenant,
+        "key": index.key,
+        "from": query.accepted_from or 0,
+        "before": min(
+            _LATEST if query.accepted_before is None else query.accepted_before,
+            query.before[0] + 1 if query.before else _LATEST,
+        ),
+        "most": COUNTED,
+    }
+    sql = statement(f"count_{index.table}")
+    ((count,),) = connection.execute(sql, values).fetchall()
+    return int(count)
+
+
+def _key_conditions(
+    query: DeliveryQuery, source: _Source, first: Index | None
+) -> Iterator[Condition]:
+    for index in _keyed(query):
+        if index == first:
+            yield "k.key = ?", (index.key,)
+            continue
+        place = f"({source.accepted_at}, {source.id})"
+        yield (
+            f"EXISTS (SELECT 1 FROM {index.table} AS o WHERE o.tenant = ? "
+            f"AND o.key = ? AND (o.accepted_at, o.delivery) = {place})",
+            (query.tenant, index.key),
+        )
+
+
+def _conditions(query: DeliveryQuery) -> Iterator[Condition]:
     if query.statuses:
         marks = ", ".join("?" * len(query.statuses))
-        yield f"status IN ({marks})", tuple(int(s) for s in query.statuses)
-    if source is _LIVE:
-        yield "settled_at IS NULL", ()
+        yield f"d.status IN ({marks})", tuple(int(s) for s in query.statuses)
     if query.relay:
-        yield "relay = ?", (query.relay,)
+        yield "d.relay = ?", (query.relay,)
     if query.message_id:
-        yield "message_id = ?", (query.message_id,)
+        yield "d.message_id = ?", (query.message_id,)
 
 
 def _time_conditions(query: DeliveryQuery, source: _Source) -> Iterator[Condition]:

@@ -13,7 +13,7 @@ from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.content import Find, decode_content
-from postroom_server.outbox.listing import listing
+from postroom_server.outbox.listing import listing, narrowest
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
 from postroom_server.outbox.rows import FRESH, RETRY
@@ -67,8 +67,8 @@ class Reading:
 
     def list(self, query: DeliveryQuery) -> Sequence[Delivery]:
         """Deliveries, newest acceptance first (ties: by id, falling)."""
-        sql, values = listing(query)
         with self._readers.lend() as connection:
+            sql, values = listing(query, narrowest(connection, query))
             rows = connection.execute(sql, values).fetchall()
         return tuple(_readable(rows))
 

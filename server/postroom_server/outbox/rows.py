@@ -17,6 +17,7 @@ from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import Event
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.documents import attempt_document, compact, event_document
+from postroom_server.outbox.label_keys import keys_of
 from postroom_server.outbox.records import delivery_document
 from postroom_server.outbox.statements import Row
 from postroom_server.outbox.store import RequestRecord
@@ -32,6 +33,7 @@ ORDER = (
     "add_attempt",
     "add_event",
     "add_recipient",
+    "add_label",
     "drop_due",
     "put_due",
     "drop_request",
@@ -51,10 +53,10 @@ def rows_of_new(change: Change, content: Row, recipients: Iterable[Address]) -> 
     rows: Rows = {
         "add_delivery": [_new_row(delivery, len(change.events))],
         "add_content": [(delivery.id, *content)],
-        "add_recipient": [
-            (delivery.tenant, key, delivery.accepted_at, delivery.id) for key in keys
-        ],
+        "add_recipient": [_key_row(delivery, key) for key in keys],
     }
+    if labels := tuple(keys_of(delivery.tags, delivery.metadata)):
+        rows["add_label"] = [_key_row(delivery, key) for key in labels]
     _add_common(rows, change)
     return rows
 
@@ -113,6 +115,11 @@ def _add_common(rows: Rows, change: Change) -> None:
     counters = counter_rows(after, change.counters)
     if counters:
         rows["add_counter"] = counters
+
+
+def _key_row(delivery: Delivery, key: str | bytes) -> Row:
+    """What *delivery* is listed by."""
+    return (delivery.tenant, key, delivery.accepted_at, delivery.id)
 
 
 def _new_row(delivery: Delivery, events: int) -> Row:

@@ -126,6 +126,14 @@ recipient = _keyed(
     _text("delivery", key=True),
 )
 Index("recipient_of_delivery", recipient.c.delivery)
+label = _keyed(
+    "label",
+    _text("tenant", key=True),
+    Column("key", LargeBinary, primary_key=True, nullable=False),
+    _number("accepted_at", key=True),
+    _text("delivery", key=True),
+)
+Index("label_of_delivery", label.c.delivery)
 counter = _keyed(
     "counter",
     _text("relay", key=True),

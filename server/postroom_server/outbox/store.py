@@ -26,6 +26,7 @@ from typing import Protocol
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
+from postroom_server.domain.labels import Pairs
 from postroom_server.domain.limits import MB
 from postroom_server.domain.message import AnyMessage, Identity
 from postroom_server.domain.octets import StoredOctets
@@ -78,6 +79,8 @@ class DeliveryQuery:
     relay: str = ""
     recipient: str = ""
     message_id: str = ""
+    tag: str = ""
+    metadata: Pairs = ()
     accepted_from: Instant | None = None
     accepted_before: Instant | None = None
     before: tuple[Instant, str] | None = None

@@ -29,6 +29,7 @@ REMOVALS = (
     "remove_attempts",
     "remove_events",
     "remove_recipients",
+    "remove_labels",
     "remove_due",
     "remove_delivery",
 )

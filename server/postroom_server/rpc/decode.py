@@ -2,7 +2,9 @@
 
 gRPC would turn bad bytes into INTERNAL, and protobuf drops fields and keeps enum values
 that this server does not know.  Mail that lost an option must not leave, so all three
-are refused, and the place is named.  The contract has no map fields.
+are refused, and the place is named.  Maps of the contract hold text alone; an entry
+with an unknown field of its own is kept by protobuf as an unknown field of that number
+beside the map.
 """
 
 from __future__ import annotations
@@ -70,9 +72,13 @@ def _has_unknown_fields(request: Message) -> bool:
 def _unknown_fields(message: Message, path: str) -> Iterator[Problem]:
     unknown: Iterable[Any] = UnknownFieldSet(message)  # type: ignore[assignment]
     for number in sorted({field.field_number for field in unknown}):
-        yield Problem(f"{path}{number}", f"unknown field number {number}")
+        known = message.DESCRIPTOR.fields_by_number.get(number)
+        if known is None:
+            yield Problem(f"{path}{number}", f"unknown field number {number}")
+        else:
+            yield Problem(f"{path}{known.name}", "an unknown field in an entry")
     for field, value in message.ListFields():
-        if field.message_type is not None:
+        if field.message_type is not None and not _is_map(field):
             for place, child in _entries(field, value, path):
                 yield from _unknown_fields(child, f"{place}.")
 
@@ -88,6 +94,11 @@ def _unknown_values(message: Message, path: str) -> Iterator[Problem]:
             value = getattr(message, field.name)
             for place, child in _entries(field, value, path):
                 yield from _unknown_values(child, f"{place}.")
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and bool(kind.GetOptions().map_entry)
 
 
 _Enums = tuple[tuple[FieldDescriptor, EnumDescriptor], ...]

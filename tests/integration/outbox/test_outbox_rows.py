@@ -13,7 +13,8 @@ from postroom_server.domain.events import EventKind
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox import writer
 from postroom_server.outbox.connecting import connect_writer
-from postroom_server.outbox.listing import listing
+from postroom_server.outbox.label_keys import keys_of
+from postroom_server.outbox.listing import indexes, listing, narrowest
 from postroom_server.outbox.migrating import prepare
 from postroom_server.outbox.purge import MOST_REMOVED
 from postroom_server.outbox.statements import statement
@@ -236,10 +237,17 @@ def test_no_hot_query_looks_at_every_row_or_sorts(outbox, path, name, values):
     [
         ({}, "delivery_of_tenant"),
         ({"message_id": "<1@example.org>"}, "delivery_of_message"),
-        ({"recipient": "b@example.com"}, "r USING PRIMARY KEY (tenant=? AND key=?"),
+        ({"recipient": "b@example.com"}, "k USING PRIMARY KEY (tenant=? AND key=?"),
         ({"statuses": frozenset({DeliveryStatus.RETRY})}, "delivery_live"),
         ({"statuses": frozenset({DeliveryStatus.FAILED})}, "delivery_of_tenant"),
         ({"before": (NOW, "x")}, "delivery_of_tenant"),
+        ({"tag": "a"}, "k USING PRIMARY KEY (tenant=? AND key=?"),
+        ({"metadata": (("a", "b"),)}, "k USING PRIMARY KEY (tenant=? AND key=?"),
+        (
+            {"tag": "a", "recipient": "b@example.com"},
+            "(delivery=? AND tenant=? AND key=? AND accepted_at=?)",
+        ),
+        ({"tag": "a", "before": (NOW, "x")}, "(accepted_at,delivery)<(?,?))"),
         (
             {"recipient": "b@example.com", "before": (NOW, "x")},
             "(tenant=? AND key=? AND (accepted_at,delivery)<(?,?))",
@@ -248,12 +256,64 @@ def test_no_hot_query_looks_at_every_row_or_sorts(outbox, path, name, values):
     ids=str,
 )
 def test_lists_are_read_in_their_order_from_an_index(outbox, path, conditions, index):
-    sql, values = listing(DeliveryQuery(tenant="default", **conditions))
+    query = DeliveryQuery(tenant="default", **conditions)
+    sql, values = listing(query, *indexes(query)[:1] or [None])
     chosen = plan(path, sql, values)
 
     assert index in chosen
     assert "SCAN" not in chosen
     assert "TEMP B-TREE" not in chosen
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({}, None),
+        ({"tag": "all"}, ("label", "all")),
+        ({"tag": "all", "metadata": (("n", "3"),)}, ("label", "n3")),
+        ({"tag": "all", "recipient": "bob@example.com"}, ("label", "all")),
+        ({"tag": "all", "recipient": "eve@example.com"}, ("recipient", None)),
+        (
+            {"tag": "all", "statuses": frozenset({DeliveryStatus.RETRY})},
+            ("live", None),
+        ),
+        (
+            {"tag": "none", "statuses": frozenset({DeliveryStatus.QUEUED})},
+            ("label", "none"),
+        ),
+        ({"tag": "all", "message_id": "<1@example.org>"}, None),
+    ],
+    ids=str,
+)
+def test_a_list_is_read_from_the_index_that_holds_the_fewest(
+    outbox, path, conditions, expected
+):
+    for number in range(4):
+        accept(outbox, tags=("all",), metadata=(("n", str(number)),))
+    query = DeliveryQuery(tenant="default", **conditions)
+    with closing(sqlite3.connect(path)) as connection:
+        found = narrowest(connection, query)
+
+    keys = {
+        "all": [*keys_of(["all"], ())][0],
+        "none": [*keys_of(["none"], ())][0],
+        "n3": [*keys_of((), (("n", "3"),))][0],
+    }
+    if expected is None:
+        assert found is None
+    else:
+        table, label = expected
+        assert found.table == table
+        assert label is None or found.key == keys[label]
+
+
+def test_labels_go_with_their_delivery(outbox, rows):
+    settle(outbox, tags=("red",), metadata=(("n", "1"),))
+    ((before,),) = rows("SELECT count(*) FROM label")
+    outbox.purge(Instant(NOW + 400 * DAY), KEEP)
+
+    assert before == 2
+    assert rows("SELECT count(*) FROM label") == [(0,)]
 
 
 def test_what_waits_is_found_however_many_others_wait(outbox):

@@ -63,6 +63,14 @@ def test_the_same_bytes_in_base64_are_the_same_request(service):
     assert again.replayed
 
 
+def test_the_order_of_labels_is_no_part_of_the_request(service):
+    service.send(request_id="o", metadata={"a": "1", "b": "2"}, tags=["x", "y"])
+
+    again = service.send(request_id="o", metadata={"b": "2", "a": "1"}, tags=["y", "x"])
+
+    assert again.replayed
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -74,6 +82,8 @@ def test_the_same_bytes_in_base64_are_the_same_request(service):
         {"on_uncertain": send_pb.ON_UNCERTAIN_HOLD},
         {"expire_at": Timestamp(seconds=int(time.time()) + 3600)},
         {"retry": ONCE},
+        {"metadata": {"order": "17"}},
+        {"tags": ["welcome"]},
     ],
 )
 def test_another_body_under_the_same_request_id_is_refused(service, other):

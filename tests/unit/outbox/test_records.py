@@ -94,6 +94,8 @@ deliveries = st.builds(
     accepted_at=instants,
     expire_at=instants,
     recipients=st.lists(recipients, min_size=1, max_size=3).map(tuple),
+    metadata=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+    tags=st.lists(texts, max_size=3).map(tuple),
     size_bytes=counts,
     trace_id=texts,
     version=counts,
@@ -134,7 +136,7 @@ def test_any_delivery_is_read_back_as_it_was(delivery):
 
 def test_every_field_of_a_delivery_is_stored():
     """A field that was added to the domain must be added here and to the codec."""
-    known = {Delivery: 26, Recipient: 8, Plan: 4, RetryPolicy: 5, Attempt: 16, Reply: 4}
+    known = {Delivery: 28, Recipient: 8, Plan: 4, RetryPolicy: 5, Attempt: 16, Reply: 4}
 
     assert {value: len(fields(value)) for value in known} == known
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 from postroom.v1 import send_pb2
@@ -78,15 +79,71 @@ def test_a_lenient_request_may_hold_what_we_do_not_know():
     assert decode(Request, UNKNOWN, strict=False).completion == 0
 
 
-def test_the_contract_has_no_map_fields():
+def entry(*fields):
+    """A map entry as field 13, the metadata of a send."""
+    raw = b"".join(fields)
+    return bytes([13 << 3 | 2, len(raw)]) + raw
+
+
+KEY, VALUE, OTHER = b"\x0a\x01a", b"\x12\x01b", b"\x12\x01c"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (entry(KEY, VALUE), {"a": "b"}),
+        (entry(VALUE, KEY), {"a": "b"}),
+        (entry(KEY, VALUE, OTHER), {"a": "c"}),
+        (entry(KEY, VALUE) + entry(KEY, OTHER), {"a": "c"}),
+        (entry(KEY), {"a": ""}),
+        (entry(), {"": ""}),
+    ],
+)
+def test_of_a_map_the_last_of_a_name_counts(raw, expected):
+    assert dict(decode(Request, raw).metadata) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "paths"),
+    [
+        (entry(KEY, VALUE, UNKNOWN), ["metadata"]),
+        (entry(KEY, VALUE) + entry(b"\x08\x01", VALUE), ["metadata"]),
+        (entry(KEY, VALUE) + UNKNOWN, ["999"]),
+        (UNKNOWN + entry(KEY, VALUE, UNKNOWN), ["metadata", "999"]),
+    ],
+    ids=["in an entry", "of another type", "beside", "both"],
+)
+def test_unknown_fields_are_found_in_and_beside_maps(raw, paths):
+    with pytest.raises(UnknownField) as caught:
+        decode(Request, raw)
+
+    assert [problem.field for problem in caught.value.problems] == paths
+
+
+def test_unknown_fields_are_found_beside_a_map_further_down():
+    request = ListDeliveriesRequest()
+    request.filter.metadata["a"] = "b"
+    request.filter.MergeFromString(UNKNOWN)
+
+    assert refused(request) == ["filter.999"]
+
+
+def test_a_map_of_text_that_is_no_utf8_is_refused():
+    with pytest.raises(MalformedRequest):
+        decode(Request, entry(KEY, b"\x12\x01\xff"))
+
+
+def test_the_maps_of_the_contract_hold_text_alone():
     def maps(kind, above=()):
         for field in kind.fields:
             below = field.message_type
             if below is not None and below not in above:
                 if below.GetOptions().map_entry:
-                    yield field.full_name
+                    yield below
                 yield from maps(below, (*above, below))
 
     inputs = [method.input_type for method in DELIVERY_SERVICE.methods]
+    found = [field.type for kind in inputs for map_ in maps(kind) for field in map_.fields]
 
-    assert [name for kind in inputs for name in maps(kind)] == []
+    assert found
+    assert set(found) == {FieldDescriptor.TYPE_STRING}

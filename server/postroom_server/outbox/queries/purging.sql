@@ -46,6 +46,9 @@ DELETE FROM event WHERE delivery IN (VALUES EACH(?))
 -- remove_recipients --
 DELETE FROM recipient WHERE delivery IN (VALUES EACH(?))
 
+-- remove_labels --
+DELETE FROM label WHERE delivery IN (VALUES EACH(?))
+
 -- remove_due --
 DELETE FROM due WHERE delivery IN (VALUES EACH(?))
 

@@ -12,15 +12,47 @@ WHERE id = ? AND tenant = ?
 SELECT
     id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
     request_id, doc
-FROM delivery
+FROM delivery AS d
 
 -- deliveries_of_recipient --
 -- The same, but in the order of the recipient's rows: CROSS keeps it.
 SELECT
     d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at, d.content_purged,
     d.message_id, d.request_id, d.doc
-FROM recipient AS r
-CROSS JOIN delivery AS d ON d.id = r.delivery
+FROM recipient AS k
+CROSS JOIN delivery AS d ON d.id = k.delivery
+
+-- deliveries_of_label --
+-- The same for a tag or a pair.
+SELECT
+    d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at, d.content_purged,
+    d.message_id, d.request_id, d.doc
+FROM label AS k
+CROSS JOIN delivery AS d ON d.id = k.delivery
+
+-- count_recipient --
+SELECT count(*) FROM (
+    SELECT 1 FROM recipient
+    WHERE tenant = :tenant AND key = :key
+        AND accepted_at >= :from AND accepted_at < :before
+    LIMIT :most
+)
+
+-- count_label --
+SELECT count(*) FROM (
+    SELECT 1 FROM label
+    WHERE tenant = :tenant AND key = :key
+        AND accepted_at >= :from AND accepted_at < :before
+    LIMIT :most
+)
+
+-- count_live --
+SELECT count(*) FROM (
+    SELECT 1 FROM delivery
+    WHERE settled_at IS NULL AND status = :key
+        AND accepted_at >= :from AND accepted_at < :before
+    LIMIT :most
+)
 
 -- live_deliveries --
 -- Of one live status and one completion, oldest first.

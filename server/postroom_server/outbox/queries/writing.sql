@@ -37,6 +37,9 @@ JOIN delivery AS d ON d.id = v.column2
 -- add_recipient --
 INSERT INTO recipient (tenant, key, accepted_at, delivery) VALUES EACH(?, ?, ?, ?)
 
+-- add_label --
+INSERT INTO label (tenant, key, accepted_at, delivery) VALUES EACH(?, ?, ?, ?)
+
 -- drop_due --
 DELETE FROM due WHERE delivery IN (VALUES EACH(?))
 

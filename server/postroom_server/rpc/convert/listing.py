@@ -13,6 +13,7 @@ from postroom.v1 import delivery_requests_pb2 as wire
 
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.errors import InvalidArgument, Problem
+from postroom_server.domain.labels import Pairs, one_tag_problems, pair_problems
 from postroom_server.domain.limits import Limits
 from postroom_server.outbox.store import DeliveryQuery
 from postroom_server.rpc.convert.addresses import checked_address
@@ -24,6 +25,7 @@ from postroom_server.rpc.convert.times import instant_of
 PAGE_SIZE = 50
 PAGE_SIZE_MOST = 500
 STATUSES_MOST = 20
+PAIRS_MOST = 5
 PAGE_BYTES = 1 << 20
 _FRAME = 8
 """Octets around a delivery in its page, at most."""
@@ -56,6 +58,8 @@ def delivery_query(request: wire.ListDeliveriesRequest, tenant: str) -> Delivery
         relay=relay_id(asked.relay, "filter.relay") if asked.relay else "",
         recipient=_recipient(asked.recipient),
         message_id=asked.message_id,
+        tag=_tag(asked.tag),
+        metadata=_metadata(asked),
         accepted_from=instant_of(asked.accepted_from, "filter.accepted_from")
         if asked.HasField("accepted_from")
         else None,
@@ -98,3 +102,18 @@ def _statuses(asked: wire.DeliveryFilter) -> frozenset[DeliveryStatus]:
 
 def _recipient(given: str) -> str:
     return checked_address(given, "filter.recipient").key if given else ""
+
+
+def _tag(given: str) -> str:
+    problems = [*one_tag_problems("filter.tag", given)] if given else []
+    if problems:
+        raise InvalidArgument(problems)
+    return given
+
+
+def _metadata(asked: wire.DeliveryFilter) -> Pairs:
+    pairs = tuple(sorted(asked.metadata.items()))
+    problems = [*pair_problems("filter.metadata", pairs, PAIRS_MOST)]
+    if problems:
+        raise InvalidArgument(problems)
+    return pairs

@@ -84,6 +84,8 @@ def _digest(query: DeliveryQuery) -> bytes:
         relay=query.relay,
         recipient=query.recipient,
         message_id=query.message_id,
+        tag=query.tag,
+        metadata=query.metadata,
         accepted_from=query.accepted_from,
         accepted_before=query.accepted_before,
     )[:_DIGEST]

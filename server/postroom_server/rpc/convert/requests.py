@@ -45,6 +45,8 @@ def submission(
         on_uncertain=OnUncertain(request.on_uncertain),
         expire_at=_expire_at(request),
         all_recipients_or_none=request.all_recipients_or_none,
+        metadata=tuple(sorted(request.metadata.items())),
+        tags=tuple(request.tags),
         tenant=principal.tenant,
         senders=principal.senders,
         trace_id=trace_id,

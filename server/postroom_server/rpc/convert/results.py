@@ -67,6 +67,8 @@ def stored_delivery(
         purge_at=None
         if settled_at is None
         else timestamp(after(settled_at, limits.content_retention)),
+        metadata=dict(delivery.metadata),
+        tags=delivery.tags,
     )
 
 

@@ -47,6 +47,8 @@ def test_every_condition_reaches_the_query():
         statuses=[3, 4],
         relay="relays/main",
         recipient="Ada@Bücher.Example",
+        tag="welcome",
+        metadata={"order": "17", "customer": "4"},
         message_id="<1@example.com>",
         accepted_from=Timestamp(seconds=1),
         accepted_before=Timestamp(seconds=2),
@@ -58,6 +60,8 @@ def test_every_condition_reaches_the_query():
         statuses=frozenset({DeliveryStatus.RETRY, DeliveryStatus.SUCCESS}),
         relay="main",
         recipient="Ada@xn--bcher-kva.example",
+        tag="welcome",
+        metadata=(("customer", "4"), ("order", "17")),
         message_id="<1@example.com>",
         accepted_from=Instant(1_000_000),
         accepted_before=Instant(2_000_000),
@@ -77,6 +81,11 @@ def test_no_filter_finds_all_of_the_tenant():
         ({"filter": {"statuses": [4, 0]}}, "filter.statuses[1]"),
         ({"filter": {"relay": "main"}}, "filter.relay"),
         ({"filter": {"recipient": "ada"}}, "filter.recipient"),
+        ({"filter": {"tag": "two words"}}, "filter.tag"),
+        ({"filter": {"tag": "x" * 65}}, "filter.tag"),
+        ({"filter": {"metadata": dict.fromkeys("abcdef", "")}}, "filter.metadata"),
+        ({"filter": {"metadata": {"Order": "17"}}}, "filter.metadata"),
+        ({"filter": {"metadata": {"a": "x" * 257}}}, "filter.metadata[a]"),
         ({"filter": {"accepted_from": Timestamp(nanos=-1)}}, "filter.accepted_from"),
         (
             {"filter": {"accepted_before": Timestamp(nanos=-1)}},
@@ -93,6 +102,12 @@ def test_a_condition_that_is_none_is_refused_with_its_path(fields, path):
 
 def test_twenty_statuses_are_not_too_many():
     assert query(filter={"statuses": [4] * 20}).statuses == {DeliveryStatus.SUCCESS}
+
+
+def test_five_pairs_are_not_too_many():
+    asked = dict.fromkeys("abcde", "x" * 256)
+
+    assert query(filter={"metadata": asked}).metadata == tuple(asked.items())
 
 
 def test_a_page_keeps_the_order_of_the_store():

@@ -28,6 +28,8 @@ filters = st.builds(
     relay=st.sampled_from(["", "main", "other"]),
     recipient=st.sampled_from(["", "ada@example.com"]),
     message_id=st.text(max_size=5),
+    tag=st.sampled_from(["", "a"]),
+    metadata=st.sampled_from([(), (("a", "1"),), (("a", "1"), ("b", "2"))]),
     accepted_from=st.none() | instants,
     accepted_before=st.none() | instants,
 )
@@ -56,6 +58,8 @@ def test_a_token_of_another_filter_is_refused(query):
         {"relay": "main"},
         {"recipient": "ada@example.com"},
         {"message_id": "<1@example.com>"},
+        {"tag": "a"},
+        {"metadata": (("a", "1"),)},
         {"accepted_from": NOW},
         {"accepted_before": NOW},
     ],

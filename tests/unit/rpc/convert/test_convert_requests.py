@@ -18,7 +18,7 @@ from postroom_server.rpc.convert.requests import (
     submission,
 )
 
-from tests.support.wire_fields import Leaf, leaves
+from tests.support.wire_fields import Leaf, is_map, leaves
 
 RENAMED = {"text_body": "text", "html_body": "html"}
 # What is no part of a submission: the behaviour looks at it.
@@ -28,6 +28,8 @@ ELSEWHERE = {"validate_only"}
 def samples(leaf: Leaf) -> tuple[Any, Any]:
     """A value for the field, and what the domain must hold for it."""
     field = leaf.path[-1]
+    if is_map(field):
+        return {"b": "2", "a": "1"}, (("a", "1"), ("b", "2"))
     if field.message_type is not None:
         if field.message_type.name == "Timestamp":
             return Timestamp(seconds=5, nanos=7000), 5_000_007
@@ -47,7 +49,7 @@ def reached(value: Any, leaf: Leaf) -> Any:
     """What stands at the same place in the domain's value."""
     for field in leaf.path:
         value = getattr(value, RENAMED.get(field.name, field.name))
-        if field.is_repeated:
+        if field.is_repeated and not is_map(field):
             (value,) = value
     return value
 

@@ -131,6 +131,8 @@ def test_no_field_of_a_stored_delivery_is_forgotten():
         trace_id="0af7",
         request_id="order-1",
         maybe_duplicate=True,
+        metadata=(("order", "17"),),
+        tags=("welcome",),
     )
     over = with_recipients(
         failed(
@@ -308,6 +310,14 @@ def test_no_return_path_is_written_as_the_contract_has_it():
     found = stored_delivery(a_delivery(envelope_from=""), Limits(), full=True)
 
     assert found.envelope_from == "<>"
+
+
+def test_labels_are_told_as_they_were_given():
+    delivery = a_delivery(metadata=(("a", "1"), ("b", "2")), tags=("z", "a"))
+    found = stored_delivery(delivery, Limits(), full=False)
+
+    assert dict(found.metadata) == {"a": "1", "b": "2"}
+    assert list(found.tags) == ["z", "a"]
 
 
 def test_content_is_purged_a_day_after_the_end():

@@ -1,0 +1,16 @@
+"""Labels: lists by tag and by metadata."""
+
+from __future__ import annotations
+
+from alembic import op
+from postroom_server.outbox.migrating import CURRENT
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in CURRENT.sql(revision):
+        op.execute(statement)
