@@ -29,7 +29,9 @@ def generate(root: Path) -> None:
     for stale in target.glob("*"):
         if stale.is_file():
             stale.unlink()
-    sources = sorted(str(p.relative_to(PROTOS)) for p in PROTOS.glob(f"{PACKAGE}/*.proto"))
+    sources = sorted(
+        str(p.relative_to(PROTOS)) for p in PROTOS.glob(f"{PACKAGE}/*.proto")
+    )
     services = [s for s in sources if s.endswith("_service.proto")]
     _protoc(sources, f"--python_out={root}", f"--mypy_out={root}")
     # Only services: for the others the plugin would write empty modules.
@@ -52,7 +54,14 @@ def _protoc(sources: list[str], *options: str) -> None:
         f"--plugin={name}={binaries / name}"
         for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
     ]
-    arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}", *plugins, *options, *sources]
+    arguments = [
+        "protoc",
+        f"-I{PROTOS}",
+        f"-I{well_known}",
+        *plugins,
+        *options,
+        *sources,
+    ]
     if protoc.main(arguments) != 0:
         sys.exit("protoc failed")
 
@@ -68,7 +77,9 @@ def differences(fresh: Path, committed: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path, help="folder that holds postroom/v1")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if stale")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail if stale"
+    )
     arguments = parser.parse_args()
     if not arguments.check:
         generate(arguments.root)

@@ -148,7 +148,6 @@ def test_pages_by_label_follow_each_other_without_gap_or_overlap(outbox, by):
         ({"metadata": (("n", "1"), ("m", "2"))}, "c"),
         ({"metadata": (("n", "1"), ("m", "1"))}, ""),
         ({"metadata": (("n", ""),)}, ""),
-        ({"metadata": (("", "red"),)}, ""),
         ({"tag": "red", "metadata": (("n", "1"),)}, "b"),
         ({"tag": "red", "recipient": "bob@example.com"}, "a"),
         ({"tag": "red", "recipient": "bob@example.com", "relay": "other"}, ""),

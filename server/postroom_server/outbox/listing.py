@@ -108,9 +108,7 @@ def _live(query: DeliveryQuery) -> Iterator[Index]:
         yield Index("live", *map(int, query.statuses))
 
 
-def _count(
-    connection: sqlite3.Connection, index: Index, query: DeliveryQuery
-) -> int:
+def _count(connection: sqlite3.Connection, index: Index, query: DeliveryQuery) -> int:
     values = {
         "tenant": query.tenant,
         "key": index.key,
@@ -133,12 +131,9 @@ def _key_conditions(
         if index == first:
             yield "k.key = ?", (index.key,)
             continue
-        place = f"({source.accepted_at}, {source.id})"
-        yield (
-            f"EXISTS (SELECT 1 FROM {index.table} AS o WHERE o.tenant = ? "
-            f"AND o.key = ? AND (o.accepted_at, o.delivery) = {place})",
-            (query.tenant, index.key),
-        )
+        same = f"(o.accepted_at, o.delivery) = ({source.accepted_at}, {source.id})"
+        beside = f"EXISTS ({statement(f'of_{index.table}')} AND {same})"
+        yield beside, (query.tenant, index.key)
 
 
 def _conditions(query: DeliveryQuery) -> Iterator[Condition]:

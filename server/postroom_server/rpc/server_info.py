@@ -17,11 +17,13 @@ FEATURES = (
     "all_recipients_or_none",
     "cancel",
     "list",
+    "metadata",
     "on_uncertain",
     "request_id",
     "retry",
     "retry_policy",
     "stats",
+    "tags",
     "test_connection",
     "validate_only",
 )

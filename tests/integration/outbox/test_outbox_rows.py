@@ -295,9 +295,9 @@ def test_a_list_is_read_from_the_index_that_holds_the_fewest(
         found = narrowest(connection, query)
 
     keys = {
-        "all": [*keys_of(["all"], ())][0],
-        "none": [*keys_of(["none"], ())][0],
-        "n3": [*keys_of((), (("n", "3"),))][0],
+        "all": next(keys_of(["all"], ())),
+        "none": next(keys_of(["none"], ())),
+        "n3": next(keys_of((), (("n", "3"),))),
     }
     if expected is None:
         assert found is None

@@ -266,3 +266,23 @@ def test_a_status_that_there_is_not_is_refused():
 )
 def test_a_relay_is_named_in_full_or_short(given, name):
     assert relay_name(given) == name
+
+
+@pytest.mark.parametrize("tags", ["welcome", ["welcome"], ("welcome",)])
+def test_tags_are_one_or_several(tags):
+    assert list(_sent(tags=tags).tags) == ["welcome"]
+
+
+def test_labels_go_as_they_are_and_are_looked_for_as_they_are():
+    labels = {"order": "17", "customer": "4"}
+    sought = list_request({"tag": "welcome", "metadata": labels}, NOW).filter
+
+    assert dict(_sent(metadata=labels).metadata) == labels
+    assert (sought.tag, dict(sought.metadata)) == ("welcome", labels)
+
+
+def test_metadata_that_is_no_text_is_named():
+    with pytest.raises(InvalidRequest) as caught:
+        _sent(metadata={"order": 17, "ok": "1"})
+
+    assert [v.field for v in caught.value.violations] == ["metadata[order]"]

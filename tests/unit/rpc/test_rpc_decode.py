@@ -143,7 +143,9 @@ def test_the_maps_of_the_contract_hold_text_alone():
                 yield from maps(below, (*above, below))
 
     inputs = [method.input_type for method in DELIVERY_SERVICE.methods]
-    found = [field.type for kind in inputs for map_ in maps(kind) for field in map_.fields]
+    found = [
+        field.type for kind in inputs for map_ in maps(kind) for field in map_.fields
+    ]
 
     assert found
     assert set(found) == {FieldDescriptor.TYPE_STRING}

@@ -30,7 +30,15 @@ SELECT
 FROM label AS k
 CROSS JOIN delivery AS d ON d.id = k.delivery
 
+-- of_recipient --
+-- The row of a delivery that another index led to.
+SELECT 1 FROM recipient AS o WHERE o.tenant = ? AND o.key = ?
+
+-- of_label --
+SELECT 1 FROM label AS o WHERE o.tenant = ? AND o.key = ?
+
 -- count_recipient --
+-- How many there are, as far as that is worth counting.
 SELECT count(*) FROM (
     SELECT 1 FROM recipient
     WHERE tenant = :tenant AND key = :key
