@@ -62,7 +62,8 @@ class Submission:
 
     *relay* is a whole name ("relays/main") or empty for the default; *wait_timeout*
     is in seconds; *metadata* is in the order of its names.  *parts* are the octets
-    that came with the call, by "parts/{key}"; *senders* are those that its caller may use.
+    that came with the call, by "parts/{key}"; *senders* are those that its caller may
+    use.
     """
 
     message: MessageDraft | RawDraft
