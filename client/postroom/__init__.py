@@ -26,15 +26,17 @@ from postroom.errors import (
     Unimplemented,
     Violation,
 )
-from postroom.messages import Attachment, Mailbox, RetryPolicy
+from postroom.messages import Attachment, Mailbox, RawMessage, RetryPolicy
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
     Attempt,
+    Blob,
     Cancellation,
     Delivery,
     DeliveryResult,
     RecipientFailure,
     RecipientResult,
+    Rendered,
     SmtpReply,
     ValidationReport,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "Attachment",
     "Attempt",
     "AttemptOutcome",
+    "Blob",
     "CancelOutcome",
     "Cancellation",
     "Client",
@@ -80,9 +83,11 @@ __all__ = [
     "PermissionDenied",
     "Phase",
     "PostroomError",
+    "RawMessage",
     "RecipientFailure",
     "RecipientResult",
     "RecipientStatus",
+    "Rendered",
     "ResourceExhausted",
     "RetryPolicy",
     "ServerInfo",

@@ -39,6 +39,10 @@ class Terms:
         """The attempts of a call with *request*; its time begins now."""
         return Attempts(self, given, request_id_of(request))
 
+    def repeatable(self, given: CallArguments) -> Attempts:
+        """The attempts of a call that may be made twice without a request id."""
+        return Attempts(self, given)
+
     def once(self, given: CallArguments) -> Attempts:
         """The one attempt of a call that is not made again; its time begins now."""
         return Attempts(replace(self, max_attempts=1), given)

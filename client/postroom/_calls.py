@@ -15,7 +15,6 @@ from google.protobuf.message import Message
 
 from postroom._convert import number_of
 from postroom._labels import metadata_of, tags_of
-from postroom._message import message_of
 from postroom._problems import Problems, duration
 from postroom.arguments import ListArguments, RetryArguments, SendArguments
 from postroom.messages import RetryPolicy
@@ -38,16 +37,12 @@ _CHANGES = (
 )
 
 
-def send_request(given: SendArguments, now: datetime) -> send_pb2.SendMessageRequest:
-    """The request that *given* asks for.
-
-    Raises `OSError` for a file that can't be read.
-    """
-    check_names(given, SendArguments)
-    problems = Problems()
+def send_options(
+    given: SendArguments, problems: Problems, now: datetime
+) -> send_pb2.SendMessageRequest:
+    """The request that *given* asks for, but for the mail; faults go to *problems*."""
     uncertain = problems.word("on_uncertain", OnUncertain, given.get("on_uncertain"))
-    request = send_pb2.SendMessageRequest(
-        message=message_of(given, problems),
+    return send_pb2.SendMessageRequest(
         relay=relay_name(given.get("relay")),
         request_id=_request_id(given),
         completion=_completion(given, problems),
@@ -59,18 +54,6 @@ def send_request(given: SendArguments, now: datetime) -> send_pb2.SendMessageReq
         metadata=metadata_of(given.get("metadata", {}), "metadata", problems),
         tags=tags_of(given.get("tags", ())),
     )
-    problems.raise_any()
-    return request
-
-
-def validate_request(
-    given: SendArguments, now: datetime
-) -> send_pb2.SendMessageRequest:
-    """Asks what `send_request` would send; it has no id, since it changes nothing."""
-    request = send_request(given, now)
-    request.validate_only = True
-    request.ClearField("request_id")
-    return request
 
 
 def retry_request(

@@ -61,14 +61,15 @@ Detail = TypeVar("Detail", bound=Message)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """How a call ended, as the library tells it."""
+    """How a call ended, as the library tells it, or *by_us*."""
 
     code: str
     text: str
     trailers: tuple[tuple[str, str | bytes], ...] = ()
+    by_us: bool = False
 
 
-CLOSED = Failure(code="CANCELLED", text="the client was closed")
+CLOSED = Failure(code="CANCELLED", text="the client was closed", by_us=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +84,13 @@ class Asked:
     in_doubt: bool = False
 
 
-def failure_of(error: Any) -> Failure:  # noqa: ANN401  gRPC has two kinds, alike
-    """What the error of gRPC says, whichever of its clients raised it."""
+def failure_of(error: Any, *, closed: bool) -> Failure:  # noqa: ANN401  gRPC has two kinds, alike
+    """What the error of gRPC says, whichever of its clients raised it.
+
+    It cancels the calls of a client that is *closed*.
+    """
+    if closed and error.code().name == CLOSED.code:
+        return CLOSED
     return Failure(
         code=error.code().name,
         text=error.details() or "",
@@ -98,7 +104,7 @@ def hint_of(failure: Failure) -> Hint:
     retry_after = pushback if pushback is not None else _retry_delay(failure)
     never = pushback is not None and pushback < 0
     return Hint(
-        unavailable=failure.code == "UNAVAILABLE",
+        unavailable=failure.code == "UNAVAILABLE" or _turned_away(failure),
         retry_after=None if never else retry_after,
         never=never,
     )
@@ -124,6 +130,8 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
     kind = _KINDS.get(failure.code, PostroomError)
     if known.reason in _OVERLOADED:
         kind = errors.Overloaded
+    elif _turned_away(failure):
+        kind = errors.Unavailable
     text = (failure.text if info else _explained(failure, asked)) or failure.code
     return kind(text + _advice(asked), known)
 
@@ -132,11 +140,22 @@ def _explained(failure: Failure, asked: Asked) -> str:
     """What happened on the way."""
     if failure.code == "UNAVAILABLE":
         return _unreachable(failure.text, asked.target)
+    if _turned_away(failure):
+        return f"the service at {asked.target} turned the call away"
     if failure.code == "DEADLINE_EXCEEDED":
         return f"no answer from {asked.target} in the time given"
     if failure.code == "UNIMPLEMENTED":
         return f"{asked.target} does not offer this: {failure.text}"
     return f"{asked.target}: {failure.text or failure.code}"
+
+
+def _turned_away(failure: Failure) -> bool:
+    """Whether the call was cancelled at the other end, which says no more.
+
+    So a server of gRPC ends calls that reach it while it closes its port.
+    """
+    ours = failure.by_us or _our_info(failure) is not None
+    return failure.code == "CANCELLED" and not ours
 
 
 def _advice(asked: Asked) -> str:

@@ -1,12 +1,13 @@
 """The parts of a mail, as people write them, into a message of the contract.
 
-Pure, but for files to attach, which are read here.
+Pure; contents, which may be files, are gathered for `postroom._contents`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from postroom._contents import Contents, Place
 from postroom._mailboxes import read_mailbox
 from postroom._problems import Problems
 from postroom.arguments import MailArguments
@@ -17,6 +18,7 @@ from postroom.messages import (
     AttachmentLike,
     Headers,
     Mailbox,
+    RawMessage,
 )
 from postroom.v1 import message_pb2
 
@@ -26,24 +28,48 @@ _DISPOSITIONS = {
 }
 
 
-def message_of(given: MailArguments, problems: Problems) -> message_pb2.Message:
-    """The message that *given* describes; its faults go to *problems*.
+def set_message(
+    message: message_pb2.Message,
+    given: MailArguments,
+    contents: Contents,
+    problems: Problems,
+) -> None:
+    """Make *message* what *given* describes; its faults go to *problems*.
 
     Raises `OSError` for a file that can't be read.
     """
-    message = message_pb2.Message(
-        subject=given.get("subject", ""),
-        message_id=given.get("message_id", ""),
-        envelope_from=given.get("envelope_from", ""),
-        attachments=map(_attachment, given.get("attachments", ())),
-        headers=_headers(given.get("headers", ())),
-    )
-    if (text := given.get("text")) is not None:
-        message.text_body = text
-    if (html := given.get("html")) is not None:
-        message.html_body = html
+    message.subject = given.get("subject", "")
+    message.message_id = given.get("message_id", "")
+    message.envelope_from = given.get("envelope_from", "")
+    message.headers.extend(_headers(given.get("headers", ())))
     _set_people(message, given, problems)
-    return message
+    for name in ("text", "html"):
+        if (body := given.get(name)) is not None:
+            place = Place(
+                owner=message,
+                path="message",
+                within=f"{name}_body",
+                reference=f"{name}_blob",
+            )
+            contents.add(place, body)  # type: ignore[arg-type]
+    for number, attachment in enumerate(given.get("attachments", ())):
+        _attach(message, number, attachment, contents)
+
+
+def set_raw(
+    message: message_pb2.RawMessage, given: RawMessage, contents: Contents
+) -> None:
+    """Make *message* what *given* is.
+
+    Raises `OSError` for a file that can't be read, and `TypeError` for one string in
+    place of several recipients.
+    """
+    if isinstance(given.recipients, str):
+        raise TypeError("recipients are a list, even if there is but one")
+    message.envelope_from = given.envelope_from
+    message.recipients.extend(given.recipients)
+    place = Place(owner=message, path="raw_message", within="data")
+    contents.add(place, given.data)
 
 
 def _set_people(
@@ -77,16 +103,24 @@ def _mailbox(field: str, given: AddressLike, problems: Problems) -> message_pb2.
     return message_pb2.Mailbox(address=mailbox.address, name=mailbox.name)
 
 
-def _attachment(given: AttachmentLike) -> message_pb2.Attachment:
+def _attach(
+    message: message_pb2.Message,
+    number: int,
+    given: AttachmentLike,
+    contents: Contents,
+) -> None:
     if not isinstance(given, Attachment):
         given = Attachment.from_path(given)
-    return message_pb2.Attachment(
+    attachment = message.attachments.add(
         filename=given.filename,
         content_type=given.content_type,
-        data=bytes(given.data),
         disposition=_DISPOSITIONS[given.inline],
         content_id=given.content_id,
     )
+    if isinstance(given.data, str):
+        raise TypeError("an attachment's data is bytes, a Path or a binary file")
+    path = f"message.attachments[{number}]"
+    contents.add(Place(owner=attachment, path=path, within="data"), given.data)
 
 
 def _headers(given: Headers) -> Iterable[message_pb2.Header]:

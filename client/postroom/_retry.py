@@ -1,9 +1,9 @@
 """Whether and when a call is made again.
 
-Only UNAVAILABLE is: the service, or the way to it, was not there.  The same request
-goes again, with its request id, so that it counts once.  Delays grow with full jitter;
-a service that says when to come again is obeyed, and one that says never too.  Nothing
-begins after the deadline.
+Only UNAVAILABLE is, and what means the same: the service, or the way to it, was not
+there.  The same request goes again, with its request id, so that it counts once.
+Delays grow with full jitter; a service that says when to come again is obeyed, and one
+that says never too.  Nothing begins after the deadline.
 """
 
 from __future__ import annotations

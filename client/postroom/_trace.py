@@ -10,6 +10,7 @@ import re
 import sys
 
 KEY = "traceparent"
+Metadata = tuple[tuple[str, str], ...]
 # A version to come may add fields; so many characters of them fit in any header.
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -17,7 +18,7 @@ _TRACEPARENT = re.compile(
 )
 
 
-def trace_metadata(given: str | None) -> tuple[tuple[str, str], ...]:
+def trace_metadata(given: str | None) -> Metadata:
     """The metadata that carries the trace *given*, or else OpenTelemetry's current."""
     parent = _current() if given is None else given
     return ((KEY, parent),) if _TRACEPARENT.fullmatch(parent) else ()

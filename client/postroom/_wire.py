@@ -1,7 +1,8 @@
 """The way to the service from asyncio: a channel, bound to one event loop.
 
 gRPC binds a channel to the loop in which it is opened, and fails obscurely in another;
-so it is opened with the first call, and every use is checked.
+so it is opened with the first call, and every use is checked.  What goes in pieces has
+a way of its own (`_upload`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Wire:
     channel: grpc.aio.Channel
     service: DeliveryServiceAsyncStub
     check_health: grpc.aio.UnaryUnaryMultiCallable[str, Health]
+    upload_channel: grpc.Channel
+    uploads: DeliveryServiceStub
 
     @classmethod
     def opened(cls, target: str, options: Options) -> Self:
@@ -37,8 +40,20 @@ class Wire:
         check_health = channel.unary_unary(
             _health.METHOD, _health.serialize, _health.deserialize
         )
-        service = DeliveryServiceStub(channel)
-        return cls(asyncio.get_running_loop(), channel, service, check_health)
+        uploads = grpc.insecure_channel(target, options=options)
+        return cls(
+            loop=asyncio.get_running_loop(),
+            channel=channel,
+            service=DeliveryServiceStub(channel),
+            check_health=check_health,
+            upload_channel=uploads,
+            uploads=DeliveryServiceStub(uploads),
+        )
+
+    async def close(self) -> None:
+        """End all calls."""
+        self.upload_channel.close()
+        await self.channel.close()
 
     def checked(self) -> Self:
         """The same; raises `RuntimeError` in another loop than its own."""

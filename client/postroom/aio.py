@@ -1,7 +1,8 @@
 """The client for asyncio: the twin of `Client`, call by call.
 
 It belongs to the event loop of its first call, and to that alone (`_wire`).  What each
-call means stands in `_calls`, `_attempts` and `_convert`; here is only the I/O.
+call means stands in `_calls`, `_outgoing` and `_convert`, how it is made in
+`_awaiting`.
 """
 # A call's time-out is its deadline, which the service hears of and acts on.
 # ruff: noqa: ASYNC109
@@ -10,27 +11,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import closing
 from datetime import UTC, datetime
+from io import BytesIO
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
-from postroom import _calls
+from postroom import _calls, _outgoing
 from postroom._attempts import (
     HEALTH_TIMEOUT,
     MAX_ATTEMPTS,
     TIMEOUT,
-    Attempts,
     Terms,
 )
+from postroom._awaiting import AsyncCalls
 from postroom._calls import DeliveryLike
 from postroom._channel import channel_options
 from postroom._convert import read
-from postroom._failures import CLOSED, failure_of
 from postroom._problems import in_seconds
+from postroom._rendering import Rendering
+from postroom._sources import Source, source_of
+from postroom._transfers import blob_transfer, mail_transfer
 from postroom._wire import Wire
 from postroom.arguments import (
     CallArguments,
@@ -38,21 +42,22 @@ from postroom.arguments import (
     RetryArguments,
     SendArguments,
 )
-from postroom.messages import Seconds
+from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
+    Blob,
     Cancellation,
     Delivery,
     DeliveryResult,
+    Rendered,
     ValidationReport,
 )
-from postroom.v1 import delivery_requests_pb2, send_pb2, server_info_pb2
+from postroom.v1 import content_pb2, delivery_requests_pb2, server_info_pb2
 from postroom.words import Health
 
 Asking = TypeVar("Asking", bound=Message)
-Request = TypeVar("Request")
 Response = TypeVar("Response")
-Compose = Callable[[SendArguments, datetime], send_pb2.SendMessageRequest]
+Compose = Callable[[RawMessage | None, SendArguments, datetime], _outgoing.Outgoing]
 
 
 class AsyncClient:
@@ -96,15 +101,15 @@ class AsyncClient:
         self._terms = Terms(
             target=target, timeout=in_seconds(timeout), max_attempts=max_attempts
         )
-        self._closed = asyncio.Event()
+        self._calls = AsyncCalls()
         self._bound: Wire | None = None
 
     async def close(self) -> None:
         """End all calls and close the connection.  Idempotent."""
         bound = self._bound and self._bound.checked()
-        self._closed.set()
+        self._calls.close()
         if bound:
-            await bound.channel.close()
+            await bound.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,22 +122,86 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def send(self, **mail: Unpack[SendArguments]) -> DeliveryResult:
+    async def send(
+        self, raw: RawMessage | None = None, /, **mail: Unpack[SendArguments]
+    ) -> DeliveryResult:
         """Send a mail; the arguments are those of `SendArguments`.
 
-        What became of it is the result, refused recipients too.  Raises
-        `InvalidRequest` for a mail that is not valid, `PostroomError` where the
+        A mail that is composed already is given as *raw*; the arguments are then its
+        options alone.  What became of it is the result, refused recipients too.  A
+        large mail goes in pieces, and is never in memory as a whole.
+
+        Raises `InvalidRequest` for a mail that is not valid, `PostroomError` where the
         service gave an error, and `OSError` for a file that can't be read.
         """
-        request = await _composed(_calls.send_request, mail)
-        answer = await self._call(self._wire.service.SendMessage, request, mail)
+        with await _composed(_outgoing.to_send, raw, mail) as found:
+            answer = await self._send(found, mail)
         return read(DeliveryResult, answer.result)
 
-    async def validate(self, **mail: Unpack[SendArguments]) -> ValidationReport:
+    async def validate(
+        self, raw: RawMessage | None = None, /, **mail: Unpack[SendArguments]
+    ) -> ValidationReport:
         """Check a mail as `send` would, and tell what would be sent; nothing is."""
-        request = await _composed(_calls.validate_request, mail)
-        answer = await self._call(self._wire.service.SendMessage, request, mail)
+        with await _composed(_outgoing.to_validate, raw, mail) as found:
+            answer = await self._send(found, mail)
         return read(ValidationReport, answer.validation)
+
+    async def upload(
+        self,
+        content: Content,
+        *,
+        on_progress: Progress | None = None,
+        timeout: Seconds | None = None,
+        traceparent: str | None = None,
+    ) -> Blob:
+        """Have the service keep *content* for later mails.
+
+        Give the blob to `Attachment.from_blob`, or as *text* or *html* of a mail.
+        What the service has already is not sent again.  *on_progress* is as in
+        `SendArguments`.  Raises `ResourceExhausted` where the caller's share is full,
+        and `OSError` for a file that can't be read.
+        """
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        with closing(await asyncio.to_thread(source_of, content)) as source:
+            return await self._upload(source, on_progress, given)
+
+    async def render(
+        self,
+        what: RawMessage | DeliveryLike | None = None,
+        /,
+        **mail: Unpack[SendArguments],
+    ) -> bytes:
+        """The bytes that would be sent for a mail, or that were for a delivery.
+
+        The arguments are those of `send`.  Date, Message-ID and boundaries of a mail
+        that is not sent yet are made up, and will be others.  Raises
+        `FailedPrecondition`, reason CONTENT_PURGED, for a delivery whose content is
+        gone.
+        """
+        octets = BytesIO()
+        await self.render_to(octets, what, **mail)
+        return octets.getvalue()
+
+    async def render_to(
+        self,
+        file: Writer,
+        what: RawMessage | DeliveryLike | None = None,
+        /,
+        **mail: Unpack[SendArguments],
+    ) -> Rendered:
+        """The same, written to *file*; nothing is in memory as a whole.
+
+        What is too large for one request is uploaded first.
+        """
+        rendering = Rendering(file)
+        if what is not None and not isinstance(what, RawMessage):
+            request = _outgoing.of_delivery(what, mail)
+            return await self._render(request, rendering, mail)
+        with await _composed(_outgoing.to_validate, what, mail) as found:
+            for part in found.parts:
+                blob = await self._upload(part.source, mail.get("on_progress"), mail)
+                part.place.refer(blob.name)
+            return await self._render(_outgoing.of_mail(found), rendering, mail)
 
     async def get(
         self,
@@ -244,7 +313,7 @@ class AsyncClient:
         """
         given = CallArguments(timeout=timeout, traceparent=traceparent)
         once = self._terms.once(given)
-        return await self._answer(self._wire.check_health, service, once)
+        return await self._calls.unary(self._wire.check_health, service, once)
 
     async def _pages(
         self,
@@ -262,11 +331,43 @@ class AsyncClient:
     @property
     def _wire(self) -> Wire:
         """The way to the service, from the loop that runs."""
-        if self._closed.is_set():
+        if self._calls.closed:
             raise RuntimeError("the client is closed")
         if self._bound is None:
             self._bound = Wire.opened(self.target, self._options)
         return self._bound.checked()
+
+    async def _send(
+        self, mail: _outgoing.Outgoing, given: SendArguments
+    ) -> _outgoing.Answer:
+        if not mail.parts:
+            return await self._call(self._wire.service.SendMessage, mail.request, given)
+        attempts = self._terms.call(mail.request, given)
+        transfer = mail_transfer(mail.request, mail.parts)
+        method, progress = (
+            self._wire.uploads.SendMessageStream,
+            given.get("on_progress"),
+        )
+        return await self._calls.upload(method, transfer, progress, attempts)
+
+    async def _upload(
+        self, source: Source, progress: Progress | None, given: CallArguments
+    ) -> Blob:
+        transfer = blob_transfer(source, await asyncio.to_thread(source.digest))
+        attempts = self._terms.repeatable(given)
+        method = self._wire.uploads.UploadBlob
+        answer = await self._calls.upload(method, transfer, progress, attempts)
+        return read(Blob, answer.blob)
+
+    async def _render(
+        self,
+        request: content_pb2.RenderMessageRequest,
+        rendering: Rendering,
+        given: CallArguments,
+    ) -> Rendered:
+        attempts = self._terms.call(request, given)
+        method = self._wire.service.RenderMessage
+        return await self._calls.render(method, request, rendering, attempts)
 
     async def _call(
         self,
@@ -274,55 +375,15 @@ class AsyncClient:
         request: Asking,
         given: CallArguments,
     ) -> Response:
-        return await self._answer(method, request, self._terms.call(request, given))
-
-    async def _answer(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
-        request: Request,
-        attempts: Attempts,
-    ) -> Response:
-        """Call *method* until it answers or there is no point in trying again."""
-        before = _cancellations()
-        while True:
-            try:
-                return await method(
-                    request, timeout=attempts.begin(), metadata=attempts.metadata
-                )
-            except asyncio.CancelledError as error:
-                if not self._closed.is_set() or _cancellations() > before:
-                    raise
-                # gRPC cancels the calls of a channel that is closed; the task that
-                # waits was not cancelled, and is not to think so.
-                raise attempts.error_of(CLOSED) from error
-            except grpc.RpcError as error:
-                # gRPC loses a cancellation that comes at the moment of the answer.
-                if _cancellations() > before:
-                    raise asyncio.CancelledError from error
-                failure = failure_of(error)
-                delay = attempts.delay_after(failure)
-                if delay is None or await self._pause(delay):
-                    raise attempts.error_of(failure) from error
-
-    async def _pause(self, delay: float) -> bool:
-        """Wait for *delay* seconds; returns whether the client was closed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay):
-                await self._closed.wait()
-        return self._closed.is_set()
+        attempts = self._terms.call(request, given)
+        return await self._calls.unary(method, request, attempts)
 
 
 async def _composed(
-    compose: Compose, mail: SendArguments
-) -> send_pb2.SendMessageRequest:
+    compose: Compose, raw: RawMessage | None, mail: SendArguments
+) -> _outgoing.Outgoing:
     """What *compose* makes of *mail*; the loop doesn't wait for files to be read."""
     now = datetime.now(UTC)
-    if "attachments" in mail:
-        return await asyncio.to_thread(compose, mail, now)
-    return compose(mail, now)
-
-
-def _cancellations() -> int:
-    """How often somebody cancelled the task that runs."""
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
+    if raw is not None or _outgoing.may_read_files(mail):
+        return await asyncio.to_thread(compose, raw, mail, now)
+    return compose(raw, mail, now)

@@ -15,8 +15,10 @@ from postroom.messages import (
     AddressLike,
     AttachmentLike,
     Headers,
+    Progress,
     RetryPolicy,
     Seconds,
+    Text,
 )
 from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
 
@@ -37,15 +39,16 @@ class MailArguments(TypedDict, total=False):
     """The parts of a mail.
 
     Addresses are "ada@example.com", "Ada Lovelace <ada@example.com>" or a `Mailbox`,
-    one or several.  Attachments are `Attachment` or paths of files to read.
+    one or several.  *text* and *html* are text, or where it is (`Text`).  Attachments
+    are `Attachment` or paths of files.
     """
 
     to: Addresses
     cc: Addresses
     bcc: Addresses
     subject: str
-    text: str
-    html: str
+    text: Text
+    html: Text
     from_: AddressLike
     sender: AddressLike
     reply_to: Addresses
@@ -64,6 +67,11 @@ class SendArguments(CallArguments, MailArguments, total=False):
     is begun after *expire_at*, a time or a span from now (with a span, a call repeated
     by hand is not the same call).  *metadata* and *tags* are the caller's own, to find
     the mail by later; they are not in it.
+
+    *on_progress* is called while a mail goes that is too large for one request, with
+    the bytes of its contents that left and those there are; from the beginning again
+    when the mail is sent again.  It is called from another thread.  What it
+    raises ends the call, which then sends nothing.
     """
 
     relay: str
@@ -76,6 +84,7 @@ class SendArguments(CallArguments, MailArguments, total=False):
     all_recipients_or_none: bool
     metadata: Mapping[str, str]
     tags: str | Iterable[str]
+    on_progress: Progress | None
 
 
 class RetryArguments(CallArguments, total=False):

@@ -1,56 +1,60 @@
 """The client: mail in, the truth about every recipient out.
 
 Thread-safe: one channel, shared by all threads.  Make it after a fork, not before.
-What each call means stands in `_calls`, `_attempts` and `_convert`; here is only the
-I/O.  Its twin for asyncio is in `postroom.aio`.
+What each call means stands in `_calls`, `_outgoing` and `_convert`, how it is made in
+`_calling`.  Its twin for asyncio is in `postroom.aio`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from io import BytesIO
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
-from postroom import _calls, _health
+from postroom import _calls, _health, _outgoing
 from postroom._attempts import (
     HEALTH_TIMEOUT,
     MAX_ATTEMPTS,
     TIMEOUT,
-    Attempts,
     Terms,
 )
+from postroom._calling import Calls
 from postroom._calls import DeliveryLike
 from postroom._channel import channel_options
 from postroom._convert import read
-from postroom._failures import failure_of
 from postroom._problems import in_seconds
+from postroom._rendering import Rendering
+from postroom._sources import Source, source_of
+from postroom._transfers import blob_transfer, mail_transfer
 from postroom.arguments import (
     CallArguments,
     ListArguments,
     RetryArguments,
     SendArguments,
 )
-from postroom.messages import Seconds
+from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
+    Blob,
     Cancellation,
     Delivery,
     DeliveryResult,
+    Rendered,
     ValidationReport,
 )
-from postroom.v1 import delivery_requests_pb2, server_info_pb2
+from postroom.v1 import content_pb2, delivery_requests_pb2, server_info_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom.words import Health
 
 __all__ = ["HEALTH_TIMEOUT", "MAX_ATTEMPTS", "TIMEOUT", "Client"]
 
 Asking = TypeVar("Asking", bound=Message)
-Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
@@ -90,8 +94,7 @@ class Client:
         self._terms = Terms(
             target=target, timeout=in_seconds(timeout), max_attempts=max_attempts
         )
-        self._closed = threading.Event()
-        self._pause: Callable[[float], bool] = self._closed.wait
+        self._calls = Calls()
         self._channel = grpc.insecure_channel(target, options=options)
         self._service = DeliveryServiceStub(self._channel)
         self._check_health = self._channel.unary_unary(
@@ -100,7 +103,7 @@ class Client:
 
     def close(self) -> None:
         """End all calls and close the connection.  Idempotent."""
-        self._closed.set()
+        self._calls.close()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -114,22 +117,86 @@ class Client:
     ) -> None:
         self.close()
 
-    def send(self, **mail: Unpack[SendArguments]) -> DeliveryResult:
+    def send(
+        self, raw: RawMessage | None = None, /, **mail: Unpack[SendArguments]
+    ) -> DeliveryResult:
         """Send a mail; the arguments are those of `SendArguments`.
 
-        What became of it is the result, refused recipients too.  Raises
-        `InvalidRequest` for a mail that is not valid, `PostroomError` where the
+        A mail that is composed already is given as *raw*; the arguments are then its
+        options alone.  What became of it is the result, refused recipients too.  A
+        large mail goes in pieces, and is never in memory as a whole.
+
+        Raises `InvalidRequest` for a mail that is not valid, `PostroomError` where the
         service gave an error, and `OSError` for a file that can't be read.
         """
-        request = _calls.send_request(mail, datetime.now(UTC))
-        answer = self._call(self._service.SendMessage, request, mail)
+        with _outgoing.to_send(raw, mail, datetime.now(UTC)) as found:
+            answer = self._send(found, mail)
         return read(DeliveryResult, answer.result)
 
-    def validate(self, **mail: Unpack[SendArguments]) -> ValidationReport:
+    def validate(
+        self, raw: RawMessage | None = None, /, **mail: Unpack[SendArguments]
+    ) -> ValidationReport:
         """Check a mail as `send` would, and tell what would be sent; nothing is."""
-        request = _calls.validate_request(mail, datetime.now(UTC))
-        answer = self._call(self._service.SendMessage, request, mail)
+        with _outgoing.to_validate(raw, mail, datetime.now(UTC)) as found:
+            answer = self._send(found, mail)
         return read(ValidationReport, answer.validation)
+
+    def upload(
+        self,
+        content: Content,
+        *,
+        on_progress: Progress | None = None,
+        timeout: Seconds | None = None,
+        traceparent: str | None = None,
+    ) -> Blob:
+        """Have the service keep *content* for later mails.
+
+        Give the blob to `Attachment.from_blob`, or as *text* or *html* of a mail.
+        What the service has already is not sent again.  *on_progress* is as in
+        `SendArguments`.  Raises `ResourceExhausted` where the caller's share is full,
+        and `OSError` for a file that can't be read.
+        """
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        with closing(source_of(content)) as source:
+            return self._upload(source, on_progress, given)
+
+    def render(
+        self,
+        what: RawMessage | DeliveryLike | None = None,
+        /,
+        **mail: Unpack[SendArguments],
+    ) -> bytes:
+        """The bytes that would be sent for a mail, or that were for a delivery.
+
+        The arguments are those of `send`.  Date, Message-ID and boundaries of a mail
+        that is not sent yet are made up, and will be others.  Raises
+        `FailedPrecondition`, reason CONTENT_PURGED, for a delivery whose content is
+        gone.
+        """
+        octets = BytesIO()
+        self.render_to(octets, what, **mail)
+        return octets.getvalue()
+
+    def render_to(
+        self,
+        file: Writer,
+        what: RawMessage | DeliveryLike | None = None,
+        /,
+        **mail: Unpack[SendArguments],
+    ) -> Rendered:
+        """The same, written to *file*; nothing is in memory as a whole.
+
+        What is too large for one request is uploaded first.
+        """
+        rendering = Rendering(file)
+        if what is not None and not isinstance(what, RawMessage):
+            request = _outgoing.of_delivery(what, mail)
+            return self._render(request, rendering, mail)
+        with _outgoing.to_validate(what, mail, datetime.now(UTC)) as found:
+            for part in found.parts:
+                blob = self._upload(part.source, mail.get("on_progress"), mail)
+                part.place.refer(blob.name)
+            return self._render(_outgoing.of_mail(found), rendering, mail)
 
     def get(
         self,
@@ -240,7 +307,8 @@ class Client:
         `NotFound` for a name that is not watched.
         """
         given = CallArguments(timeout=timeout, traceparent=traceparent)
-        return self._answer(self._check_health, service, self._terms.once(given))
+        once = self._terms.once(given)
+        return self._calls.unary(self._check_health, service, once)
 
     def _pages(
         self,
@@ -255,30 +323,38 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
+    def _send(self, mail: _outgoing.Outgoing, given: SendArguments) -> _outgoing.Answer:
+        if not mail.parts:
+            return self._call(self._service.SendMessage, mail.request, given)
+        attempts = self._terms.call(mail.request, given)
+        transfer = mail_transfer(mail.request, mail.parts)
+        method, progress = self._service.SendMessageStream, given.get("on_progress")
+        return self._calls.upload(method, transfer, progress, attempts)
+
+    def _upload(
+        self, source: Source, progress: Progress | None, given: CallArguments
+    ) -> Blob:
+        transfer = blob_transfer(source, source.digest())
+        attempts = self._terms.repeatable(given)
+        method = self._service.UploadBlob
+        answer = self._calls.upload(method, transfer, progress, attempts)
+        return read(Blob, answer.blob)
+
+    def _render(
+        self,
+        request: content_pb2.RenderMessageRequest,
+        rendering: Rendering,
+        given: CallArguments,
+    ) -> Rendered:
+        attempts = self._terms.call(request, given)
+        method = self._service.RenderMessage
+        return self._calls.render(method, request, rendering, attempts)
+
     def _call(
         self,
         method: grpc.UnaryUnaryMultiCallable[Asking, Response],
         request: Asking,
         given: CallArguments,
     ) -> Response:
-        return self._answer(method, request, self._terms.call(request, given))
-
-    def _answer(
-        self,
-        method: grpc.UnaryUnaryMultiCallable[Request, Response],
-        request: Request,
-        attempts: Attempts,
-    ) -> Response:
-        """Call *method* until it answers or there is no point in trying again."""
-        if self._closed.is_set():
-            raise RuntimeError("the client is closed")
-        while True:
-            try:
-                return method(
-                    request, timeout=attempts.begin(), metadata=attempts.metadata
-                )
-            except grpc.RpcError as error:
-                failure = failure_of(error)
-                delay = attempts.delay_after(failure)
-                if delay is None or self._pause(delay):
-                    raise attempts.error_of(failure) from error
+        attempts = self._terms.call(request, given)
+        return self._calls.unary(method, request, attempts)

@@ -1,14 +1,16 @@
-"""What callers give: mailboxes, attachments and policies."""
+"""What callers give: mailboxes, contents, attachments, whole mails and policies."""
 
 from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
+
+from postroom.results import Blob
 
 UNKNOWN_TYPE = "application/octet-stream"
 # What a file is when it is also compressed: its own type would be a lie.
@@ -29,6 +31,30 @@ class Mailbox:
     name: str = ""
 
 
+@runtime_checkable
+class Reader(Protocol):
+    """A file open in binary mode, or whatever else gives bytes.
+
+    One that can be moved (`seek`) is read where it is, from where it stands; another
+    is copied to a temporary file first, since a call may have to be repeated.
+    """
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most *size* bytes; none at the end."""
+
+
+class Writer(Protocol):
+    """A file open for writing, in binary mode."""
+
+    def write(self, octets: bytes, /) -> object:
+        """Write all of *octets*."""
+
+
+Content = bytes | bytearray | memoryview | os.PathLike[str] | Reader
+"""Bytes, the path of a file, or a file.  Files are read when the mail is sent, piece
+by piece, and again if it has to be sent again; nobody else may change them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that travels with the mail.
@@ -39,22 +65,57 @@ class Attachment:
 
     filename: str
     content_type: str
-    data: bytes = field(repr=False)
+    data: Content | Blob = field(repr=False)
     inline: bool = False
     content_id: str = ""
 
     @classmethod
     def from_path(
-        cls, path: str | os.PathLike[str], content_type: str | None = None
+        cls,
+        path: str | os.PathLike[str],
+        content_type: str | None = None,
+        *,
+        inline: bool = False,
+        content_id: str = "",
     ) -> Self:
         """The file at *path*, its type guessed from its name unless given.
 
-        Raises `OSError` when it can't be read.
+        It is read when it is sent.  Raises `OSError` when it can't be opened.
         """
         file = Path(path)
-        return cls(
-            file.name, content_type or guessed_type(file.name), file.read_bytes()
-        )
+        with file.open("rb"):
+            kind = content_type or guessed_type(file.name)
+        return cls(file.name, kind, file, inline, content_id)
+
+    @classmethod
+    def from_blob(
+        cls,
+        blob: Blob | str,
+        filename: str,
+        content_type: str | None = None,
+        *,
+        inline: bool = False,
+        content_id: str = "",
+    ) -> Self:
+        """What was uploaded as *blob*, by the name *filename*.
+
+        Its type is guessed from that name unless given.
+        """
+        uploaded = blob if isinstance(blob, Blob) else Blob(name=blob)
+        kind = content_type or guessed_type(filename)
+        return cls(filename, kind, uploaded, inline, content_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A mail that the caller composed, RFC 5322 with lines that end in CRLF.
+
+    The service checks it and sends it as it is.  The envelope is not read from it.
+    """
+
+    data: Content | Blob = field(repr=False)
+    envelope_from: str
+    recipients: Sequence[str]
 
 
 def guessed_type(filename: str) -> str:
@@ -84,4 +145,8 @@ Seconds = float | timedelta
 AddressLike = str | Mailbox
 Addresses = AddressLike | Iterable[AddressLike]
 AttachmentLike = Attachment | str | os.PathLike[str]
+Text = str | Content | Blob
+"""Text itself, or where it is, in UTF-8."""
+Progress = Callable[[int, int], object]
+"""Told how many bytes of how many have left."""
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]

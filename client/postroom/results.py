@@ -212,3 +212,26 @@ class ValidationReport(Plain):
     envelope_from: str
     recipients: tuple[RecipientPlan, ...]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob(Plain):
+    """Bytes that the service keeps for later mails, until *expire_at*.
+
+    Uploading the same again, or a mail that refers to them, moves that.
+    """
+
+    name: str
+    size_bytes: int = 0
+    sha256: bytes = b""
+    expire_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered(Plain):
+    """A mail whose bytes were written: *report* is what `Client.validate` tells."""
+
+    report: ValidationReport
+    message_id: str
+    size_bytes: int
+    sha256: bytes

@@ -1,7 +1,8 @@
 """A Postroom service that answers what it is told to: real gRPC on the loopback.
 
 Each method answers from its script, one entry for each call; without a script it gives
-an empty answer.  An entry is a response, a `Refusal`, or a function of the request.
+an empty answer.  An entry is a response, a `Refusal`, or a function of the request.  Of
+a stream the frames are read first, unless the entry is `Early`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import grpc
@@ -21,8 +24,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from postroom.v1 import (
     connection_pb2,
+    content_pb2,
     delivery_requests_pb2,
     send_pb2,
+    send_stream_pb2,
     server_info_pb2,
     stats_pb2,
 )
@@ -34,6 +39,8 @@ from postroom.v1.delivery_service_pb2_grpc import (
 PATIENCE = 10.0
 _RESPONSES: dict[str, type[Message]] = {
     "SendMessage": send_pb2.SendMessageResponse,
+    "SendMessageStream": send_stream_pb2.SendMessageStreamResponse,
+    "UploadBlob": content_pb2.UploadBlobResponse,
     "GetDelivery": delivery_requests_pb2.GetDeliveryResponse,
     "ListDeliveries": delivery_requests_pb2.ListDeliveriesResponse,
     "CancelDelivery": delivery_requests_pb2.CancelDeliveryResponse,
@@ -89,7 +96,48 @@ class Refusal:
             yield error_details_pb2.RetryInfo(retry_delay=delay)
 
 
-Answer = Message | Refusal | Callable[[Any], Message]
+@dataclass(frozen=True, slots=True)
+class Early:
+    """What is answered to a stream after *frames* of it."""
+
+    answer: Message | Refusal
+    frames: int = 1
+
+
+Answer = Message | Refusal | Early | Callable[[Any], Message]
+
+
+class Stream:
+    """The frames of a call, by kind; of the bytes it keeps what they hash to."""
+
+    def __init__(self) -> None:
+        self.header: Any = None
+        self.end: Any = None
+        self.parts: dict[str, Any] = {}
+        self.largest = 0
+        self.size = 0
+        self._name = ""
+
+    def take(self, frame: Any) -> None:
+        match frame.WhichOneof("frame"):
+            case "header":
+                self.header = frame.header
+            case "end":
+                self.end = frame.end
+            case "chunk":
+                self._keep(frame.chunk)
+
+    def _keep(self, chunk: Any) -> None:
+        octets = chunk if isinstance(chunk, bytes) else chunk.data
+        self._name = getattr(chunk, "part", "") or self._name
+        self.parts.setdefault(self._name, sha256()).update(octets)
+        self.largest = max(self.largest, len(octets))
+        self.size += len(octets)
+
+    @property
+    def digests(self) -> dict[str, bytes]:
+        """The SHA-256 of each part."""
+        return {name: found.digest() for name, found in self.parts.items()}
 
 
 class FakeService(DeliveryServiceServicer):
@@ -109,10 +157,10 @@ class FakeService(DeliveryServiceServicer):
         self.health: dict[str, int] = {"": 1}
         self.target = ""
         self.stopping = threading.Event()
-        self._scripts: dict[str, deque[Answer]] = defaultdict(deque)
+        self._scripts: dict[str, deque[Any]] = defaultdict(deque)
 
-    def script(self, method: str, *answers: Answer) -> None:
-        """The next calls of *method* get *answers*."""
+    def script(self, method: str, *answers: Any) -> None:
+        """The next calls of *method* get *answers*: `Answer`, frames to render."""
         self._scripts[method].extend(answers)
 
     def hang(self, request: object) -> Message:
@@ -123,6 +171,19 @@ class FakeService(DeliveryServiceServicer):
 
     def SendMessage(self, request, context):  # noqa: N802
         return self._answer("SendMessage", request, context)
+
+    def SendMessageStream(self, request_iterator, context):  # noqa: N802
+        return self._answer_stream("SendMessageStream", request_iterator, context)
+
+    def UploadBlob(self, request_iterator, context):  # noqa: N802
+        return self._answer_stream("UploadBlob", request_iterator, context)
+
+    def RenderMessage(self, request, context):  # noqa: N802
+        self._note(request, context)
+        for frame in self._scripts["RenderMessage"].popleft():
+            if isinstance(frame, Refusal):
+                frame.abort(context)
+            yield frame
 
     def GetDelivery(self, request, context):  # noqa: N802
         return self._answer("GetDelivery", request, context)
@@ -145,12 +206,33 @@ class FakeService(DeliveryServiceServicer):
     def GetServerInfo(self, request, context):  # noqa: N802
         return self._answer("GetServerInfo", request, context)
 
-    def _answer(self, method: str, request: Any, context: Any) -> Message:
+    def _note(self, request: Any, context: Any) -> None:
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
         self.times.append(context.time_remaining())
-        context.add_callback(self.ended.set)
+        if not context.add_callback(self.ended.set):
+            self.ended.set()
         self.asked.set()
+
+    def _answer_stream(self, method: str, frames: Any, context: Any) -> Message:
+        stream = Stream()
+        self._note(stream, context)
+        script = self._scripts[method]
+        if script and isinstance(script[0], Early):
+            early = script.popleft()
+            for frame in islice(frames, early.frames):
+                stream.take(frame)
+            script.appendleft(early.answer)
+        else:
+            for frame in frames:
+                stream.take(frame)
+        return self._scripted(method, stream, context)
+
+    def _answer(self, method: str, request: Any, context: Any) -> Message:
+        self._note(request, context)
+        return self._scripted(method, request, context)
+
+    def _scripted(self, method: str, request: Any, context: Any) -> Message:
         script = self._scripts[method]
         answer = script.popleft() if script else _RESPONSES[method]()
         if isinstance(answer, Refusal):

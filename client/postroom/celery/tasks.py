@@ -10,7 +10,8 @@ where it could not find out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import fields
 from functools import partial
 from typing import Any, NoReturn
 
@@ -19,18 +20,34 @@ from celery.utils.time import get_exponential_backoff_interval
 from kombu.utils.json import register_type
 
 from postroom._service import Service, options_from
+from postroom._sources import source_of
 from postroom.arguments import SendArguments
 from postroom.errors import DeliveryFailed, PostroomError
 from postroom.messages import Attachment, Mailbox, RetryPolicy
+from postroom.results import Blob
 
 
 def _register_types() -> None:
-    """Let the values that the SDK takes travel as JSON."""
+    """Let the values that the SDK takes travel as JSON, with what files hold."""
     kind: Any
-    for kind in (Attachment, Mailbox, RetryPolicy):
+    for kind in (Attachment, Blob, Mailbox, RetryPolicy):
+        parts = _with_data if kind is Attachment else _parts
         register_type(
-            kind, f"postroom.{kind.__name__}", asdict, partial(_restored, kind)
+            kind, f"postroom.{kind.__name__}", parts, partial(_restored, kind)
         )
+
+
+def _parts(value: Any) -> dict[str, Any]:  # noqa: ANN401  any of the kinds
+    return {part.name: getattr(value, part.name) for part in fields(value)}
+
+
+def _with_data(attachment: Attachment) -> dict[str, Any]:
+    # The worker may be on another machine.
+    parts = _parts(attachment)
+    if not isinstance(attachment.data, Blob):
+        with closing(source_of(attachment.data)) as source:
+            parts["data"] = source.whole()
+    return parts
 
 
 def _restored(kind: type[Any], parts: Mapping[str, Any]) -> object:

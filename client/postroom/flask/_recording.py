@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from postroom._calls import send_request
+from postroom._outgoing import to_send
 from postroom.arguments import SendArguments
 from postroom.results import DeliveryResult, RecipientResult
 from postroom.v1 import message_pb2
@@ -49,7 +49,8 @@ class Recorder:
         if not records:
             return None
         now = datetime.now(UTC)
-        message = send_request(mail, now).message
+        with to_send(None, mail, now) as found:
+            message = found.request.message
         for record in records:
             record.append(mail)
         return _delivered(message, now)

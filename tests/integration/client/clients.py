@@ -57,6 +57,6 @@ def skip_pauses(client: Client | Awaited, pauses: list[float]) -> None:
         return skip(delay)
 
     if isinstance(client, Awaited):
-        client.twin._pause = skip_soon
+        client.twin._calls.pause = skip_soon
     else:
-        client._pause = skip
+        client._calls.pause = skip

@@ -64,13 +64,13 @@ def _of_others(trouble):
 
 def pausing(client):
     """An event that is set when *client* begins to wait between two attempts."""
-    waiting, pause = asyncio.Event(), client._pause
+    waiting, pause = asyncio.Event(), client._calls.pause
 
     async def told(delay):
         waiting.set()
         return await pause(delay)
 
-    client._pause = told
+    client._calls.pause = told
     return waiting
 
 
@@ -123,7 +123,7 @@ def test_a_cancellation_at_the_moment_of_the_answer_is_not_lost(code):
 
     async def send():
         client = AsyncClient()
-        return await client._answer(answered, None, client._terms.once({}))
+        return await client._calls.unary(answered, None, client._terms.once({}))
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(send())

@@ -110,13 +110,13 @@ def test_closing_ends_a_wait_between_attempts(service):
     late = Refusal(code=grpc.StatusCode.UNAVAILABLE, reason="DRAINING", retry_after=60)
     service.script("SendMessage", late)
     client = Client(service.target)
-    pause = client._pause
+    pause = client._calls.pause
 
     def told(delay):
         waiting.set()
         return pause(delay)
 
-    client._pause = told
+    client._calls.pause = told
     closing = threading.Thread(target=lambda: (waiting.wait(10), client.close()))
     closing.start()
     with pytest.raises(Overloaded):

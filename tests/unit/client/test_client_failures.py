@@ -43,7 +43,7 @@ def _error(failure, **asked):
         ("UNIMPLEMENTED", errors.Unimplemented, Exception),
         ("INTERNAL", errors.InternalError, Exception),
         ("UNKNOWN", errors.InternalError, Exception),
-        ("CANCELLED", errors.PostroomError, Exception),
+        ("CANCELLED", errors.Unavailable, Exception),
     ],
 )
 def test_each_code_has_an_error(code, kind, builtin):

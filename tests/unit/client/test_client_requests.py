@@ -11,8 +11,8 @@ from postroom._calls import (
     list_request,
     relay_name,
     retry_request,
-    send_request,
 )
+from postroom._outgoing import to_send
 from postroom.messages import guessed_type
 from postroom.results import DeliveryResult
 from postroom.v1 import delivery_pb2, delivery_requests_pb2, message_pb2, send_pb2
@@ -22,7 +22,13 @@ MAIL = {"to": "ada@example.com", "subject": "Hello", "text": "It works."}
 
 
 def _sent(**arguments):
-    return send_request(MAIL | arguments, NOW)
+    return _request(MAIL | arguments)
+
+
+def _request(given):
+    with to_send(None, given, NOW) as found:
+        assert found.parts == ()
+        return found.request
 
 
 def test_a_mail_reads_like_a_mail():
@@ -70,7 +76,7 @@ def test_headers_are_a_mapping_or_pairs(headers):
 
 
 def test_a_body_that_is_not_given_is_not_set():
-    message = send_request({"to": "a@example.com", "subject": "x", "html": ""}, NOW)
+    message = _request({"to": "a@example.com", "subject": "x", "html": ""})
 
     assert message.message.WhichOneof("text") is None
     assert message.message.WhichOneof("html") == "html_body"
