@@ -21,6 +21,7 @@ from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.telemetry.log_queue import LogQueue
 from postroom_server.telemetry.logs import set_up_logs
+from postroom_server.token_command import token_commands
 
 BAD_CONFIGURATION = 2
 CANNOT_START = 3
@@ -29,10 +30,12 @@ EXIT_MARGIN = 30.0
 """Seconds beyond the grace until a process that hangs is ended by force."""
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+cli.add_typer(token_commands, name="token")
 
 
-@cli.command()
-def serve(
+@cli.callback(invoke_without_command=True)
+def serve(  # noqa: PLR0913  one for each option
+    context: typer.Context,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -56,6 +59,13 @@ def serve(
         typer.Option(
             "--insecure-plaintext",
             help="Listen without TLS on an address that other machines can reach.",
+        ),
+    ] = False,
+    insecure_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-tokens-over-plaintext",
+            help="Take tokens there too: something else encrypts, such as a proxy.",
         ),
     ] = False,
     sandbox: Annotated[
@@ -86,6 +96,8 @@ def serve(
     Exit status: 0 ended in order, 2 the configuration is wrong, 3 it could not
     start, 4 it did not end in time.
     """
+    if context.invoked_subcommand is not None:
+        return
     with ExitStack() as stack:
         loaded = _load(config) if sandbox is None else _sandbox(sandbox, stack)
         if show_config:
@@ -95,7 +107,12 @@ def serve(
         if show_config or check_config:
             return
         set_up_logs(loaded.log, stack.enter_context(LogQueue(sys.stderr)))
-        _serve(App(loaded, insecure_plaintext=insecure_plaintext))
+        app = App(
+            loaded,
+            insecure_plaintext=insecure_plaintext,
+            insecure_tokens=insecure_tokens,
+        )
+        _serve(app)
 
 
 def main() -> None:

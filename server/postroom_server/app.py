@@ -57,11 +57,13 @@ class App:
         config: Config,
         *,
         insecure_plaintext: bool = False,
+        insecure_tokens: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.config = config
         self.health = HealthBoard()
         self._insecure_plaintext = insecure_plaintext
+        self._insecure_tokens = insecure_tokens
         self._clock = clock or SystemClock()
         self._stack = ExitStack()
 
@@ -177,6 +179,9 @@ class App:
         settings = RpcSettings(
             listen=self.config.listen,
             insecure_plaintext=self._insecure_plaintext,
+            insecure_tokens=self._insecure_tokens,
+            tls=self.config.server.tls,
+            credentials=self.config.credentials,
             max_request_bytes=limits.max_request_bytes,
             max_wait=limits.max_wait,
             body_timeout=self.config.server.body_timeout,

@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
+from postroom_server.config.access_checks import instant_of
+from postroom_server.config.access_schema import CredentialTable
 from postroom_server.config.checks import SQLITE
 from postroom_server.config.credentials import password_of
 from postroom_server.config.relay_schema import PORTS, RelayTable, RetryTable
-from postroom_server.config.schema import LogTable, Root
+from postroom_server.config.schema import LogTable, Root, ServerTable
 from postroom_server.config.values import Config, RelayConfig, ServerConfig
+from postroom_server.delivery.senders import sender_pattern
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.principal import Credential, Principal, Role
 from postroom_server.domain.submission import RetryPolicy
+from postroom_server.rpc.settings import TlsSettings
 from postroom_server.smtp.settings import Encryption
 from postroom_server.smtp.timeouts import Timeouts
 from postroom_server.telemetry.logs import LogFormat, LogLevel, LogSettings
@@ -27,8 +32,9 @@ def build(root: Root) -> Config:
         default_relay=root.default_relay or only,
         store_path=Path(root.store.url.removeprefix(SQLITE)),
         limits=Limits(**root.limits.model_dump()),
+        credentials=tuple(_credential(*item) for item in root.credentials.items()),
         log=_log(root.log),
-        server=ServerConfig(**root.server.model_dump()),
+        server=_server(root.server),
     )
 
 
@@ -47,6 +53,26 @@ def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
         timeouts=Timeouts(**relay.timeouts.model_dump()),
         retry=_retry(relay.retry),
         **plain,
+    )
+
+
+def _server(server: ServerTable) -> ServerConfig:
+    tls = TlsSettings(**server.tls.model_dump()) if server.tls.cert_file else None
+    return ServerConfig(**server.model_dump(exclude={"tls"}), tls=tls)
+
+
+def _credential(name: str, credential: CredentialTable) -> Credential:
+    principal = Principal(
+        name=name,
+        tenant=credential.tenant,
+        role=Role(credential.role),
+        senders=tuple(map(sender_pattern, credential.senders)),
+    )
+    return Credential(
+        principal=principal,
+        token_digests=tuple(map(bytes.fromhex, credential.token_sha256)),
+        certificates=tuple(credential.certificates),
+        expires_at=instant_of(credential.expires_at),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from postroom_server.config.access_checks import access_findings
 from postroom_server.config.errors import Finding
 from postroom_server.config.problems import suggestion
 from postroom_server.config.relay_checks import relay_findings
@@ -24,6 +25,7 @@ def findings(root: Root) -> Iterator[Finding]:
     yield from _retentions(root)
     for relay_id, relay in root.relays.items():
         yield from relay_findings(relay_id, relay)
+    yield from access_findings(root)
 
 
 def _listen(root: Root) -> Iterator[Finding]:

@@ -1,14 +1,15 @@
 """The keys of the configuration: type, range, default, unit and meaning of each.
 
-This and `relay_schema` are the only list of them; the reference, the check of unknown
-keys and what `print_config` writes follow it.  Defaults are those of the values that
-the keys become.
+This, `relay_schema` and `access_schema` are the only list of them; the reference, the
+check of unknown keys and what `print_config` writes follow it.  Defaults are those of
+the values that the keys become.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+from postroom_server.config.access_schema import CredentialTable, TlsTable
 from postroom_server.config.keys import BYTES, DAY, Table, key, seconds, table
 from postroom_server.config.relay_schema import RelayTable
 from postroom_server.config.values import ServerConfig
@@ -187,6 +188,7 @@ class ServerTable(Table):
         least=0.1,
         most=3600,
     )
+    tls: TlsTable = table(TlsTable)
 
 
 class Root(Table):
@@ -194,7 +196,8 @@ class Root(Table):
 
     listen: str = key(
         "127.0.0.1:50051",
-        '"host:port" or "unix:/path"; beyond loopback only with --insecure-plaintext.',
+        '"host:port" or "unix:/path"; beyond loopback only with server.tls and '
+        "credentials, or with --insecure-plaintext.",
     )
     default_relay: str = key(
         "",
@@ -203,6 +206,9 @@ class Root(Table):
     )
     store: StoreTable = table(StoreTable)
     relays: dict[str, RelayTable] = key({}, "Relays by id.")
+    credentials: dict[str, CredentialTable] = key(
+        {}, "Callers by name; none: every caller is administrator."
+    )
     limits: LimitsTable = table(LimitsTable)
     log: LogTable = table(LogTable)
     server: ServerTable = table(ServerTable)

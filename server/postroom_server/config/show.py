@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
+from postroom_server.config.access_schema import TlsTable
 from postroom_server.config.checks import SQLITE
 from postroom_server.config.keys import Table
 from postroom_server.config.relay_schema import RelayTable, RetryTable, TimeoutsTable
 from postroom_server.config.schema import LimitsTable, ServerTable
 from postroom_server.config.text import toml_key, toml_value
 from postroom_server.config.values import Config, RelayConfig
+from postroom_server.domain.clock import MICROSECONDS, Instant
+from postroom_server.domain.principal import Credential
 
 MASK = "********"
 
@@ -42,13 +46,30 @@ def _tables(config: Config) -> Values:
         "default_relay": config.default_relay,
         "store": {"url": f"{SQLITE}{config.store_path}"},
         "relays": {name: _relay(relay) for name, relay in config.relays.items()},
+        "credentials": {c.principal.name: _credential(c) for c in config.credentials},
         "limits": _in_force(LimitsTable, config.limits),
         "log": {
             "level": config.log.level.name.lower(),
             "format": config.log.format.value,
             "mask_addresses": config.log.mask_addresses,
         },
-        "server": _in_force(ServerTable, config.server),
+        "server": {
+            **_in_force(ServerTable, config.server),
+            "tls": _in_force(TlsTable, config.server.tls or TlsTable()),
+        },
+    }
+
+
+def _credential(credential: Credential) -> Values:
+    """Digests of random tokens give nothing away, and make the same file again."""
+    principal = credential.principal
+    return {
+        "tenant": principal.tenant,
+        "role": principal.role.value,
+        "senders": principal.senders,
+        "token_sha256": [digest.hex() for digest in credential.token_digests],
+        "certificates": credential.certificates,
+        "expires_at": time_text(credential.expires_at),
     }
 
 
@@ -65,3 +86,11 @@ def _relay(relay: RelayConfig) -> Values:
 
 def _in_force(table: type[Table], values: object) -> dict[str, object]:
     return {key: getattr(values, key) for key in table.model_fields}
+
+
+def time_text(moment: Instant | None) -> str:
+    """*moment* as a configuration has it."""
+    if moment is None:
+        return ""
+    when = datetime.fromtimestamp(moment / MICROSECONDS, UTC)
+    return when.isoformat().replace("+00:00", "Z")

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.principal import Credential
 from postroom_server.domain.secret import Secret
 from postroom_server.domain.submission import RetryPolicy
+from postroom_server.rpc.settings import TlsSettings
 from postroom_server.smtp.settings import Encryption
 from postroom_server.smtp.timeouts import Timeouts
 from postroom_server.telemetry.logs import LogSettings
@@ -59,12 +61,13 @@ class ServerConfig:
 
     *drain_delay* is how long health says NOT_SERVING before calls are refused, and
     *drain_grace* how long what is under way may then take.  *body_timeout* is from a
-    call's headers to the end of its body.
+    call's headers to the end of its body.  Without *tls* nothing is encrypted.
     """
 
     drain_grace: float = 30.0
     drain_delay: float = 0.0
     body_timeout: float = 20.0
+    tls: TlsSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ class Config:
 
     *listen* is "host:port" or "unix:/path"; *relays* are by id, at least one;
     *default_relay* is one of them, or empty where callers must name the relay.
+    Without *credentials* every caller is administrator.
     """
 
     relays: Mapping[str, RelayConfig]
@@ -80,5 +84,6 @@ class Config:
     default_relay: str = ""
     store_path: Path = Path("postroom.db")
     limits: Limits = field(default=Limits())
+    credentials: tuple[Credential, ...] = ()
     log: LogSettings = field(default=LogSettings())
     server: ServerConfig = field(default=ServerConfig())

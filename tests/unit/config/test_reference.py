@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 import pytest
@@ -21,8 +22,9 @@ def flat(tree, path=""):
 
 @pytest.fixture(scope="module")
 def in_force():
-    """The keys that are printed with nothing but a host configured."""
-    config = load_config(None, {"POSTROOM_RELAYS__ID__HOST": "h"})
+    """The keys that are printed with nothing configured but what is required."""
+    token = {"POSTROOM_CREDENTIALS__ID__TOKEN_SHA256": json.dumps(["0" * 64])}
+    config = load_config(None, {"POSTROOM_RELAYS__ID__HOST": "h", **token})
     return dict(flat(tomllib.loads(print_config(config).replace(".id", ".ID"))))
 
 
@@ -43,6 +45,7 @@ def test_the_defaults_described_are_those_in_force(in_force):
 def test_what_a_default_comes_to_is_told_in_words():
     assert {key for key, setting in SETTINGS.items() if setting.otherwise} == {
         "default_relay",
+        "credentials.ID.token_sha256",
         "relays.ID.host",
         "relays.ID.port",
     }
