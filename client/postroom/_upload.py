@@ -55,11 +55,14 @@ class Upload(Generic[Frame]):
         Raises what reading the contents, or telling of the progress, raised.
         """
         try:
-            return call.result()
+            answer = call.result()
         except (grpc.RpcError, grpc.FutureCancelledError):
-            if self._trouble:
-                raise self._trouble from None
-            raise
+            if self._trouble is None:
+                raise
+        # With trouble the frames end early, which a service may take for the end.
+        if self._trouble:
+            raise self._trouble
+        return answer
 
     def _frames(self) -> Iterator[Frame]:
         """The frames, for gRPC's thread: no trouble may reach that."""
