@@ -7,6 +7,7 @@ PROTOS_VENV := .venv-protos
 GENERATORS := grpcio-tools==1.80.0 mypy-protobuf==5.1.0
 SOURCES := server/postroom_server client/postroom tests examples benchmarks
 ARGS ?=
+EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
@@ -77,6 +78,10 @@ check: lint types imports protos-check test interop gates-ci test-floor ## Every
 bench: install ## Measure composing and the store, as ratios to peers
 	$(BIN)/python benchmarks/compose.py
 	PYTHONPATH=. $(BIN)/python benchmarks/outbox.py
+
+dist: install ## Build wheels and sdists of both distributions into dist/, always the same from one commit
+	@rm -rf dist
+	@for part in client server; do SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --no-isolation --outdir dist $$part || exit 1; done
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .venv-floor $(PROTOS_VENV) .build build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
