@@ -26,7 +26,13 @@ from postroom.errors import (
     Unimplemented,
     Violation,
 )
-from postroom.messages import Attachment, Mailbox, RawMessage, RetryPolicy
+from postroom.messages import (
+    Attachment,
+    Mailbox,
+    RawMessage,
+    RetryPolicy,
+    Unsubscribe,
+)
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
     Attempt,
@@ -98,6 +104,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
+    "Unsubscribe",
     "ValidationReport",
     "Violation",
 ]

@@ -19,6 +19,7 @@ from postroom.messages import (
     Headers,
     Mailbox,
     RawMessage,
+    Unsubscribe,
 )
 from postroom.v1 import message_pb2
 
@@ -42,6 +43,8 @@ def set_message(
     message.message_id = given.get("message_id", "")
     message.envelope_from = given.get("envelope_from", "")
     message.headers.extend(_headers(given.get("headers", ())))
+    if unsubscribe := given.get("unsubscribe"):
+        message.unsubscribe.CopyFrom(_unsubscribe(unsubscribe))
     _set_people(message, given, problems)
     for name in ("text", "html"):
         if (body := given.get(name)) is not None:
@@ -121,6 +124,12 @@ def _attach(
         raise TypeError("an attachment's data is bytes, a Path or a binary file")
     path = f"message.attachments[{number}]"
     contents.add(Place(owner=attachment, path=path, within="data"), given.data)
+
+
+def _unsubscribe(given: Unsubscribe) -> message_pb2.Unsubscribe:
+    return message_pb2.Unsubscribe(
+        url=given.url, mailto=given.mailto, one_click=given.one_click
+    )
 
 
 def _headers(given: Headers) -> Iterable[message_pb2.Header]:

@@ -19,6 +19,7 @@ from postroom.messages import (
     RetryPolicy,
     Seconds,
     Text,
+    Unsubscribe,
 )
 from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
 
@@ -56,6 +57,7 @@ class MailArguments(TypedDict, total=False):
     headers: Headers
     message_id: str
     envelope_from: str
+    unsubscribe: Unsubscribe
 
 
 class SendArguments(CallArguments, MailArguments, total=False):

@@ -141,6 +141,19 @@ class RetryPolicy:
     max_attempts: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribe:
+    """How recipients may unsubscribe: the headers of RFC 2369 and RFC 8058.
+
+    *url* is an https URI, *mailto* an address; at least one of them.  *one_click* lets
+    mail programs unsubscribe by a POST to *url*.
+    """
+
+    url: str = ""
+    mailto: str = ""
+    one_click: bool = False
+
+
 Seconds = float | timedelta
 AddressLike = str | Mailbox
 Addresses = AddressLike | Iterable[AddressLike]

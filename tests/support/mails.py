@@ -22,6 +22,7 @@ from postroom_server.domain.draft import (
     Header,
     MailboxDraft,
     MessageDraft,
+    UnsubscribeDraft,
 )
 from postroom_server.domain.errors import InvalidMessage
 from postroom_server.domain.limits import Limits
@@ -188,6 +189,14 @@ FILES = st.builds(
 HEADER_NAMES = st.sampled_from(["X-One", "X-" + "a" * 74, "Comments", "List-Id"])
 HEADERS = st.lists(st.builds(Header, HEADER_NAMES, LINES), max_size=4).map(tuple)
 
+UNSUBSCRIBES = st.builds(
+    UnsubscribeDraft,
+    url=st.integers(20, 2048).map(lambda n: "https://example.com/".ljust(n, "x")),
+    mailto=st.just("")
+    | st.builds(lambda local, domain: f"{local}@{domain}", LOCALS, DOMAINS),
+    one_click=st.booleans(),
+)
+
 
 @st.composite
 def drafts(draw: st.DrawFn) -> MessageDraft:
@@ -217,4 +226,5 @@ def drafts(draw: st.DrawFn) -> MessageDraft:
         html=html,
         attachments=files,
         headers=draw(HEADERS),
+        unsubscribe=draw(st.none() | UNSUBSCRIBES),
     )

@@ -1,11 +1,13 @@
-"""The options for tags and metadata, of `postroom send` and `postroom list`."""
+"""Options of `postroom send` for what goes with a mail; labels of `list` too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
+
+from postroom.messages import Unsubscribe
 
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", help="A label of yours; may repeat.")
@@ -14,6 +16,22 @@ Meta = Annotated[
     list[str] | None,
     typer.Option("--meta", help="A pair of yours, 'name=value'; may repeat."),
 ]
+UnsubscribeUrl = Annotated[
+    str, typer.Option(help="An https URI by which recipients unsubscribe.")
+]
+UnsubscribeMailto = Annotated[
+    str, typer.Option(help="An address to which recipients write to unsubscribe.")
+]
+OneClick = Annotated[
+    bool,
+    typer.Option("--one-click", help="Let mail programs unsubscribe by themselves."),
+]
+
+
+class UnsubscribeOption(TypedDict, total=False):
+    """An argument of `send`, or none."""
+
+    unsubscribe: Unsubscribe
 
 
 def pairs(given: Iterable[str] | None) -> dict[str, str]:
@@ -31,3 +49,11 @@ def pairs(given: Iterable[str] | None) -> dict[str, str]:
 def shown(metadata: Mapping[str, str]) -> str:
     """*metadata* on one line, sorted by name."""
     return ", ".join(f"{name}={value}" for name, value in sorted(metadata.items()))
+
+
+def unsubscribe_of(url: str, mailto: str, *, one_click: bool) -> UnsubscribeOption:
+    """The argument of `send` that these options are, if any was given."""
+    if not (url or mailto or one_click):
+        return {}
+    asked = Unsubscribe(url=url, mailto=mailto, one_click=one_click)
+    return {"unsubscribe": asked}

@@ -7,7 +7,13 @@ from dataclasses import dataclass, fields
 from typing import cast
 
 from postroom.arguments import SendArguments
-from postroom.messages import Addresses, AddressLike, AttachmentLike, Headers
+from postroom.messages import (
+    Addresses,
+    AddressLike,
+    AttachmentLike,
+    Headers,
+    Unsubscribe,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,7 @@ class Message:
     headers: Headers = ()
     message_id: str = ""
     envelope_from: str = ""
+    unsubscribe: Unsubscribe | None = None
 
     def arguments(self) -> SendArguments:
         """What was given, as the arguments of `Client.send`."""

@@ -127,7 +127,6 @@ class LimitsTable(Table):
         most=10 * _YEAR,
     )
 
-
     max_chunk_bytes: int = key(
         _LIMITS.max_chunk_bytes,
         "A chunk of a streamed mail or an upload.",

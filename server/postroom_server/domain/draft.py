@@ -49,6 +49,15 @@ class AttachmentDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnsubscribeDraft:
+    """How recipients may unsubscribe; empty is what was not given."""
+
+    url: str = ""
+    mailto: str = ""
+    one_click: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDraft:
     """A mail as the caller described it; None is what was not given at all.
 
@@ -70,6 +79,7 @@ class MessageDraft:
     attachments: tuple[AttachmentDraft, ...] = ()
     headers: tuple[Header, ...] = ()
     message_id: str = ""
+    unsubscribe: UnsubscribeDraft | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

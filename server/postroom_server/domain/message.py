@@ -34,6 +34,15 @@ class Attachment:
     content_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """How recipients may unsubscribe: an https URI (empty: none), an address."""
+
+    url: str
+    mailto: Address | None = None
+    one_click: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """What is to be composed.  *text* and *html* have CRLF, LF or CR line ends."""
@@ -49,6 +58,7 @@ class Message:
     html: str | StoredText | None = None
     attachments: tuple[Attachment, ...] = ()
     headers: tuple[Header, ...] = ()
+    unsubscribe: Unsubscribe | None = None
 
     @property
     def stored(self) -> tuple[StoredOctets, ...]:

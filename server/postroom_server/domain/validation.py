@@ -7,7 +7,7 @@ composing are the sizes of what is composed: the header block and the whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -35,6 +35,7 @@ from postroom_server.domain.validation_headers import check_headers, check_messa
 from postroom_server.domain.validation_problems import Problems
 from postroom_server.domain.validation_raw import check_raw
 from postroom_server.domain.validation_text import Bodies, check_bodies, check_subject
+from postroom_server.domain.validation_unsubscribe import check_unsubscribe
 from postroom_server.domain.validation_warnings import warnings_of
 
 
@@ -117,8 +118,10 @@ def check_message(
     attachments = check_attachments(problems, draft, contents, limits)
     check_headers(problems, draft.headers, limits)
     check_message_id(problems, draft.message_id)
+    unsubscribe = check_unsubscribe(problems, draft.unsubscribe, draft.headers)
     problems.refuse()
     message = _message(draft, addresses, bodies, attachments)
+    message = replace(message, unsubscribe=unsubscribe)
     return ValidMessage(message, addresses.envelope_from, draft.message_id)
 
 

@@ -12,6 +12,8 @@ from postroom_server.domain.message import Mailbox, Message
 from postroom_server.domain.octets import StoredText
 
 MOST_WARNINGS = 20
+_LONGEST_URL = 898
+"""Characters of a URI that stands on one line, brackets not counted."""
 _SEARCHED = MB
 """Characters of the HTML that are searched for references to inline parts."""
 
@@ -26,6 +28,7 @@ def _warnings(message: Message) -> Iterator[str]:
     yield from _about_recipients(message)
     yield from _about_authors(message)
     yield from _about_inline_parts(message)
+    yield from _about_unsubscribing(message)
 
 
 def _about_texts(message: Message) -> Iterator[str]:
@@ -76,6 +79,16 @@ def _beginning(body: str | StoredText | None) -> str:
     if isinstance(body, StoredText):
         return body.beginning(_SEARCHED)
     return (body or "")[:_SEARCHED]
+
+
+def _about_unsubscribing(message: Message) -> Iterator[str]:
+    asked = message.unsubscribe
+    if asked is None:
+        return
+    if len(asked.url) > _LONGEST_URL:
+        yield "The URI to unsubscribe is folded, which some readers don't undo."
+    if len(message.recipients()) > 1 and asked.url:
+        yield "Each of several recipients gets the same URI to unsubscribe."
 
 
 def _keys(mailboxes: tuple[Mailbox, ...]) -> set[str]:

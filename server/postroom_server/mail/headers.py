@@ -12,6 +12,7 @@ from postroom_server.domain.clock import MICROSECONDS, Instant
 from postroom_server.domain.message import Identity, Mailbox, Message
 from postroom_server.mail.fields import Field, unstructured
 from postroom_server.mail.mailboxes import mailbox_list
+from postroom_server.mail.unsubscribe import unsubscribe_fields
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = (
@@ -34,6 +35,7 @@ def header_fields(message: Message, identity: Identity, *, utf8: bool) -> list[F
         ("Subject", unstructured("Subject", message.subject)),
         ("Date", rfc5322_date(identity.date_at)),
         ("Message-ID", identity.message_id),
+        *unsubscribe_fields(message.unsubscribe),
         *((h.name, unstructured(h.name, h.value)) for h in message.headers),
         ("MIME-Version", "1.0"),
     ]

@@ -27,6 +27,7 @@ from postroom_server.domain.message import (
     Mailbox,
     Message,
     RawMessage,
+    Unsubscribe,
 )
 from postroom_server.domain.octets import StoredOctets, StoredText
 from postroom_server.outbox.documents import Document, Read, compact
@@ -178,7 +179,21 @@ def _head(message: Message) -> Document:
         head[name] = [_mailbox_document(m) for m in getattr(message, name)]
     if message.sender is not None:
         head["sender"] = _mailbox_document(message.sender)
+    if message.unsubscribe is not None:
+        head["unsub"] = _unsubscribe_document(message.unsubscribe)
     return head
+
+
+def _unsubscribe_document(asked: Unsubscribe) -> list[Any]:
+    address = asked.mailto and _mailbox_document(Mailbox(asked.mailto))
+    return [asked.url, address, asked.one_click]
+
+
+def _unsubscribe(document: list[Any] | None) -> Unsubscribe | None:
+    if document is None:
+        return None
+    url, address, one_click = document
+    return Unsubscribe(url, address and _mailbox(address).address, one_click=one_click)
 
 
 def _message(head: Read, parts: Iterator[Part]) -> Message:
@@ -197,6 +212,7 @@ def _message(head: Read, parts: Iterator[Part]) -> Message:
             _attachment(a, data) for a, data in zip(head["files"], parts, strict=True)
         ),
         headers=tuple(Header(name, value) for name, value in head["hdrs"]),
+        unsubscribe=_unsubscribe(head.get("unsub")),
     )
 
 

@@ -25,6 +25,7 @@ FEATURES = (
     "stats",
     "tags",
     "test_connection",
+    "unsubscribe",
     "validate_only",
 )
 """What is built and switched on, sorted; the names in docs/features."""

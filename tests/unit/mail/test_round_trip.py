@@ -112,7 +112,8 @@ def test_the_bytes_are_7_bit_lines_and_nothing_else(form, asked):
 def test_header_names_are_those_that_were_composed(asked):
     names = header_names(bytes(composed(asked)))
     allowed = {"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID",
-               "MIME-Version", "Content-Type", "Content-Transfer-Encoding"}  # fmt: skip
+               "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+               "List-Unsubscribe", "List-Unsubscribe-Post"}  # fmt: skip
 
     assert set(names) <= allowed | {h.name for h in asked.headers}
     assert [n for n in names if n not in allowed] == [h.name for h in asked.headers]

@@ -17,6 +17,7 @@ from postroom_server.domain.message import (
     Mailbox,
     Message,
     RawMessage,
+    Unsubscribe,
 )
 from postroom_server.domain.octets import StoredOctets, StoredText
 from postroom_server.outbox.content import (
@@ -73,6 +74,8 @@ messages = st.builds(
     html=bodies,
     attachments=st.lists(attachments, max_size=3).map(tuple),
     headers=st.lists(st.builds(Header, texts, texts), max_size=3).map(tuple),
+    unsubscribe=st.none()
+    | st.builds(Unsubscribe, texts, st.none() | addresses, one_click=st.booleans()),
 )
 raw_messages = st.builds(
     RawMessage,
@@ -111,7 +114,7 @@ def test_octets_in_files_are_not_stored_again():
 def test_every_field_of_a_message_is_stored():
     """A field that was added to the domain must be added to the codec."""
     known = {
-        Message: 11,
+        Message: 12,
         Mailbox: 2,
         Address: 3,
         Attachment: 5,
@@ -121,6 +124,7 @@ def test_every_field_of_a_message_is_stored():
         RawMessage: 8,
         StoredOctets: 3,
         StoredText: 2,
+        Unsubscribe: 3,
     }
 
     assert {value: len(fields(value)) for value in known} == known

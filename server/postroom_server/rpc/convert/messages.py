@@ -15,6 +15,7 @@ from postroom_server.domain.draft import (
     Header,
     MailboxDraft,
     MessageDraft,
+    UnsubscribeDraft,
 )
 
 
@@ -35,6 +36,7 @@ def message_draft(message: wire.Message) -> MessageDraft:
         attachments=tuple(map(_attachment, message.attachments)),
         headers=tuple(Header(h.name, h.value) for h in message.headers),
         message_id=message.message_id,
+        unsubscribe=_unsubscribe(message.unsubscribe) if has("unsubscribe") else None,
     )
 
 
@@ -51,4 +53,10 @@ def _attachment(attachment: wire.Attachment) -> AttachmentDraft:
         data_base64=attachment.data_base64 if has("data_base64") else None,
         disposition=Disposition(attachment.disposition),
         content_id=attachment.content_id,
+    )
+
+
+def _unsubscribe(asked: wire.Unsubscribe) -> UnsubscribeDraft:
+    return UnsubscribeDraft(
+        url=asked.url, mailto=asked.mailto, one_click=asked.one_click
     )
