@@ -100,7 +100,12 @@ def _mail_mistakes(asked: Asked, mail: Mail) -> Iterator[str]:
 
 
 def _header_mistakes(asked: Asked, message: Message) -> Iterator[str]:
-    own = {"headers.name": {asked.text.lower()}, "headers.value": {"x-a"}}
+    own = {
+        "headers.name": {asked.text.lower()},
+        "headers.value": {"x-a"},
+        "unsubscribe.url": {"list-unsubscribe"},
+        "unsubscribe.mailto": {"list-unsubscribe"},
+    }
     names = list(map(str.lower, message.keys()))
     if not set(names) <= HEADERS | own.get(asked.field, set()):
         yield f"headers {names}"

@@ -51,6 +51,10 @@ FIELDS: Fields = {
     "headers.name": lambda t: {"headers": [message_pb.Header(name=t, value="v")]},
     "headers.value": lambda t: {"headers": [message_pb.Header(name="X-A", value=t)]},
     "message_id": lambda t: {"message_id": t},
+    "unsubscribe.url": lambda t: {
+        "unsubscribe": message_pb.Unsubscribe(url=f"https://example.com/{t}")
+    },
+    "unsubscribe.mailto": lambda t: {"unsubscribe": message_pb.Unsubscribe(mailto=t)},
 }
 SMUGGLED_FIELDS = {
     "text_body": FIELDS["text_body"],

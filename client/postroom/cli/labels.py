@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 import typer
 
@@ -26,12 +26,8 @@ OneClick = Annotated[
     bool,
     typer.Option("--one-click", help="Let mail programs unsubscribe by themselves."),
 ]
-
-
-class UnsubscribeOption(TypedDict, total=False):
-    """An argument of `send`, or none."""
-
-    unsubscribe: Unsubscribe
+NO_WAY = Unsubscribe()
+"""What the options for unsubscribing say when none is given."""
 
 
 def pairs(given: Iterable[str] | None) -> dict[str, str]:
@@ -49,11 +45,3 @@ def pairs(given: Iterable[str] | None) -> dict[str, str]:
 def shown(metadata: Mapping[str, str]) -> str:
     """*metadata* on one line, sorted by name."""
     return ", ".join(f"{name}={value}" for name, value in sorted(metadata.items()))
-
-
-def unsubscribe_of(url: str, mailto: str, *, one_click: bool) -> UnsubscribeOption:
-    """The argument of `send` that these options are, if any was given."""
-    if not (url or mailto or one_click):
-        return {}
-    asked = Unsubscribe(url=url, mailto=mailto, one_click=one_click)
-    return {"unsubscribe": asked}

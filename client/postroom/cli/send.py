@@ -11,9 +11,18 @@ import typer
 from rich.console import Console
 
 from postroom.arguments import SendArguments
-from postroom.cli.labels import Meta, Tags, pairs
+from postroom.cli.labels import (
+    NO_WAY,
+    Meta,
+    OneClick,
+    Tags,
+    UnsubscribeMailto,
+    UnsubscribeUrl,
+    pairs,
+)
 from postroom.cli.session import ExitCode, JsonFlag, Session, session
 from postroom.cli.show import plain, show_result
+from postroom.messages import Unsubscribe
 from postroom.results import ValidationReport
 
 EXAMPLES = """\b
@@ -83,6 +92,9 @@ def send(  # noqa: PLR0913  one for each option
     header: Header = None,
     tag: Tags = None,
     meta: Meta = None,
+    unsubscribe_url: UnsubscribeUrl = "",
+    unsubscribe_mailto: UnsubscribeMailto = "",
+    one_click: OneClick = False,
     relay: Relay = "",
     request_id: RequestId = "",
     wait: Waiting = Wait.RELAYED,
@@ -110,6 +122,11 @@ def send(  # noqa: PLR0913  one for each option
         "completion": wait,
         "retry": not no_retry,
     }
+    way = Unsubscribe(
+        url=unsubscribe_url, mailto=unsubscribe_mailto, one_click=one_click
+    )
+    if way != NO_WAY:
+        mail["unsubscribe"] = way
     if text is not None:
         mail["text"] = _content(text)
     if html is not None:

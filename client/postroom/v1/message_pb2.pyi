@@ -183,7 +183,9 @@ Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
 
 @_typing.final
 class Unsubscribe(_message.Message):
-    """List-Unsubscribe (RFC 2369) and its one-click form (RFC 8058)."""
+    """List-Unsubscribe (RFC 2369) and its one-click form (RFC 8058). Headers of these
+    names in Message.headers are then refused.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -27,7 +27,7 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?|[0-9A-Fa-f]*:[0-9A-Fa-
 def check_unsubscribe(
     problems: Problems, draft: UnsubscribeDraft | None, headers: tuple[Header, ...]
 ) -> Unsubscribe | None:
-    """What *draft* asks for; *headers* are the mail's own, which must not say it too."""
+    """What *draft* asks for; *headers* of the caller must not say it too."""
     if draft is None:
         return None
     if not draft.url and not draft.mailto:

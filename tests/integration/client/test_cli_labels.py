@@ -58,3 +58,18 @@ def test_a_delivery_shows_its_labels(run, service):
     plain = json.loads(run("get", "0198", "--json").stdout)
     assert plain["tags"] == ["b", "a"]
     assert plain["metadata"] == {"n": "1\x1b[2J", "m": "2"}
+
+
+def test_a_mail_is_sent_with_ways_to_unsubscribe(run, service):
+    url, mailto = "https://example.com/u", "out@example.com"
+    given = ["--unsubscribe-url", url, "--unsubscribe-mailto", mailto, "--one-click"]
+
+    assert run(*MAIL, *given).exit_code == 0
+    found = service.requests[0].message.unsubscribe
+    assert (found.url, found.mailto, found.one_click) == (url, mailto, True)
+
+
+def test_a_mail_without_options_has_no_way_to_unsubscribe(run, service):
+    run(*MAIL)
+
+    assert not service.requests[0].message.HasField("unsubscribe")

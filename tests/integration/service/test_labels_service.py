@@ -1,10 +1,13 @@
-"""Tags and metadata through the whole service: kept, found by, never in the mail."""
+"""What goes with a mail, through the whole service: labels, ways to unsubscribe."""
 
 from __future__ import annotations
+
+import email
 
 import grpc
 import pytest
 from postroom.v1 import delivery_requests_pb2 as requests_pb
+from postroom.v1 import message_pb2 as message_pb
 
 from tests.support.service import CALL, reason, violations
 
@@ -58,6 +61,30 @@ def test_a_page_token_belongs_to_its_labels(service):
         with pytest.raises(grpc.RpcError) as caught:
             listed(service, 1, token, **other)
         assert reason(caught.value) == "INVALID_TOKEN"
+
+
+def test_a_mail_tells_how_to_unsubscribe(service):
+    way = message_pb.Unsubscribe(
+        url="https://example.com/u?t=1", mailto="out@example.com", one_click=True
+    )
+    service.send(message={"unsubscribe": way})
+    (mail,) = service.relay.messages
+    found = email.message_from_bytes(mail.data)
+
+    listed_ways = "<https://example.com/u?t=1>, <mailto:out@example.com>"
+    assert found["List-Unsubscribe"].replace("\r\n", "") == listed_ways
+    assert found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_a_way_to_unsubscribe_that_is_none_is_refused_by_its_field(service):
+    way = message_pb.Unsubscribe(url="http://example.com/", mailto="out")
+    with pytest.raises(grpc.RpcError) as caught:
+        service.send(message={"unsubscribe": way})
+
+    assert {*violations(caught.value)} == {
+        "message.unsubscribe.url",
+        "message.unsubscribe.mailto",
+    }
 
 
 def test_every_label_that_is_none_is_told_at_once(service):

@@ -84,6 +84,7 @@ def test_the_order_of_labels_is_no_part_of_the_request(service):
         {"retry": ONCE},
         {"metadata": {"order": "17"}},
         {"tags": ["welcome"]},
+        {"message": {"unsubscribe": {"mailto": "out@example.com"}}},
     ],
 )
 def test_another_body_under_the_same_request_id_is_refused(service, other):

@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from postroom import Attachment, InvalidRequest, Mailbox, RetryPolicy, Status, words
+from postroom import (
+    Attachment,
+    InvalidRequest,
+    Mailbox,
+    RetryPolicy,
+    Status,
+    Unsubscribe,
+    words,
+)
 from postroom._calls import (
     cancel_request,
     get_request,
@@ -292,3 +300,12 @@ def test_metadata_that_is_no_text_is_named():
         _sent(metadata={"order": 17, "ok": "1"})
 
     assert [v.field for v in caught.value.violations] == ["metadata[order]"]
+
+
+def test_ways_to_unsubscribe_go_as_they_are():
+    asked = Unsubscribe(
+        url="https://example.com/u", mailto="a@b.example", one_click=True
+    )
+    found = _sent(unsubscribe=asked).message.unsubscribe
+
+    assert (found.url, found.mailto, found.one_click) == (asked.url, asked.mailto, True)
