@@ -17,6 +17,8 @@ from tests.support.builders import (
 )
 from tests.support.outboxes import accept, listed
 
+LATER = Instant(NOW + SECOND)
+
 
 @pytest.mark.parametrize("retries", [False, True])
 def test_an_empty_lane_is_never_due(outbox, retries):
@@ -79,6 +81,29 @@ def test_the_depth_counts_each_live_delivery_once(outbox):
     assert outbox.depth(NOW) == QueueDepth(3, 1, 1, oldest)
     assert outbox.depth(NOW, "main") == QueueDepth(2, 1, 1, oldest)
     assert outbox.depth(NOW, "none") == QueueDepth()
+
+
+def test_each_tenant_has_a_queue_and_counters_of_its_own(outbox):
+    oldest = Instant(NOW - SECOND)
+    accept(outbox, tenant="acme", due_at=oldest)
+    accept(outbox, tenant="acme", relay="other")
+    accept(outbox, tenant="acme", leased=True)
+    for tenant in ("bravo", "bravo", "bravo", "charlie"):
+        outbox.save(a_deferral(accept(outbox, tenant=tenant, leased=True), LATER))
+    waits = {
+        "acme": QueueDepth(2, 0, 1, oldest),
+        "bravo": QueueDepth(0, 3, 0, None),
+        "charlie": QueueDepth(0, 1, 0, None),
+    }
+    counted = outbox.counters_by_tenant(most=2)
+
+    assert outbox.depth_by_tenant(NOW) == waits
+    assert outbox.depth_by_tenant(NOW, tenant="bravo") == {"bravo": waits["bravo"]}
+    assert outbox.depth_by_tenant(NOW, "other") == {"acme": QueueDepth(1, 0, 0, NOW)}
+    assert {t: c.accepted for t, c in counted.items()} == {"acme": 3, "bravo": 3}
+    assert outbox.counters_by_tenant(tenant="bravo") == {"bravo": counted["bravo"]}
+    assert outbox.counters_by_tenant("other")["acme"].accepted == 1
+    assert outbox.counters_by_tenant(tenant="none") == {}
 
 
 def test_the_newest_acceptance_is_listed_first_and_ties_by_id(outbox):

@@ -76,8 +76,8 @@ class ScriptedEngine:
     def test_connection(self, relay, verify_sender, limit):
         return self._told("test_connection", relay, verify_sender, limit)
 
-    def stats(self, relay, *, include_relays, include_latencies):
-        return self._told("stats", relay, include_relays, include_latencies)
+    def stats(self, relay, *, include, tenant=""):
+        return self._told("stats", relay, tenant, include)
 
 
 def behaviours(engine: ScriptedEngine, clock: FakeClock):

@@ -25,7 +25,7 @@ from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.rendering import Rendered, Rendering
 from postroom_server.delivery.reopening import RetryRequest
 from postroom_server.delivery.sending import Answer, Sending
-from postroom_server.delivery.statistics import Statistics
+from postroom_server.delivery.statistics import NOTHING_MORE, Include, Statistics
 from postroom_server.delivery.upkeep import Upkeep
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import WaitRoom
@@ -207,12 +207,10 @@ class DeliveryEngine:
         return report
 
     def stats(
-        self, relay: str, *, include_relays: bool, include_latencies: bool
+        self, relay: str = "", *, tenant: str = "", include: Include = NOTHING_MORE
     ) -> StatsReport:
-        """The numbers, of *relay* or of all; raises `RelayNotFound`."""
-        return self._statistics.report(
-            relay, include_relays=include_relays, include_latencies=include_latencies
-        )
+        """The numbers, of *relay* and *tenant* or of all; raises `RelayNotFound`."""
+        return self._statistics.report(relay, tenant=tenant, include=include)
 
     def waiting(self, relay: str) -> int:
         """How many callers wait for *relay* (a bare id) at present."""

@@ -23,7 +23,8 @@ class Observer:
     def stored(self, change: Change) -> None:
         """A change was stored; called by the outbox for each."""
         if change.counters:
-            self.meter.record(change.after.relay, change.counters)
+            after = change.after
+            self.meter.record(after.relay, change.counters, after.tenant)
         journal.tell(change)
 
     def attempted(self, delivery: Delivery, course: Course) -> None:
@@ -39,7 +40,7 @@ class Observer:
         if sent_at is not None and sent_at == delivery.attempts[-1].ended_at:
             spent[LatencyKind.SEND] = seconds_between(delivery.accepted_at, sent_at)
         for kind, seconds in spent.items():
-            self.meter.observe(delivery.relay, kind, seconds)
+            self.meter.observe(delivery.relay, kind, seconds, delivery.tenant)
 
 
 _KINDS = {

@@ -177,6 +177,15 @@ class RelayStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantStats:
+    """The numbers of one tenant; *tenant* is its bare id."""
+
+    tenant: str
+    windows: tuple[WindowStats, ...]
+    queue: QueueStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatsReport:
     """The numbers, taken at one moment by one process, *instance*."""
 
@@ -186,3 +195,4 @@ class StatsReport:
     windows: tuple[WindowStats, ...]
     queue: QueueStats
     relays: tuple[RelayStats, ...] = ()
+    tenants: tuple[TenantStats, ...] = ()

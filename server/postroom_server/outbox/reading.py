@@ -5,7 +5,7 @@ Answers are of what was last committed, and never wait for a commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from postroom_server.domain.clock import Clock, Instant
@@ -101,14 +101,35 @@ class Reading:
         name, values = ("counters_of_relay", (relay,)) if relay else ("counters", ())
         return Counters(**dict(self._rows(name, *values)))
 
+    def counters_by_tenant(
+        self, relay: str = "", *, tenant: str = "", most: int = 100
+    ) -> Mapping[str, Counters]:
+        """The same for each tenant, or for *tenant*; of many those with most mail."""
+        values = {"relay": relay, "tenant": tenant, "most": most}
+        found: dict[str, dict[str, int]] = {}
+        for whose, name, value in self._named_rows("counters_by_tenant", values):
+            found.setdefault(whose, {})[name] = value
+        return {whose: Counters(**counts) for whose, counts in found.items()}
+
     def depth(self, now: Instant, relay: str = "") -> QueueDepth:
         """The queue, of *relay* or of all."""
         values = {"now": now, "relay": relay, "sending": int(DeliveryStatus.SENDING)}
+        (row,) = self._named_rows("depth_of_relay" if relay else "depth", values)
+        return QueueDepth(*row)
+
+    def depth_by_tenant(
+        self, now: Instant, relay: str = "", *, tenant: str = ""
+    ) -> Mapping[str, QueueDepth]:
+        """The same for each tenant that has something in it, or for *tenant*."""
+        sending = int(DeliveryStatus.SENDING)
+        values = {"now": now, "relay": relay, "tenant": tenant, "sending": sending}
+        rows = self._named_rows("depth_by_tenant", values)
+        return {whose: QueueDepth(*row) for whose, *row in rows}
+
+    def _named_rows(self, name: str, values: Mapping[str, object]) -> Rows:
         with self._readers.lend() as connection:
-            sql = statement("depth_of_relay" if relay else "depth")
-            (row,) = connection.execute(sql, values).fetchall()
-        due, retrying, sending, oldest = row
-        return QueueDepth(due, retrying, sending, oldest)
+            rows: Rows = connection.execute(statement(name), values).fetchall()
+        return rows
 
     def _decoded(self, form: int, data: bytes) -> Content | None:
         return decode_content(form, data, self._find)

@@ -18,7 +18,7 @@ Every method may be called from any thread and blocks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -243,8 +243,18 @@ class Outbox(Protocol):
     def counters(self, relay: str = "") -> Counters:
         """All that was ever counted, of *relay* or of all."""
 
+    def counters_by_tenant(
+        self, relay: str = "", *, tenant: str = "", most: int = 100
+    ) -> Mapping[str, Counters]:
+        """The same for each tenant, or for *tenant*; of many those with most mail."""
+
     def depth(self, now: Instant, relay: str = "") -> QueueDepth:
         """The queue, of *relay* or of all."""
+
+    def depth_by_tenant(
+        self, now: Instant, relay: str = "", *, tenant: str = ""
+    ) -> Mapping[str, QueueDepth]:
+        """The same for each tenant that has something in it, or for *tenant*."""
 
     def purge(self, now: Instant, retention: Retention) -> int:
         """Remove what is past its time, some of it; how much was removed."""

@@ -69,6 +69,8 @@ def refused() -> CredentialRefused:
     return CredentialRefused("a valid credential is required")
 
 
-def not_allowed() -> MethodNotAllowed:
+def not_allowed(
+    why: str = "this credential may not call this method",
+) -> MethodNotAllowed:
     """The answer to a caller whose role does not reach."""
-    return MethodNotAllowed("this credential may not call this method")
+    return MethodNotAllowed(why)

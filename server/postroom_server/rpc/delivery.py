@@ -13,9 +13,11 @@ from postroom.v1 import connection_pb2, send_pb2, server_info_pb2, stats_pb2
 from postroom.v1 import delivery_requests_pb2 as looking
 
 from postroom_server.delivery.engine import DeliveryEngine
+from postroom_server.delivery.statistics import Include
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.store import DeliveryQuery
+from postroom_server.rpc.access import not_allowed
 from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.convert import listing, requests
 from postroom_server.rpc.convert.addresses import checked_address
@@ -121,14 +123,23 @@ class DeliveryBehaviours:
         return connection_report(report, relay.name)
 
     def get_stats(
-        self, request: stats_pb2.GetStatsRequest, _call: CallContext
+        self, request: stats_pb2.GetStatsRequest, call: CallContext
     ) -> stats_pb2.GetStatsResponse:
-        """Tell the numbers."""
-        report = self._engine.stats(
-            request.relay,
-            include_relays=request.include_relays,
-            include_latencies=request.include_latencies,
+        """Tell the numbers: to an administrator of all, to others their tenant's."""
+        principal = call.principal
+        include = Include(
+            relays=request.include_relays,
+            tenants=request.include_tenants,
+            latencies=request.include_latencies,
         )
+        if principal.is_administrator:
+            report = self._engine.stats(request.relay, include=include)
+        elif include.relays or include.tenants:
+            raise not_allowed("pools and tenants are for administrators")
+        else:
+            report = self._engine.stats(
+                request.relay, tenant=principal.tenant, include=include
+            )
         return stats_response(report)
 
     def get_server_info(

@@ -1,7 +1,8 @@
-"""The numbers of this process: counts and latencies, by relay and window of time.
+"""The numbers of one process: counts and latencies, by relay, tenant and window.
 
 Measured on the monotonic clock, so a jump of the wall clock neither empties a window
-nor makes it longer (threat R5).  Memory is bounded by the number of relays.
+nor makes it longer (threat R5).  Memory is bounded by how many
+relays and tenants there are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.counters import Counters
+from postroom_server.domain.principal import DEFAULT_TENANT
 from postroom_server.domain.stats import LatencyKind, StatsWindow, WindowStats
 from postroom_server.telemetry.rings import Vector, covered, plus
 from postroom_server.telemetry.tally import (
@@ -32,47 +34,57 @@ class Meter:
         self._monotonic = clock.monotonic
         self._start = clock.monotonic()
         self._lock = threading.Lock()
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
 
-    def record(self, relay: str, counters: Counters) -> None:
-        """Add *counters* to those of *relay*, a bare id."""
+    def record(
+        self, relay: str, counters: Counters, tenant: str = DEFAULT_TENANT
+    ) -> None:
+        """Add *counters* to those of *relay*, a bare id, and *tenant*."""
         with self._lock:
-            self._tally(relay).count(self._moment(), counters)
+            self._tally(relay, tenant).count(self._moment(), counters)
 
-    def observe(self, relay: str, kind: LatencyKind, seconds: float) -> None:
+    def observe(
+        self,
+        relay: str,
+        kind: LatencyKind,
+        seconds: float,
+        tenant: str = DEFAULT_TENANT,
+    ) -> None:
         """Add that something of *kind* took *seconds* at *relay*."""
         with self._lock:
-            self._tally(relay).time(self._moment(), kind, seconds)
+            self._tally(relay, tenant).time(self._moment(), kind, seconds)
 
     def windows(
-        self, relay: str = "", *, latencies: bool = False
+        self, relay: str = "", *, tenant: str = "", latencies: bool = False
     ) -> tuple[WindowStats, ...]:
-        """The numbers of *relay*, or of all; the shortest window last.
+        """The numbers of *relay* and *tenant*, or of all; the shortest window last.
 
         The windows of minutes are made of 60 slots, so a minute is between 59 and 60
         seconds long; `WindowStats.length` is exact.
         """
-        moment, vectors = self._snapshot(relay)
+        moment, vectors = self._snapshot(relay, tenant)
         return tuple(
             _reading(window, moment, vectors[window], latencies=latencies)
             for window in WINDOWS
         )
 
-    def _snapshot(self, relay: str) -> tuple[float, dict[StatsWindow, list[Vector]]]:
+    def _snapshot(
+        self, relay: str, tenant: str
+    ) -> tuple[float, dict[StatsWindow, list[Vector]]]:
         """What is to be added up, taken at one moment; adding needs no lock."""
         gathered: dict[StatsWindow, list[Vector]] = {window: [] for window in WINDOWS}
         with self._lock:
             moment = self._moment()
-            for name, tally in self._tallies.items():
-                if relay in {"", name}:
+            for (name, whose), tally in self._tallies.items():
+                if relay in {"", name} and tenant in {"", whose}:
                     for window, vectors in tally.vectors(moment).items():
                         gathered[window] += vectors
         return moment, gathered
 
-    def _tally(self, relay: str) -> Tally:
-        tally = self._tallies.get(relay)
+    def _tally(self, relay: str, tenant: str) -> Tally:
+        tally = self._tallies.get((relay, tenant))
         if tally is None:
-            tally = self._tallies[relay] = Tally()
+            tally = self._tallies[relay, tenant] = Tally()
         return tally
 
     def _moment(self) -> float:

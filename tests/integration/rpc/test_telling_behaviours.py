@@ -12,6 +12,7 @@ from postroom.v1 import (
     stats_pb2,
 )
 from postroom.v1 import delivery_requests_pb2 as looking
+from postroom_server.delivery.statistics import Include
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.counters import Counters
@@ -189,7 +190,7 @@ def test_the_numbers_are_told(engine, stub):
 
     assert response.windows[0].counters.accepted == 7
     assert response.queue.due == 3
-    assert engine.calls == [("stats", "relays/main", False, True)]
+    assert engine.calls == [("stats", "relays/main", "", Include(latencies=True))]
 
 
 def test_the_server_tells_about_itself(stub, clock):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from postroom_server.delivery.relays import Relays
-from postroom_server.delivery.statistics import Statistics
+from postroom_server.delivery.statistics import Include, Statistics
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.errors import InvalidArgument, RelayNotFound
@@ -23,17 +23,29 @@ POOLS = {"main": PoolStats(max_size=10), "spare": PoolStats(max_size=2)}
 
 @dataclass
 class Store:
-    """Counts and depths by relay; "" is all."""
+    """Counts and depths by relay, "" is all, and by tenant."""
 
     created_at: Instant = AN_HOUR_AGO
     counts: Mapping[str, Counters] = field(default_factory=dict)
     depths: Mapping[str, QueueDepth] = field(default_factory=dict)
+    tenant_counts: Mapping[str, Counters] = field(default_factory=dict)
+    tenant_depths: Mapping[str, QueueDepth] = field(default_factory=dict)
 
     def counters(self, relay=""):
         return self.counts.get(relay, Counters())
 
     def depth(self, now, relay=""):
         return self.depths.get(relay, QueueDepth())
+
+    def counters_by_tenant(self, relay="", *, tenant="", most=100):
+        return only(self.tenant_counts, tenant)
+
+    def depth_by_tenant(self, now, relay="", *, tenant=""):
+        return only(self.tenant_depths, tenant)
+
+
+def only(of, tenant):
+    return {name: value for name, value in of.items() if tenant in {"", name}}
 
 
 def a_relay(bare):
@@ -53,9 +65,9 @@ def statistics(store=None, meter=None, clock=None):
     )
 
 
-def report(relay="", stats=None, **included):
-    chosen = {"include_relays": False, "include_latencies": False, **included}
-    return (stats or statistics()).report(relay, **chosen)
+def report(relay="", stats=None, tenant="", **included):
+    include = Include(**included)
+    return (stats or statistics()).report(relay, tenant=tenant, include=include)
 
 
 def test_all_windows_are_told_the_shortest_last():
@@ -96,14 +108,14 @@ def test_the_other_windows_are_what_this_process_counted():
 
 
 def test_relays_are_told_when_asked_for():
-    found = report(include_relays=True).relays
+    found = report(relays=True).relays
 
     assert [(r.relay, r.pool) for r in found] == [*POOLS.items()]
     assert report().relays == ()
 
 
 def test_one_relay_is_told_alone():
-    found = report("relays/spare", include_relays=True).relays
+    found = report("relays/spare", relays=True).relays
 
     assert [(r.relay, r.pool.max_size) for r in found] == [("spare", 2)]
 
@@ -113,14 +125,14 @@ def test_latencies_are_told_when_asked_for(wanted):
     clock = FakeClock()
     meter = Meter(clock)
     meter.observe("main", LatencyKind.SEND, 0.2)
-    found = report(stats=statistics(meter=meter, clock=clock), include_latencies=wanted)
+    found = report(stats=statistics(meter=meter, clock=clock), latencies=wanted)
 
     assert not found.windows[0].latencies
     assert bool(found.windows[1].latencies) is wanted
 
 
 def test_latencies_of_relays_go_with_them():
-    found = report(include_relays=True, include_latencies=True)
+    found = report(relays=True, latencies=True)
 
     assert all(r.windows[-1].latencies for r in found.relays)
 
@@ -161,3 +173,44 @@ def test_the_moment_and_the_process_are_told():
 def test_only_relays_that_exist_have_numbers(name, error):
     with pytest.raises(error):
         report(name)
+
+
+def of_two_tenants():
+    clock = FakeClock()
+    meter = Meter(clock)
+    meter.record("main", Counters(accepted=2), "acme")
+    meter.record("main", Counters(accepted=5), "bravo")
+    meter.observe("main", LatencyKind.SEND, 0.2, "bravo")
+    store = Store(
+        tenant_counts={"acme": Counters(accepted=3), "bravo": Counters(accepted=9)},
+        tenant_depths={"bravo": QueueDepth(due=4)},
+    )
+    return statistics(store, meter, clock)
+
+
+def accepted(found):
+    return [window.counters.accepted for window in found.windows[:2]]
+
+
+def test_a_tenant_is_told_its_own_numbers():
+    found = report(stats=of_two_tenants(), tenant="acme", latencies=True)
+
+    assert accepted(found) == [3, 2]
+    assert found.queue.due == 0
+    assert all(one.count == 0 for one in found.windows[1].latencies)
+
+
+def test_a_tenant_without_mail_is_told_nothing_of_others():
+    found = report(stats=of_two_tenants(), tenant="none")
+
+    assert accepted(found) == [0, 0]
+
+
+def test_tenants_are_told_when_asked_for_the_largest_first():
+    found = report(stats=of_two_tenants(), tenants=True).tenants
+
+    assert [(t.tenant, accepted(t), t.queue.due) for t in found] == [
+        ("bravo", [9, 5], 4),
+        ("acme", [3, 2], 0),
+    ]
+    assert report(stats=of_two_tenants()).tenants == ()

@@ -198,6 +198,6 @@ def test_memory_is_bounded_however_long_it_runs(clock, meter):
     for _ in range(500):
         meter.record("main", ACCEPTED)
         clock.advance(61)
-    rings = meter._tallies["main"]._rings.values()
+    rings = meter._tallies["main", "default"]._rings.values()
 
     assert max(len(ring._slots) for ring in rings) <= 60

@@ -102,6 +102,38 @@ SELECT name, sum(value) FROM counter GROUP BY name
 -- counters_of_relay --
 SELECT name, sum(value) FROM counter WHERE relay = ? GROUP BY name
 
+-- counters_by_tenant --
+-- Of the tenants with most deliveries; of one, where it is named.
+SELECT tenant, name, sum(value)
+FROM counter
+WHERE (:relay = '' OR relay = :relay) AND tenant IN (
+    SELECT tenant FROM counter
+    WHERE name = 'accepted' AND (:relay = '' OR relay = :relay)
+        AND (:tenant = '' OR tenant = :tenant)
+    GROUP BY tenant
+    ORDER BY sum(value) DESC, tenant
+    LIMIT :most
+)
+GROUP BY tenant, name
+
+-- depth_by_tenant --
+-- The row of a delivery says whose it is, so the whole queue is read.
+SELECT tenant, sum(due), sum(retrying), sum(sending), min(oldest)
+FROM (
+    SELECT
+        d.tenant, b.due_at <= :now AS due, b.due_at > :now AS retrying, 0 AS sending,
+        CASE WHEN b.due_at <= :now THEN b.due_at END AS oldest
+    FROM due AS b
+    CROSS JOIN delivery AS d ON d.id = b.delivery
+    WHERE (:relay = '' OR b.relay = :relay)
+    UNION ALL
+    SELECT tenant, 0, 0, 1, NULL FROM delivery
+    WHERE settled_at IS NULL AND status = :sending
+        AND (:relay = '' OR relay = :relay)
+)
+WHERE (:tenant = '' OR tenant = :tenant)
+GROUP BY tenant
+
 -- depth --
 SELECT
     (SELECT count(*) FROM due WHERE due_at <= :now),

@@ -12,6 +12,7 @@ from postroom_server.domain.stats import (
     QueueStats,
     RelayStats,
     StatsReport,
+    TenantStats,
     WindowStats,
 )
 from postroom_server.rpc.convert.attempts import number
@@ -27,6 +28,7 @@ def stats_response(report: StatsReport) -> wire.GetStatsResponse:
         windows=map(_window, report.windows),
         queue=_queue(report.queue),
         relays=map(_relay, report.relays),
+        tenants=map(_tenant, report.tenants),
         latency_bounds_seconds=LATENCY_BOUNDS,
     )
 
@@ -65,6 +67,14 @@ def _relay(stats: RelayStats) -> wire.RelayStats:
         relay=f"relays/{stats.relay}",
         windows=map(_window, stats.windows),
         pool=_pool(stats.pool),
+        queue=_queue(stats.queue),
+    )
+
+
+def _tenant(stats: TenantStats) -> wire.TenantStats:
+    return wire.TenantStats(
+        tenant=f"tenants/{stats.tenant}",
+        windows=map(_window, stats.windows),
         queue=_queue(stats.queue),
     )
 

@@ -16,6 +16,7 @@ from postroom_server.domain.stats import (
     RelayStats,
     StatsReport,
     StatsWindow,
+    TenantStats,
     WindowStats,
 )
 from postroom_server.rpc.convert.stats import stats_response
@@ -49,6 +50,7 @@ REPORT = StatsReport(
     instance="0a1b",
     windows=(WINDOW,),
     queue=QUEUE,
+    tenants=(TenantStats(tenant="acme", windows=(WINDOW,), queue=QUEUE),),
     relays=(RelayStats(relay="main", windows=(WINDOW,), pool=POOL, queue=QUEUE),),
 )
 

@@ -1,0 +1,288 @@
+"""Tenants beside each other: each sees its own, and of the others not even that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from postroom.v1 import delivery_requests_pb2 as looking
+from postroom.v1 import stats_pb2
+from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from postroom_server.domain.principal import Role
+
+from tests.support.callers import Caller, a_caller
+from tests.support.service import CALL, a_request, details, plain, reason, running
+
+UNKNOWN = "deliveries/" + "0" * 32
+ACME = a_caller("acme-web", tenant="acme")
+BRAVO = a_caller("bravo-web", tenant="bravo")
+OPERATOR = a_caller("ops", Role.ADMINISTRATOR, tenant="ops")
+NARROW = a_caller(
+    "narrow", tenant="acme", senders=("*@example.com", "noreply@example.org")
+)
+
+
+def configured(*callers: Caller) -> str:
+    return "\n".join(
+        f"[credentials.{c.credential.principal.name}]\n"
+        f'tenant = "{c.credential.principal.tenant}"\n'
+        f'role = "{c.credential.principal.role.value}"\n'
+        f"senders = {list(c.credential.principal.senders)}\n"
+        f'token_sha256 = ["{c.credential.token_digests[0].hex()}"]'
+        for c in callers
+    )
+
+
+@dataclass
+class As:
+    """The stub, with the token of one caller."""
+
+    stub: DeliveryServiceStub
+    caller: Caller
+
+    def __getattr__(self, method):
+        call = getattr(self.stub, method)
+        return lambda request: call(
+            request, timeout=CALL, metadata=self.caller.metadata
+        )
+
+
+@pytest.fixture
+def service(tmp_path, relay):
+    extra = configured(ACME, BRAVO, OPERATOR, NARROW)
+    with running(tmp_path, {"main": plain(relay.port)}, relay, extra) as service:
+        yield service
+
+
+@pytest.fixture
+def acme(service):
+    return As(service.stub, ACME)
+
+
+@pytest.fixture
+def bravo(service):
+    return As(service.stub, BRAVO)
+
+
+@pytest.fixture
+def operator(service):
+    return As(service.stub, OPERATOR)
+
+
+def sent(caller, **fields):
+    return caller.SendMessage(a_request(**fields)).result.delivery
+
+
+def refusal_of(call, request):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request)
+    return caught.value
+
+
+def heard(call, make, name):
+    """All that a caller hears, with what it asked for and the call's id left out."""
+    error = refusal_of(call, make(name))
+    status = details(error)
+    told = []
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            del info.metadata["request_id"]
+            detail.Pack(info)
+        told.append(detail.SerializeToString(deterministic=True))
+    asked = name.encode()
+    return (error.code(), error.details(), [one.replace(asked, b"?") for one in told])
+
+
+ABOUT_ONE = {
+    "GetDelivery": lambda name: looking.GetDeliveryRequest(delivery=name),
+    "CancelDelivery": lambda name: looking.CancelDeliveryRequest(delivery=name),
+    "RetryDelivery": lambda name: looking.RetryDeliveryRequest(delivery=name),
+}
+
+
+@pytest.mark.parametrize("method", ABOUT_ONE)
+def test_a_foreign_delivery_is_one_that_there_is_not(acme, bravo, method):
+    foreign = sent(bravo)
+    make = ABOUT_ONE[method]
+    call = getattr(acme, method)
+
+    found = heard(call, make, foreign)
+    assert found == heard(call, make, UNKNOWN)
+    assert found[0] is grpc.StatusCode.NOT_FOUND
+
+
+def test_an_administrator_has_a_tenant_too(operator, bravo):
+    foreign = sent(bravo)
+    error = refusal_of(
+        operator.GetDelivery, looking.GetDeliveryRequest(delivery=foreign)
+    )
+
+    assert reason(error) == "DELIVERY_NOT_FOUND"
+
+
+def test_a_foreign_request_id_is_one_that_there_is_not(acme, bravo):
+    sent(bravo, request_id="theirs")
+
+    def make(name):
+        return looking.GetDeliveryRequest(request_id=name)
+
+    foreign = heard(acme.GetDelivery, make, "theirs")
+    assert foreign == heard(acme.GetDelivery, make, "unused")
+    assert foreign[0] is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_request_id_means_another_mail_to_another_tenant(service, acme, bravo):
+    ours = sent(acme, request_id="order-1")
+    theirs = sent(bravo, request_id="order-1", to="bob@example.com")
+
+    assert ours != theirs
+    assert len(service.relay.messages) == 2
+    assert (
+        acme.GetDelivery(
+            looking.GetDeliveryRequest(request_id="order-1")
+        ).delivery.result.delivery
+        == ours
+    )
+
+
+def test_the_id_of_another_tenants_cancellation_is_free(acme, bravo):
+    foreign = sent(bravo)
+    refusal_of(
+        bravo.CancelDelivery,
+        looking.CancelDeliveryRequest(delivery=foreign, request_id="undo-1"),
+    )
+
+    assert sent(acme, request_id="undo-1")
+
+
+def test_a_list_holds_the_tenants_own(acme, bravo, operator):
+    ours, theirs = {sent(acme) for _ in range(3)}, {sent(bravo) for _ in range(2)}
+
+    def listed(caller):
+        found = caller.ListDeliveries(looking.ListDeliveriesRequest()).deliveries
+        return {one.result.delivery for one in found}
+
+    assert (listed(acme), listed(bravo), listed(operator)) == (ours, theirs, set())
+
+
+def test_a_page_token_is_of_no_use_to_another_tenant(acme, bravo):
+    for caller in (acme, acme, bravo, bravo):
+        sent(caller)
+    page = looking.ListDeliveriesRequest(page_size=1)
+    page.page_token = bravo.ListDeliveries(page).next_page_token
+    assert page.page_token
+
+    assert reason(refusal_of(acme.ListDeliveries, page)) == "INVALID_TOKEN"
+
+
+def stats(caller, **fields):
+    return caller.GetStats(stats_pb2.GetStatsRequest(**fields))
+
+
+def accepted(told):
+    return {w.counters.accepted for w in told.windows}
+
+
+def test_a_tenant_is_told_its_own_numbers(acme, bravo):
+    for caller in (acme, bravo, bravo):
+        sent(caller)
+
+    # ALL is of the store, the others are of the process.
+    assert (accepted(stats(acme)), accepted(stats(bravo))) == ({1}, {2})
+    assert accepted(stats(bravo, relay="relays/main")) == {2}
+
+
+def test_a_tenants_latencies_are_its_own(acme, bravo):
+    sent(bravo)
+    sends = [
+        latency.count
+        for window in stats(acme, include_latencies=True).windows
+        for latency in window.latencies
+    ]
+
+    assert set(sends) == {0}
+
+
+@pytest.mark.parametrize("asked", ["include_relays", "include_tenants"])
+def test_pools_and_tenants_are_for_administrators(acme, operator, asked):
+    error = refusal_of(acme.GetStats, stats_pb2.GetStatsRequest(**{asked: True}))
+
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert reason(error) == "METHOD_NOT_ALLOWED"
+    assert stats(operator, **{asked: True}).windows
+
+
+def test_an_administrator_is_told_the_numbers_of_all(acme, bravo, operator):
+    for caller in (acme, bravo, bravo):
+        sent(caller)
+    told = stats(operator, include_tenants=True, include_relays=True)
+
+    assert accepted(told) == {3}
+    assert [(t.tenant, accepted(t)) for t in told.tenants] == [
+        ("tenants/bravo", {2}),
+        ("tenants/acme", {1}),
+    ]
+    assert [accepted(r) for r in told.relays] == [{3}]
+
+
+SENDERS = [
+    ({"from_mailbox": {"address": "ada@example.com"}}, True),
+    ({"from_mailbox": {"address": "ADA@EXAMPLE.COM"}}, True),
+    ({"from_mailbox": {"address": "noreply@example.org"}}, True),
+    ({"from_mailbox": {"address": "other@example.org"}}, False),
+    ({"from_mailbox": {"address": "ada@sub.example.com"}}, False),
+    ({"from_mailbox": {"address": "ada@example.com.example.net"}}, False),
+    ({"from_mailbox": {"address": '"ada@example.com"@example.net'}}, False),
+    ({"from_mailbox": {"address": "ada@ex\u0430mple.com"}}, False),
+    ({"from_mailbox": {"address": "x@example.net", "name": "a@example.com"}}, False),
+    ({"sender": {"address": "ada@example.net"}}, False),
+    ({"sender": {"address": "noreply@example.org"}}, True),
+    ({"envelope_from": "ada@example.net"}, False),
+    ({"envelope_from": "bounces@example.com"}, True),
+    ({"envelope_from": "<>"}, True),
+    ({"reply_to": [{"address": "ada@example.net"}]}, True),
+]
+
+
+@pytest.mark.parametrize(("message", "fine"), SENDERS)
+def test_a_credential_sends_in_the_names_it_may(service, message, fine):
+    narrow = As(service.stub, NARROW)
+    mail = {"from_mailbox": {"address": "me@example.com"}, **message}
+    request = a_request(message=mail)
+    if fine:
+        assert narrow.SendMessage(request).result.delivery
+    else:
+        error = refusal_of(narrow.SendMessage, request)
+        assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert reason(error) == "SENDER_NOT_ALLOWED"
+        assert not service.relay.messages
+
+
+def test_a_mail_that_is_only_checked_is_held_to_the_same(service):
+    narrow = As(service.stub, NARROW)
+    mail = {"from_mailbox": {"address": "me@example.net"}}
+    request = a_request(message=mail, validate_only=True)
+
+    assert reason(refusal_of(narrow.SendMessage, request)) == "SENDER_NOT_ALLOWED"
+
+
+def test_the_default_of_a_relay_is_a_name_like_any_other(tmp_path, relay):
+    keys = plain(relay.port, from_address="relay@example.net")
+    with running(tmp_path, {"main": keys}, relay, configured(NARROW)) as service:
+        narrow = As(service.stub, NARROW)
+        error = refusal_of(
+            narrow.SendMessage, a_request(message={"from_mailbox": None})
+        )
+
+    assert reason(error) == "SENDER_NOT_ALLOWED"
+
+
+def test_the_bounce_address_of_a_relay_is_the_operators_choice(tmp_path, relay):
+    keys = plain(relay.port, envelope_from="bounces@example.net")
+    with running(tmp_path, {"main": keys}, relay, configured(NARROW)) as service:
+        assert sent(As(service.stub, NARROW))
+
+    assert relay.messages[0].envelope_from == "bounces@example.net"
