@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, BinaryIO, assert_type
 
 from postroom import (
     AsyncClient,
     Attachment,
+    Blob,
     Cancellation,
     Client,
     Completion,
@@ -24,7 +25,9 @@ from postroom import (
     Mailbox,
     Overloaded,
     PostroomError,
+    RawMessage,
     RecipientFailure,
+    Rendered,
     RetryPolicy,
     ServerInfo,
     Stats,
@@ -73,6 +76,35 @@ def options(client: Client) -> None:
     client.send(to=3)  # type: ignore[arg-type]
 
 
+def _told(sent: int, total: int) -> None:
+    del sent, total
+
+
+def large(client: Client, file: BinaryIO, blob: Blob) -> None:
+    uploaded = client.upload(Path("a.pdf"), on_progress=_told)
+    files = [
+        Attachment.from_path("a.pdf", inline=True, content_id="a"),
+        Attachment("b.bin", "application/x-b", file),
+        Attachment.from_blob(blob, "c.pdf"),
+    ]
+    client.send(to="a@example.com", text=Path("a.txt"), html=blob, attachments=files)
+    client.send(to="a@example.com", text=file, on_progress=_told)
+    raw = RawMessage(file, "me@example.com", ["ada@example.com"])
+
+    assert_type(uploaded, Blob)
+    assert_type(uploaded.expire_at, datetime | None)
+    assert_type(client.send(raw, relay="main"), DeliveryResult)
+    assert_type(client.validate(raw), ValidationReport)
+    assert_type(client.render(raw), bytes)
+    assert_type(client.render("deliveries/1"), bytes)
+    assert_type(client.render(to="ada@example.com", subject="x"), bytes)
+    assert_type(client.render_to(file, "deliveries/1"), Rendered)
+    client.upload("a.pdf")  # type: ignore[arg-type]
+    client.send("raw")  # type: ignore[arg-type]
+    client.send(to="a@example.com", on_progress=print)
+    client.send(to="a@example.com", on_progress=len)  # type: ignore[arg-type]
+
+
 def looking_after(client: Client, result: DeliveryResult) -> None:
     assert_type(client.validate(to="a@example.com", subject="x"), ValidationReport)
     assert_type(client.get(result), Delivery)
@@ -115,6 +147,10 @@ async def awaiting(client: AsyncClient) -> None:
     assert_type(await client.stats(include_relays=True), Stats)
     assert_type(await client.server_info(), ServerInfo)
     assert_type(await client.health(), Health)
+    assert_type(await client.upload(b"content"), Blob)
+    assert_type(await client.render(result), bytes)
+    assert_type(await client.validate(RawMessage(b"", "", [])), ValidationReport)
+    await client.upload("a.pdf")  # type: ignore[arg-type]
     await client.send(too="ada@example.com")  # type: ignore[call-arg]
     client.list(state="queued")  # type: ignore[call-arg]
 
