@@ -190,6 +190,7 @@ class ServerLimits(Plain):
     max_recipients: int
     max_subject_length: int
     max_headers: int
+    max_chunk_bytes: int
     max_wait: float
     request_id_retention: float
     delivery_retention: float

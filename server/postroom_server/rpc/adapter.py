@@ -1,8 +1,9 @@
 """What gRPC calls for a method: a pool, a body under a time limit, one try block.
 
-Unary methods are registered as `stream_unary` (see `reading`).  Whatever a behaviour
-raises ends in the table of errors; nothing reaches gRPC but a refusal of ours, since it
-would send the text of any other exception to the caller.
+Unary methods are registered as `stream_unary` (see `reading`); those that stream are in
+`streaming`.  Whatever a behaviour raises ends in the table of errors; nothing reaches
+gRPC but a refusal of ours, since it would send the text of any other exception to the
+caller.
 """
 
 from __future__ import annotations
@@ -40,6 +41,25 @@ class Serving:
     streams: OpenStreams
 
 
+def begin_waiting(call: CallContext, clock: Clock, arrived: float, cap: float) -> None:
+    """All of the request is here: the answer has *cap* seconds, or less.
+
+    Raises `DeadlinePassed` when no time is left.
+    """
+    now = clock.monotonic()
+    call.limit = answer_by(call.time_remaining(), now, arrived, cap)
+    if call.limit <= now:
+        raise DeadlinePassed("the time ran out before the call was begun")
+
+
+def serialised(method: Method, response: object) -> bytes:
+    """*response* as it goes out; a `TypeError` if it is none of *method*'s."""
+    if not isinstance(response, method.response):
+        text = f"{method.label} answered with a {type(response).__name__}"
+        raise TypeError(text)
+    return response.SerializeToString()
+
+
 class UnaryAdapter:
     """Serves one unary method on *pool*."""
 
@@ -71,15 +91,8 @@ class UnaryAdapter:
     def _answer(self, raw: bytes, call: CallContext, arrived: float) -> bytes:
         method = self._method
         request = decode(method.request, raw, strict=method.strict)
-        now = self._serving.clock.monotonic()
-        call.limit = answer_by(call.time_remaining(), now, arrived, method.cap)
-        if call.limit <= now:
-            raise DeadlinePassed("the time ran out before the call was begun")
-        response = method.behaviour(request, call)
-        if not isinstance(response, method.response):
-            text = f"{method.label} answered with a {type(response).__name__}"
-            raise TypeError(text)
-        return response.SerializeToString()
+        begin_waiting(call, self._serving.clock, arrived, method.cap)
+        return serialised(method, method.behaviour(request, call))
 
 
 StreamBehaviour = Callable[[Reader, CallContext], Iterator[Message]]

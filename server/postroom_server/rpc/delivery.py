@@ -18,6 +18,7 @@ from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.store import DeliveryQuery
 from postroom_server.rpc.access import not_allowed
+from postroom_server.rpc.contents import ContentBehaviours
 from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.convert import listing, requests
 from postroom_server.rpc.convert.addresses import checked_address
@@ -57,6 +58,7 @@ class DeliveryBehaviours:
             "TestConnection": self.test_connection,
             "GetStats": self.get_stats,
             "GetServerInfo": self.get_server_info,
+            **ContentBehaviours(self._engine).behaviours(),
         }
 
     def send_message(

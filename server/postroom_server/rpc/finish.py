@@ -69,10 +69,10 @@ class Ending:
         context.set_trailing_metadata(status.trailers)
         context.abort(status.code, status.text)
 
-    def left(self, call: CallContext) -> None:
-        """The caller is gone, and gRPC with it."""
+    def left(self, call: CallContext, reason: str = "") -> None:
+        """The caller is gone, and gRPC with it; *reason* if we saw to that."""
         call.answered()
-        self._tell(call, "CANCELLED", "")
+        self._tell(call, "CANCELLED", reason)
 
     def _tell(self, call: CallContext, code: str, reason: str) -> None:
         record = CallRecord(

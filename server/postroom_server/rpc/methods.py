@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -20,25 +21,54 @@ from postroom_server.rpc.access import Access
 from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.pools import PoolKind
 
-Behaviour = Callable[[Any, CallContext], Message]
-"""Answers one request, or raises a `PostroomError`."""
+Behaviour = Callable[[Any, CallContext], Any]
+"""Answers one call, or raises a `PostroomError`; what it gets and gives is `Shape`'s
+to say."""
 
 DELIVERY_SERVICE: ServiceDescriptor = delivery_service_pb2.DESCRIPTOR.services_by_name[
     "DeliveryService"
 ]
 DELIVERY_SERVICE_NAME: str = DELIVERY_SERVICE.full_name
 
-# Pool, the longest wait in seconds for callers without a deadline (or with a longer
-# one), and who may call.
+
+class Shape(Enum):
+    """How requests and answers come: (client streams, server streams)."""
+
+    UNARY = (False, False)
+    """A request message in, a response message out."""
+    UPLOAD = (True, False)
+    """An `Upload` in, a response message out."""
+    DOWNLOAD = (False, True)
+    """A request message in, an iterator of response messages out."""
+
+
+class _Row(NamedTuple):
+    """How a method is served.
+
+    *cap* is the longest wait in seconds for callers without a deadline (or with a
+    longer one), and *seats* how many uploads are received at a time where that is less
+    than the pool has threads.
+    """
+
+    pool: PoolKind
+    cap: float
+    access: Access
+    seats: int | None = None
+
+
 _ROWS = {
-    "SendMessage": (PoolKind.DELIVER, 120.0, Access.CALLERS),
-    "RetryDelivery": (PoolKind.DELIVER, 120.0, Access.CALLERS),
-    "GetDelivery": (PoolKind.CONTROL, 30.0, Access.CALLERS),
-    "ListDeliveries": (PoolKind.CONTROL, 30.0, Access.CALLERS),
-    "CancelDelivery": (PoolKind.CONTROL, 30.0, Access.CALLERS),
-    "GetStats": (PoolKind.CONTROL, 30.0, Access.CALLERS),
-    "GetServerInfo": (PoolKind.CONTROL, 30.0, Access.CALLERS),
-    "TestConnection": (PoolKind.PROBE, 30.0, Access.ADMINISTRATORS),
+    "SendMessage": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS),
+    # Its caller waits for the verdict like that of SendMessage, on the same threads.
+    "SendMessageStream": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS, seats=64),
+    "RenderMessage": _Row(PoolKind.RENDER, 30.0, Access.CALLERS),
+    "UploadBlob": _Row(PoolKind.UPLOAD, 30.0, Access.CALLERS),
+    "RetryDelivery": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS),
+    "GetDelivery": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "ListDeliveries": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "CancelDelivery": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "GetStats": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "GetServerInfo": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "TestConnection": _Row(PoolKind.PROBE, 30.0, Access.ADMINISTRATORS),
 }
 
 
@@ -48,10 +78,11 @@ class MethodTableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One unary method.  *cap* is in seconds.
+    """One method.  *cap* is in seconds, for an upload from its end on.
 
     *strict* methods refuse fields that we do not know; *gated* ones are refused while
-    the server is not ready or drains.  *access* says who may call.
+    the server is not ready or drains.  *access* says who may call, *seats* bounds the
+    uploads under way.
     """
 
     path: str
@@ -63,6 +94,8 @@ class Method:
     access: Access = Access.NOBODY
     strict: bool = True
     gated: bool = True
+    shape: Shape = Shape.UNARY
+    seats: int | None = None
 
     @property
     def label(self) -> str:
@@ -78,13 +111,7 @@ def delivery_methods(
 
     *max_wait* bounds those that wait for a relay.  Raises `MethodTableError`.
     """
-    streams = {
-        m.name
-        for m in DELIVERY_SERVICE.methods
-        if m.client_streaming or m.server_streaming
-    }
-    behaviours = {k: v for k, v in behaviours.items() if k not in streams}
-    declared = {m.name: m for m in DELIVERY_SERVICE.methods if m.name not in streams}
+    declared = {method.name: method for method in DELIVERY_SERVICE.methods}
     for what, names in (
         ("the method table", set(_ROWS)),
         ("behaviours", {*behaviours}),
@@ -100,13 +127,15 @@ def delivery_methods(
 def _method(
     declared: MethodDescriptor, behaviour: Behaviour, max_wait: float
 ) -> Method:
-    pool, cap, access = _ROWS[declared.name]
+    row = _ROWS[declared.name]
     return Method(
         f"/{DELIVERY_SERVICE_NAME}/{declared.name}",
-        pool,
-        max_wait if pool is PoolKind.DELIVER else cap,
+        row.pool,
+        max_wait if row.pool is PoolKind.DELIVER else row.cap,
         message_factory.GetMessageClass(declared.input_type),
         message_factory.GetMessageClass(declared.output_type),
         behaviour,
-        access,
+        row.access,
+        shape=Shape((declared.client_streaming, declared.server_streaming)),
+        seats=row.seats,
     )

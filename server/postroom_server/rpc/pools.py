@@ -28,6 +28,8 @@ class PoolKind(Enum):
     """Which threads a method runs on."""
 
     DELIVER = "deliver"
+    UPLOAD = "upload"
+    RENDER = "render"
     CONTROL = "control"
     PROBE = "probe"
     HEALTH = "health"
@@ -49,10 +51,13 @@ class PoolPlan:
     patience: float = 0.5
 
 
-# A request to DELIVER may be megabytes over a slow line; the others are tiny.
+# A request to DELIVER or UPLOAD may be megabytes over a slow line, as may an answer
+# of RENDER; the others are tiny.
 # The queue of REJECT is bounded by the streams of all connections.
 PLANS = {
     PoolKind.DELIVER: PoolPlan(256, 64, patience=5.0),
+    PoolKind.UPLOAD: PoolPlan(32, 8, patience=5.0),
+    PoolKind.RENDER: PoolPlan(8, 8, patience=5.0),
     PoolKind.CONTROL: PoolPlan(8, 256),
     PoolKind.PROBE: PoolPlan(4, 8),
     PoolKind.HEALTH: PoolPlan(2, 256, patience=0.25),

@@ -24,13 +24,20 @@ from postroom_server.rpc.admission import (
 )
 from postroom_server.rpc.descriptors import DescriptorIndex, served_files
 from postroom_server.rpc.health import HealthBoard, HealthWatch, health_methods
-from postroom_server.rpc.methods import Method
+from postroom_server.rpc.methods import Method, Shape
 from postroom_server.rpc.pools import CountingPool, PoolKind
 from postroom_server.rpc.reflection import Reflection
 from postroom_server.rpc.settings import RpcSettings
+from postroom_server.rpc.streaming import DownloadAdapter, UploadAdapter
 from postroom_server.rpc.watchdog import Lane
 
 Pools = Mapping[PoolKind, CountingPool]
+
+_ADAPTERS: Mapping[Shape, type[UnaryAdapter | UploadAdapter | DownloadAdapter]] = {
+    Shape.UNARY: UnaryAdapter,
+    Shape.UPLOAD: UploadAdapter,
+    Shape.DOWNLOAD: DownloadAdapter,
+}
 
 
 class RouteTable:
@@ -47,8 +54,13 @@ class RouteTable:
         for method in methods:
             pool = self._pools[method.pool]
             lane = self._lane(method.pool, self._settings.body_timeout)
-            adapter = UnaryAdapter(method, pool, lane, self._serving)
-            endpoint: Endpoint = grpc.stream_unary_rpc_method_handler(adapter)
+            adapter = _ADAPTERS[method.shape](method, pool, lane, self._serving)
+            # No request is read by gRPC itself, that of a unary method neither.
+            endpoint: Endpoint = (
+                grpc.stream_stream_rpc_method_handler(adapter)
+                if method.shape is Shape.DOWNLOAD
+                else grpc.stream_unary_rpc_method_handler(adapter)
+            )
             rule = Rule(method.access, method.gated)
             self._add(method.path, method.label, endpoint, pool, rule)
 

@@ -14,6 +14,7 @@ from postroom.v1 import send_pb2 as sending
 from postroom_server.delivery.options import request_id_problems
 from postroom_server.delivery.reopening import RetryRequest, Settlement
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.draft import MessageDraft, RawDraft
 from postroom_server.domain.errors import InvalidArgument, Problem
 from postroom_server.domain.principal import Principal
 from postroom_server.domain.submission import (
@@ -22,7 +23,7 @@ from postroom_server.domain.submission import (
     RetryDraft,
     Submission,
 )
-from postroom_server.rpc.convert.messages import message_draft
+from postroom_server.rpc.convert.messages import message_draft, raw_draft
 from postroom_server.rpc.convert.names import delivery_id
 from postroom_server.rpc.convert.times import instant_of, seconds_of
 
@@ -33,10 +34,8 @@ def submission(
     request: sending.SendMessageRequest, principal: Principal, trace_id: str
 ) -> Submission:
     """What *request* asks to have sent; `validate_only` is the caller's to look at."""
-    if not request.HasField("message"):
-        raise InvalidArgument([Problem("message", "is required")])
     return Submission(
-        message=message_draft(request.message),
+        message=_draft(request),
         relay=request.relay,
         request_id=request.request_id,
         completion=Completion(request.completion),
@@ -51,6 +50,16 @@ def submission(
         senders=principal.senders,
         trace_id=trace_id,
     )
+
+
+def _draft(request: sending.SendMessageRequest) -> MessageDraft | RawDraft:
+    match request.WhichOneof("content"):
+        case "message":
+            return message_draft(request.message)
+        case "raw_message":
+            return raw_draft(request.raw_message)
+        case _:
+            raise InvalidArgument([_required("message")])
 
 
 def retry_request(request: looking.RetryDeliveryRequest, tenant: str) -> RetryRequest:
