@@ -135,6 +135,10 @@ class RawConnection:
             self._receive()
         return answer.headers
 
+    def ended(self, stream: int) -> bool:
+        """Whether the server has ended *stream*, as far as we have read."""
+        return self._answers[stream].ended
+
     def settle(self) -> None:
         """Return when the server has seen all that was sent so far."""
         self._http.ping(b"settled?")

@@ -65,9 +65,18 @@ class Running:
 
 
 def default_behaviour(name: str) -> Behaviour:
-    output = DELIVERY_SERVICE.methods_by_name[name].output_type
-    response = message_factory.GetMessageClass(output)
-    return lambda _request, _call: response()
+    """An empty answer, after all of an upload, or as the one frame of a download."""
+    method = DELIVERY_SERVICE.methods_by_name[name]
+    response = message_factory.GetMessageClass(method.output_type)
+
+    def answer(request, _call):
+        if method.client_streaming:
+            for _ in request.frames():
+                pass
+            request.received()
+        return [response()] if method.server_streaming else response()
+
+    return answer
 
 
 Serve = Callable[..., Running]

@@ -16,12 +16,22 @@ KINDS = st.lists(st.sampled_from(["header", "chunk", "end", None]), max_size=6)
 PARTS = st.sampled_from(["parts/a", "parts/b", "parts/c"])
 
 
-def accepted(kinds):
+def stream(kinds):
     order = FrameOrder()
+    for kind in kinds:
+        order.take(kind)
+    order.close()
+
+
+def take_parts(chunks, order):
+    for part, size in chunks:
+        order.take(part, size)
+    order.close()
+
+
+def accepted(kinds):
     try:
-        for kind in kinds:
-            order.take(kind)
-        order.close()
+        stream(kinds)
     except StreamProtocol:
         return False
     return True
@@ -53,10 +63,8 @@ def test_one_header_any_chunks_and_one_end_are_a_stream_and_nothing_else(kinds):
     ids=str,
 )
 def test_what_is_wrong_with_a_stream_is_said(kinds, said):
-    order = FrameOrder()
     with pytest.raises(StreamProtocol, match=f"^{said}$"):
-        for kind in [*kinds, "close"]:
-            order.close() if kind == "close" else order.take(kind)
+        stream(kinds)
 
 
 @given(
@@ -92,9 +100,7 @@ def test_parts_come_whole_once_and_all_of_them(expected, pieces):
 def test_what_is_wrong_with_the_parts_is_said(chunks, said):
     order = PartOrder(frozenset({"parts/a", "parts/b"}))
     with pytest.raises(StreamProtocol, match=said):
-        for part, size in chunks:
-            order.take(part, size)
-        order.close()
+        take_parts(chunks, order)
 
 
 def test_a_part_may_be_empty():

@@ -25,11 +25,15 @@ def pace(clock, pressed):
     return Pace(lane, clock, clock.monotonic())
 
 
+def drip(pace, clock):
+    for _ in range(30):
+        clock.advance(1)
+        pace.step(1)
+
+
 def test_a_stream_that_drips_is_ended_although_it_is_never_silent(pace, clock):
     with pytest.raises(DeadlinePassed, match="slower than 64 KiB/s"):
-        for _ in range(30):
-            clock.advance(1)
-            pace.step(1)
+        drip(pace, clock)
 
 
 def test_a_flood_of_empty_frames_is_ended(pace, clock):

@@ -1,0 +1,317 @@
+"""Client streams: read frame by frame, at a pace, on seats of their own."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import grpc
+import pytest
+from postroom.v1.content_pb2 import UploadBlobRequest, UploadBlobResponse
+from postroom.v1.delivery_requests_pb2 import GetDeliveryRequest
+from postroom.v1.send_pb2 import SendMessageRequest, SendMessageResponse
+from postroom.v1.send_stream_pb2 import (
+    PartChunk,
+    SendMessageStreamRequest,
+    SendMessageStreamResponse,
+)
+from postroom_server.domain.errors import StreamProtocol
+from postroom_server.rpc import methods, pace
+from postroom_server.rpc.pools import PoolKind, PoolPlan
+
+from tests.support.raw_http2 import RawConnection, frame
+
+UPLOAD = "/postroom.v1.DeliveryService/UploadBlob"
+MAIL = "/postroom.v1.DeliveryService/SendMessageStream"
+CHUNK = UploadBlobRequest(chunk=b"x" * 1000)
+RAW_CHUNK = frame(CHUNK.SerializeToString())
+
+
+class Frames:
+    """Requests that come when they are told to."""
+
+    def __init__(self, *first):
+        self._frames = [*first]
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._frames or self._ended, 20)
+            if self._frames:
+                return self._frames.pop(0)
+            raise StopIteration
+
+    def end(self):
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+
+class Taking:
+    """A behaviour that takes every frame, and tells when it has *most* of them."""
+
+    def __init__(self, response, most=1):
+        self.response = response
+        self.most = most
+        self.frames = 0
+        self.came = threading.Semaphore(0)
+        self.limits = []
+        self.errors = []
+
+    def __call__(self, upload, call):
+        try:
+            for _ in upload.frames():
+                self.frames += 1
+                if self.frames % self.most == 0:
+                    self.came.release()
+        except Exception as error:
+            self.errors.append(error)
+            raise
+        upload.received()
+        self.limits.append(call.limit)
+        return self.response
+
+    def got(self, count=1):
+        for _ in range(count):
+            assert self.came.acquire(timeout=20)
+
+
+@pytest.fixture
+def blobs():
+    return Taking(UploadBlobResponse(existed=True))
+
+
+def test_all_frames_reach_the_behaviour_and_its_answer_the_caller(serve, blobs):
+    running = serve({"UploadBlob": blobs})
+    answer = running.stub().UploadBlob(iter([CHUNK] * 50), timeout=20)
+
+    assert answer.existed
+    assert blobs.frames == 50
+    assert running.records.until(1)[0].method == "DeliveryService/UploadBlob"
+
+
+def test_an_error_is_told_before_the_rest_has_come(serve, refused):
+    def refuse(upload, _call):
+        next(upload.frames())
+        raise StreamProtocol("not like this")
+
+    frames = Frames(CHUNK)
+    answer = refused(serve({"UploadBlob": refuse}).stub().UploadBlob, frames)
+    frames.end()
+
+    assert (answer.code, answer.info.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "STREAM_PROTOCOL",
+    )
+
+
+def test_an_answer_may_come_before_the_rest_has(serve):
+    def known(upload, _call):
+        next(upload.frames())
+        return UploadBlobResponse(existed=True)
+
+    frames = Frames(CHUNK)
+    answer = serve({"UploadBlob": known}).stub().UploadBlob(frames, timeout=20)
+    frames.end()
+
+    assert answer.existed
+
+
+def test_a_frame_with_an_unknown_field_is_refused(serve, blobs, refused):
+    running = serve({"UploadBlob": blobs})
+    call = running.channel().stream_unary(UPLOAD)
+    answer = refused(call, iter([b"\xf8\x06\x01"]))
+
+    assert answer.info.reason == "UNKNOWN_FIELD"
+
+
+def test_what_is_no_frame_is_malformed(serve, blobs, refused):
+    running = serve({"UploadBlob": blobs})
+    call = running.channel().stream_unary(UPLOAD)
+
+    assert refused(call, iter([b"\x0a\xff"])).info.reason == "MALFORMED_REQUEST"
+
+
+@pytest.mark.parametrize("sent", [b"", RAW_CHUNK, RAW_CHUNK[:500]], ids=len)
+def test_a_caller_that_falls_silent_is_cut_off(serve, blobs, sent):
+    running = serve({"UploadBlob": blobs}, body_timeout=0.3)
+    with RawConnection(running.server.address) as raw:
+        stream = raw.call(UPLOAD)
+        raw.send(stream, sent)
+        answer = raw.answer(stream)
+
+    assert answer.reset is not None or answer.code == 1
+    assert running.records.until(1)[0].reason == "CALLER_SILENT"
+
+
+def test_a_caller_that_drips_is_told_that_it_is_too_slow(serve, blobs, monkeypatch):
+    monkeypatch.setattr(pace, "SLOWEST", 1 << 40)
+    running = serve({"UploadBlob": blobs}, body_timeout=0.5)
+    with RawConnection(running.server.address) as raw:
+        stream = raw.call(UPLOAD)
+        for _ in range(10_000):
+            raw.send(stream, RAW_CHUNK)
+            raw.settle()
+            if raw.ended(stream):
+                break
+        answer = raw.answer(stream)
+
+    assert answer.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+    assert running.records.until(1)[0].reason == "DEADLINE_PASSED"
+
+
+@pytest.mark.parametrize("leave", ["reset", "close"])
+def test_a_caller_that_leaves_in_the_middle_frees_its_thread(serve, blobs, leave):
+    running = serve({"UploadBlob": blobs}, {PoolKind.UPLOAD: PoolPlan(1, 0)})
+    with RawConnection(running.server.address) as raw:
+        stream = raw.call(UPLOAD)
+        raw.send(stream, RAW_CHUNK)
+        blobs.got()
+        raw.reset(stream) if leave == "reset" else raw.close()
+        left = running.records.until(1)[0]
+
+    assert left.code == "CANCELLED"
+    assert len(blobs.errors) == 1
+
+
+def test_uploads_that_hang_leave_sends_and_reads_alone(serve, blobs):
+    running = serve({"UploadBlob": blobs}, {PoolKind.UPLOAD: PoolPlan(4, 0)})
+    stub = running.stub()
+    with RawConnection(running.server.address) as raw:
+        for _ in range(4):
+            raw.send(raw.call(UPLOAD), RAW_CHUNK)
+        blobs.got(4)
+
+        stub.SendMessage(SendMessageRequest(), timeout=20)
+        stub.GetDelivery(GetDeliveryRequest(), timeout=20)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.UploadBlob(iter([CHUNK]), timeout=20)
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_sends_that_wait_leave_uploads_alone(serve, release):
+    inside = threading.Semaphore(0)
+
+    def waiting(_request, _call):
+        inside.release()
+        assert release.wait(20)
+        return SendMessageResponse()
+
+    running = serve({"SendMessage": waiting}, {PoolKind.DELIVER: PoolPlan(2, 0)})
+    stub = running.stub()
+    sends = [stub.SendMessage.future(SendMessageRequest()) for _ in range(2)]
+    for _ in sends:
+        assert inside.acquire(timeout=20)
+
+    assert stub.UploadBlob(iter([CHUNK]), timeout=20) == UploadBlobResponse()
+
+
+@pytest.fixture
+def two_seats(monkeypatch):
+    row = methods._ROWS["SendMessageStream"]._replace(seats=2)
+    monkeypatch.setitem(methods._ROWS, "SendMessageStream", row)
+
+
+MAIL_CHUNK = SendMessageStreamRequest(chunk=PartChunk(part="parts/a", data=b"x"))
+
+
+@pytest.mark.usefixtures("two_seats")
+def test_mails_that_are_received_leave_threads_to_those_who_send(serve, refused):
+    mails = Taking(SendMessageStreamResponse())
+    running = serve({"SendMessageStream": mails})
+    stub = running.stub()
+    hanging = [Frames(MAIL_CHUNK) for _ in range(2)]
+    calls = [stub.SendMessageStream.future(frames) for frames in hanging]
+    mails.got(2)
+    third = refused(stub.SendMessageStream, iter([MAIL_CHUNK]))
+    stub.SendMessage(SendMessageRequest(), timeout=20)
+    for frames in hanging:
+        frames.end()
+
+    assert (third.code, third.info.reason) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "OVERLOADED",
+    )
+    assert [call.result(20) for call in calls] == [SendMessageStreamResponse()] * 2
+
+
+@pytest.mark.usefixtures("two_seats")
+def test_a_mail_that_waits_for_its_verdict_needs_no_seat(serve, release):
+    inside = threading.Semaphore(0)
+
+    def waiting(upload, _call):
+        for _ in upload.frames():
+            pass
+        upload.received()
+        inside.release()
+        assert release.wait(20)
+        return SendMessageStreamResponse()
+
+    stub = serve({"SendMessageStream": waiting}).stub()
+    calls = []
+    for _ in range(6):
+        calls.append(stub.SendMessageStream.future(iter([MAIL_CHUNK])))
+        assert inside.acquire(timeout=20)
+    release.set()
+
+    assert all(call.result(20) is not None for call in calls)
+
+
+def test_the_time_for_an_answer_begins_when_all_has_come(serve):
+    seen = []
+
+    def look(upload, call):
+        before = call.limit
+        for _ in upload.frames():
+            pass
+        upload.received()
+        seen.append((before, call.limit))
+        return SendMessageStreamResponse()
+
+    running = serve({"SendMessageStream": look}, max_wait=90.0)
+    running.stub().SendMessageStream(iter([MAIL_CHUNK]), timeout=1000)
+
+    ((before, limit),) = seen
+    assert before == 0.0
+    assert limit > 80.0
+
+
+def test_a_stream_whose_time_ran_out_is_not_answered_as_if_it_had_not(serve, refused):
+    def late(upload, call):
+        for _ in upload.frames():
+            pass
+        call._context = Exhausted()
+        upload.received()
+        raise AssertionError("there was no time left")
+
+    stub = serve({"SendMessageStream": late}).stub()
+    answer = refused(stub.SendMessageStream, iter([MAIL_CHUNK]))
+
+    assert answer.info.reason == "DEADLINE_PASSED"
+
+
+class Exhausted:
+    """A call of which no time is left."""
+
+    def time_remaining(self):
+        return 0.0
+
+
+def test_a_frame_beyond_the_limit_of_requests_is_refused_by_grpc(serve, blobs):
+    running = serve({"UploadBlob": blobs}, max_request_bytes=1 << 20)
+    large = UploadBlobRequest(chunk=bytes(1 << 20))
+    with pytest.raises(grpc.RpcError) as caught:
+        running.stub().UploadBlob(iter([large]), timeout=20)
+
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_server_that_does_not_take_mail_refuses_streams_at_the_door(serve, refused):
+    stub = serve(ready=False).stub()
+    for call in (stub.SendMessageStream, partial(stub.UploadBlob)):
+        assert refused(call, Frames()).info.reason == "NOT_READY"
