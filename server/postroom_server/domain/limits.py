@@ -12,7 +12,6 @@ class Limits:
     """Sizes in bytes, durations in seconds."""
 
     max_request_bytes: int = 10 * MB
-    max_chunk_bytes: int = MB
     max_message_bytes: int = 512 * MB
     max_body_bytes: int = 100 * MB
     max_attachment_bytes: int = 25 * MB

@@ -64,13 +64,22 @@ class Incoming:
             while left:
                 left = left[os.write(self._file, left) :]
 
+    def rest(self) -> None:
+        """No more comes: hold no descriptor until `keep`, which others may wait for.
+
+        Raises `StoreFull` or `NotReady`.
+        """
+        if self._is_open:
+            with _file_errors():
+                os.fsync(self._file)
+            self._close()
+
     def keep(self) -> StoredOctets:
         """All that came, durably.  Raises `StoreFull` or `NotReady`."""
         sha256 = self.sha256
         target = path_of(self._folder, sha256)
+        self.rest()
         with _file_errors():
-            os.fsync(self._file)
-            self._close()
             target.parent.mkdir(mode=0o700, exist_ok=True)
             self._path.replace(target)
             os.utime(target)

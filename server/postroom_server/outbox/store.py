@@ -145,6 +145,9 @@ class Arriving(Protocol):
     def write(self, data: bytes) -> None:
         """Take the next octets.  Raises `TooManyOctets`, `StoreFull`, `NotReady`."""
 
+    def rest(self) -> None:
+        """No more comes; `keep` is for later.  Raises `StoreFull`, `NotReady`."""
+
     def keep(self) -> StoredOctets:
         """All that came, durably, for an hour at least.
 

@@ -75,7 +75,7 @@ class ContentBehaviours:
     ) -> content_pb2.UploadBlobResponse:
         """Store octets for later mails."""
         tenant = call.principal.tenant
-        most = self._engine.limits.max_body_bytes
+        most = self._engine.limits.max_blob_bytes
         with ExitStack() as stack:
             for kind, frame in in_order(upload):
                 match kind:

@@ -86,7 +86,7 @@ def test_a_caller_that_does_not_read_is_cut_off_and_its_thread_comes_back(
     running = serve(
         {"RenderMessage": endless},
         {PoolKind.RENDER: PoolPlan(1, 0)},
-        body_timeout=0.3,
+        body_timeout=1.5,
     )
     with RawConnection(running.server.address, window=0) as raw:
         raw.send(raw.call(RENDER), BODY, end=True)

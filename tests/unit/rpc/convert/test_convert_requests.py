@@ -20,7 +20,7 @@ from postroom_server.rpc.convert.requests import (
 
 from tests.support.wire_fields import Leaf, is_map, leaves
 
-RENAMED = {"text_body": "text", "html_body": "html"}
+RENAMED = {"text_body": "text", "html_body": "html", "raw_message": "message"}
 # What is no part of a submission: the behaviour looks at it.
 ELSEWHERE = {"validate_only"}
 
