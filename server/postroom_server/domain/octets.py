@@ -23,7 +23,11 @@ Opener = Callable[[], AbstractContextManager[BinaryIO]]
 
 
 class DamagedOctets(Exception):
-    """What was stored is gone, or not what it was."""
+    """What was stored under *sha256* is gone, or not what it was."""
+
+    def __init__(self, message: str, sha256: str) -> None:
+        super().__init__(message)
+        self.sha256 = sha256
 
 
 class TooManyOctets(ValueError):
@@ -61,10 +65,12 @@ class StoredOctets:
                     left -= len(block)
                     digest.update(block)
                     if not block or (not left and not self._is(digest.hexdigest())):
-                        raise DamagedOctets("stored octets are not what they were")
+                        changed = "stored octets are not what they were"
+                        raise DamagedOctets(changed, self.sha256)
                     yield block
         except OSError as error:
-            raise DamagedOctets("stored octets can't be read") from error
+            gone = "stored octets can't be read"
+            raise DamagedOctets(gone, self.sha256) from error
 
     def _is(self, sha256: str) -> bool:
         return sha256 == self.sha256
@@ -85,9 +91,11 @@ class StoredText:
         return with_crlf(self.octets.blocks())
 
     def beginning(self, size: int) -> str:
-        """The text of the first *size* octets; a character cut there is left out."""
-        with self.octets.open() as file:
-            return file.read(size).decode("utf-8", "ignore")
+        """The text of the first *size* octets; a character cut there is left out.
+
+        Raises `DamagedOctets`.
+        """
+        return next(self.octets.blocks(size), b"").decode("utf-8", "ignore")
 
 
 def with_crlf(blocks: Iterator[bytes]) -> Iterator[bytes]:

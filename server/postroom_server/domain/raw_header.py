@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.header import decode_header, make_header
 
-from postroom_server.domain.address import Address, AddressProblem, parse_address
+from postroom_server.domain.validation_text import is_line
 
 END = b"\r\n\r\n"
 """What ends a header, the end of its last field included."""
-_FIELD = re.compile(rb"([!-9;-~]+):((?:[^\r\n]|\r\n(?=[ \t]))*)\r\n")
+_FIELD = re.compile(rb"([!-9;-~]+):((?:[^\r\n]++|\r\n(?=[ \t]))*+)\r\n")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _BLANK_LINE = re.compile(rb"\r\n[ \t]+\r\n")
+_MOST_DECODED = 4096
+"""Characters of a value in which encoded words are looked for: that is not linear."""
 
 
 class UnreadableHeader(ValueError):
@@ -55,52 +58,24 @@ def parse_header(raw: bytes) -> RawHeader:
 
 
 def readable(value: str) -> str:
-    """*value* with its encoded words decoded (RFC 2047), as far as that goes."""
+    """*value* with its encoded words decoded (RFC 2047), as far as that goes.
+
+    What would then hold line ends, controls or half characters is left as it is.
+    """
+    value = value[:_MOST_DECODED]
     try:
-        return str(make_header(decode_header(value)))
-    except (LookupError, ValueError):
+        decoded = str(make_header(decode_header(value)))
+    except (LookupError, ValueError, MessageError):
         return value
+    return decoded if is_line(decoded) else value
 
 
 def _text(raw: bytes) -> str:
     try:
-        return raw.decode().strip(" \t")
+        text = raw.decode()
     except UnicodeDecodeError:
         raise UnreadableHeader("Its header is neither ASCII nor UTF-8.") from None
-
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_SPACE = r"[ \t]*"
-_ADDRESS = rf"(?:{_ATOM}|{_QUOTED})@[A-Za-z0-9.\x80-\U0010ffff-]+"
-_WORDS = rf"(?:(?:{_ATOM}|{_QUOTED}){_SPACE})*"
-_MAILBOX = re.compile(
-    rf"{_SPACE}(?:{_WORDS}<(?P<named>{_ADDRESS})>|(?P<bare>{_ADDRESS})){_SPACE}"
-)
-
-
-def mailboxes(value: str) -> tuple[Address, ...]:
-    """The addresses of a mailbox list (RFC 5322 §3.4).
-
-    Raises `UnreadableHeader` for comments, groups and routes, too: readers differ in
-    what they make of them.
-    """
-    found = []
-    start = 0
-    while True:
-        mailbox = _MAILBOX.match(value, start)
-        if mailbox is None:
-            raise UnreadableHeader("is no list of mailboxes")
-        found.append(_address(mailbox["named"] or mailbox["bare"]))
-        if mailbox.end() == len(value):
-            return tuple(found)
-        if value[mailbox.end()] != ",":
-            raise UnreadableHeader("is no list of mailboxes")
-        start = mailbox.end() + 1
-
-
-def _address(text: str) -> Address:
-    try:
-        return parse_address(text)
-    except AddressProblem as problem:
-        raise UnreadableHeader(str(problem)) from None
+    if not is_line(text):
+        # Some readers end a line at VT, FF, U+0085 or U+2028.
+        raise UnreadableHeader("Its header holds control characters.")
+    return text.strip(" \t")

@@ -18,7 +18,7 @@ from postroom_server.domain.media import MediaType, MediaTypeProblem, parse_medi
 from postroom_server.domain.message import Attachment
 from postroom_server.domain.octets import YET_TO_COME, Contents, StoredOctets
 from postroom_server.domain.validation_problems import Problems
-from postroom_server.domain.validation_text import is_line
+from postroom_server.domain.validation_text import has_html, is_line
 
 MAX_FILENAME = 255
 MAX_CONTENT_ID = 255
@@ -47,10 +47,10 @@ def check_attachments(
         allowed = f"{limits.max_attachments_bytes / MB:g} MB"
         problems.add("message.attachments", f"Together larger than {allowed}.")
     _check_unique_ids(problems, drafts)
-    has_html = bool(draft.html) or draft.html_blob is not None
+    shown = has_html(draft, contents)
     checked = (
         _Check(problems, f"message.attachments[{i}]", contents, limits).attachment(
-            a, has_html=has_html
+            a, has_html=shown
         )
         for i, a in enumerate(drafts)
     )

@@ -19,17 +19,28 @@ from postroom_server.domain.raw_header import (
     END,
     RawHeader,
     UnreadableHeader,
-    mailboxes,
     parse_header,
     readable,
 )
+from postroom_server.domain.raw_mailboxes import mailboxes
 from postroom_server.domain.validation_addresses import NULL_REVERSE_PATH, check_address
 from postroom_server.domain.validation_headers import is_message_id
 from postroom_server.domain.validation_problems import Problems
 
 _REQUIRED = ("from", "date", "message-id")
-# RFC 5322 §3.6: at most one of each.
-_SINGLE = ("sender", "reply-to", "to", "cc", "subject", "in-reply-to", "references")
+# At most one of each: RFC 5322 §3.6, and what readers would choose between.
+_SINGLE = (
+    "sender",
+    "reply-to",
+    "to",
+    "cc",
+    "subject",
+    "in-reply-to",
+    "references",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+)
 _HIDDEN = ("bcc", "resent-bcc")
 _NOTHING_READ = RawHeader((), 0, is_ascii=True)
 
@@ -75,12 +86,14 @@ def check_raw(draft: RawDraft, contents: Contents, limits: Limits) -> CheckedRaw
 def _mime(
     problems: Problems, draft: RawDraft, contents: Contents
 ) -> tuple[StoredOctets | None, str]:
+    field = "raw_message.data" if draft.blob is None else "raw_message.blob"
+    mime = StoredOctets.of(draft.data or b"")
     if draft.blob is not None:
-        return contents[draft.blob], "raw_message.blob"
-    if not draft.data:
-        problems.add("raw_message.data", "At least 1 byte is required.")
-        return None, "raw_message.data"
-    return StoredOctets.of(draft.data), "raw_message.data"
+        mime = contents[draft.blob]
+    if not mime.size:
+        problems.add(field, "At least 1 byte is required.")
+        return None, field
+    return mime, field
 
 
 class _Reading:
@@ -103,17 +116,26 @@ class _Reading:
 
     def authors(self, header: RawHeader) -> tuple[Address, ...]:
         """Who wrote and who sent it; what is wrong with From and Sender is recorded."""
+        authors = self._named("from", header)
+        senders = self._named("sender", header)
+        if len(senders) > 1:
+            self._wrong("Its Sender header names more than one address.")
+        if len(authors) > 1 and not header.all("sender"):
+            # RFC 5322 §3.6.2
+            self._wrong("A Sender header is required where From names several.")
+        return authors + senders
+
+    def _named(self, name: str, header: RawHeader) -> tuple[Address, ...]:
         found: list[Address] = []
-        for name in ("from", "sender"):
-            for value in header.all(name):
-                found += self._mailboxes(name, value)
+        for value in filter(None, header.all(name)):
+            found += self._mailboxes(name, value)
         return tuple(found)
 
     def _mailboxes(self, name: str, value: str) -> tuple[Address, ...]:
         try:
             return mailboxes(value)
         except UnreadableHeader as problem:
-            self._wrong(f"Its {_title(name)} header {_continued(problem)}")
+            self._wrong(f"Its {_title(name)} header {problem}")
             return ()
 
     def _judge(self, scan: LineScan) -> None:
@@ -218,9 +240,7 @@ def _count_problem(name: str, values: tuple[str, ...]) -> str:
 
 
 def _title(name: str) -> str:
-    return {"message-id": "Message-ID", "bcc": "Bcc"}.get(name, name.title())
+    return {"message-id": "Message-ID", "mime-version": "MIME-Version"}.get(
+        name, name.title()
+    )
 
-
-def _continued(problem: UnreadableHeader) -> str:
-    text = str(problem)
-    return text if text.startswith("is ") else f"names no address: {text}"

@@ -63,8 +63,7 @@ def check_bodies(
     problems: Problems, draft: MessageDraft, contents: Contents, limits: Limits
 ) -> Bodies:
     """The bodies of *draft*; what is wrong with them is recorded."""
-    stored = draft.text_blob is not None or draft.html_blob is not None
-    if not draft.text and not draft.html and not stored:
+    if not has_text(draft, contents) and not has_html(draft, contents):
         problems.add(
             "message.text_body",
             "One of text_body and html_body must be set, and not be empty.",
@@ -74,6 +73,20 @@ def check_bodies(
         looking.body("message.text", draft.text, draft.text_blob),
         looking.body("message.html", draft.html, draft.html_blob),
     )
+
+
+def has_text(draft: MessageDraft, contents: Contents) -> bool:
+    """Whether there is a text that is not empty."""
+    return bool(_size(draft.text, draft.text_blob, contents))
+
+
+def has_html(draft: MessageDraft, contents: Contents) -> bool:
+    """Whether there is HTML that is not empty."""
+    return bool(_size(draft.html, draft.html_blob, contents))
+
+
+def _size(text: str | None, blob: str | None, contents: Contents) -> int:
+    return contents[blob].size if blob is not None else len(text or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,7 @@ def _check_stored(
     except UnicodeDecodeError:
         problems.add(field, "It is no UTF-8.")
         return None
-    return StoredText(octets, wire_size)
+    return StoredText(octets, wire_size) if wire_size else None
 
 
 def _check_body(problems: Problems, field: str, body: str, limits: Limits) -> None:
