@@ -19,9 +19,9 @@ def build(part: str, folder: Path, *options: str, source: Path | None = None) ->
 
     *options* are those of `python -m build`; *source* is another place of the tree.
     """
+    where = ("--outdir", str(folder), str(source or ROOT / part))
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", *options]
-        + ["--outdir", str(folder), str(source or ROOT / part)],
+        [sys.executable, "-m", "build", "--no-isolation", *options, *where],
         env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
         capture_output=True,
         text=True,
