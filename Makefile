@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-floor unit interop gates gates-ci lint format types imports \
-        protos protos-check check bench clean dist
+        protos protos-check check reference bench clean dist
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -74,6 +74,11 @@ protos-check: install $(PROTOS_VENV)/.installed ## Lint the contract; fail if th
 	@$(PROTOS_VENV)/bin/python protos/generate.py --check client
 
 check: lint types imports protos-check test interop gates-ci test-floor ## Everything that CI runs
+
+reference: install ## Write the reference of settings and of their variables anew
+	@$(BIN)/python -m postroom_server.config > docs/reference/settings.md
+	@sed -i '/^## Every key as a variable/,$$d' docs/reference/environment.md
+	@$(BIN)/python -m postroom_server.config variables >> docs/reference/environment.md
 
 bench: install ## Measure composing and the store, as ratios to peers
 	$(BIN)/python benchmarks/compose.py

@@ -13,6 +13,7 @@ from postroom_server.config.errors import KeyPath, dotted
 from postroom_server.config.keys import note
 from postroom_server.config.lookup import bounds, is_secret
 from postroom_server.config.schema import Root
+from postroom_server.config.sources import variable
 from postroom_server.config.text import toml_value
 
 ANY_RELAY = "ID"
@@ -46,6 +47,12 @@ def page() -> str:
     """The reference, as Markdown."""
     rows = [_row(setting) for setting in describe()]
     return "\n".join([*_HEAD, *rows, ""])
+
+
+def variables() -> str:
+    """Every key as an environment variable: the end of the page about those."""
+    rows = [f"| `{variable(path)}` | `{dotted(path)}` |" for path, _ in _walk((), Root)]
+    return "\n".join([*_VARIABLES_HEAD, *rows, ""])
 
 
 def _walk(path: KeyPath, table: type[BaseModel]) -> Iterator[tuple[KeyPath, FieldInfo]]:
@@ -125,4 +132,12 @@ _HEAD = (
     "",
     "| key | default | range | meaning |",
     "|---|---|---|---|",
+)
+_VARIABLES_HEAD = (
+    "## Every key as a variable",
+    "",
+    f"`{ANY_RELAY}` stands for an id of your own, in capitals.",
+    "",
+    "| variable | key |",
+    "|---|---|",
 )
