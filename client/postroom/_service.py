@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
-from postroom.arguments import SendArguments
+from postroom._problems import Problems
+from postroom.arguments import MailArguments, SendArguments
 from postroom.client import Client
+from postroom.messages import RawMessage
 from postroom.results import DeliveryResult
 
 PLACE = ("target", "timeout", "max_attempts", "plaintext")
@@ -76,6 +78,23 @@ class Service:
     def send(self, mail: SendArguments) -> DeliveryResult:
         """Send *mail*; raises as `Client.send` does."""
         return self.client.send(**self.completed(mail))
+
+    def send_raw(self, raw: RawMessage, given: Mapping[str, Any]) -> DeliveryResult:
+        """Send what is composed already; raises as `Client.send` does.
+
+        *given* are options; of the defaults those that make up a mail have no effect.
+        Raises `InvalidRequest` where *given* has a part of a mail.
+        """
+        parts = MailArguments.__optional_keys__
+        problems = Problems()
+        for name in sorted(given.keys() & parts):
+            problems.add(name, "can't be set for a mail that is composed already")
+        problems.raise_any()
+        defaults = {k: v for k, v in self.defaults.items() if k not in parts}
+        envelope_from = self.defaults.get("envelope_from")
+        if envelope_from:
+            raw = replace(raw, envelope_from=envelope_from)
+        return self.client.send(raw, **cast(SendArguments, {**defaults, **given}))
 
     def completed(self, mail: SendArguments) -> SendArguments:
         """*mail* with the defaults for what it leaves out."""

@@ -46,7 +46,7 @@ def _of_file(
     kind = media_type or (guessed_type(filename) if filename else UNKNOWN_TYPE)
     name = filename or _made_up_name(kind)
     if kind.lower() == _MAIL:
-        return Attachment(name, kind, _seven_bit(content))
+        return Attachment(name, kind, seven_bit(content))
     if isinstance(content, bytes):
         return Attachment(name, kind, content)
     if not kind.lower().startswith("text/"):
@@ -74,7 +74,7 @@ def _of_part(part: Message, *, inline: bool) -> Attachment:
 
 def _data(part: Message) -> bytes:
     if part.get_content_type() == _MAIL:
-        return _seven_bit(part.get_payload(0))
+        return seven_bit(part.get_payload(0))
     decoded = part.get_payload(decode=True)
     # One of several parts has no bytes of its own; the service refuses its type.
     return decoded if isinstance(decoded, bytes) else part.as_bytes()
@@ -89,7 +89,8 @@ def _parameters(part: Message) -> str:
     )
 
 
-def _seven_bit(given: Any) -> bytes:  # noqa: ANN401  text, bytes or a mail
+def seven_bit(given: Any) -> bytes:  # noqa: ANN401  text, bytes or a mail
+    """The mail that *given* is, in 7 bits with CRLF line ends."""
     mail = given.message() if isinstance(given, EmailMessage) else given
     octets = mail.as_bytes() if isinstance(mail, Message) else mail
     # Only what was parsed from bytes is written in 7 bits whatever it holds.

@@ -1,8 +1,7 @@
 """Django's message into the arguments of a send; pure, but for files to attach.
 
-Nothing is dropped.  What the service has no field for is refused as `InvalidRequest`:
-alternatives other than text and HTML, a To or Cc header that names who is no
-recipient, a class that composes its own MIME.
+Nothing is dropped.  What the service has no field for is left to Django to compose
+(`_composed`) and does not come here.
 """
 
 from __future__ import annotations
@@ -15,26 +14,19 @@ from typing import Any, cast
 
 from django.core.mail import EmailMessage
 
-from postroom._problems import Problems
 from postroom.arguments import SendArguments
 from postroom.django._attachments import attachments_of
 from postroom.messages import Mailbox
 
-_BODIES = {"text/plain": "text", "text/html": "html"}
+BODIES = {"text/plain": "text", "text/html": "html"}
 _OWN_FIELDS = {"from", "to", "cc", "reply-to", "sender", "message-id"}
 _EMPTY = "\n"
 """A body that shows nothing: Django sends mail without one, the service does not."""
 
 
 def mail_of(message: EmailMessage) -> SendArguments:
-    """What to send for *message*; its `postroom_options` come before all else.
-
-    Raises `InvalidRequest` for what can't be sent.
-    """
-    problems = Problems()
-    if type(message).message is not EmailMessage.message:
-        problems.add("message", "composes its own MIME, which would not be sent")
-    bodies = _bodies(message, problems)
+    """What to send for *message*; its `postroom_options` come before all else."""
+    bodies = _bodies(message)
     mail = {
         "subject": _decoded(message.subject),
         "headers": [
@@ -45,36 +37,29 @@ def mail_of(message: EmailMessage) -> SendArguments:
         "attachments": [*attachments_of(message, inline="html" in bodies)],
         **bodies,
         **_authors(message),
-        **_recipients(message, problems),
-        **_labels(message),
+        **_recipients(message),
+        **labels(message),
         **getattr(message, "postroom_options", {}),
     }
-    problems.raise_any()
     return cast(SendArguments, mail)
 
 
-def _bodies(message: EmailMessage, problems: Problems) -> dict[str, str]:
+def _bodies(message: EmailMessage) -> dict[str, str]:
     found: dict[str, str] = {}
-    for field, content, media_type in _alternatives(message):
-        body = _BODIES.get(media_type.partition(";")[0].strip().lower())
-        if body is None:
-            problems.add(field, f"{media_type} can't be sent as an alternative")
-        elif body in found:
-            problems.add(field, f"is a second body of the type {media_type}")
-        else:
-            found[body] = str(content)
+    for _, content, media_type in alternatives(message):
+        found[BODIES[media_type.partition(";")[0].strip().lower()]] = str(content)
     if not any(found.values()):
         found |= dict.fromkeys(found or ["text"], _EMPTY)
     return found
 
 
-def _alternatives(message: EmailMessage) -> Iterator[tuple[str, Any, str]]:
-    """Field path, content and type of each body, the plainest first."""
+def alternatives(message: EmailMessage) -> Iterator[tuple[int, Any, str]]:
+    """Place, content and type of each body, the plainest first."""
     further = getattr(message, "alternatives", None) or ()
     if message.body or not further:
-        yield "body", message.body, f"text/{message.content_subtype}"
-    for place, (content, media_type) in enumerate(further):
-        yield f"alternatives[{place}]", content, media_type
+        yield 0, message.body, f"text/{message.content_subtype}"
+    for place, (content, media_type) in enumerate(further, 1):
+        yield place, content, media_type
 
 
 def _authors(message: EmailMessage) -> dict[str, Any]:
@@ -95,24 +80,27 @@ def _authors(message: EmailMessage) -> dict[str, Any]:
     return {**found, "reply_to": replies} if replies else found
 
 
-def _recipients(message: EmailMessage, problems: Problems) -> dict[str, list[Mailbox]]:
+def _recipients(message: EmailMessage) -> dict[str, list[Mailbox]]:
     """Who is shown in To and Cc, and who gets it without being shown."""
     headers = _own_headers(message)
     all_of_them = _mailboxes([*message.to, *message.cc, *message.bcc])
-    addresses = {_key(mailbox) for mailbox in all_of_them}
     to, cc = _shown(headers, "to", message.to), _shown(headers, "cc", message.cc)
     shown = {_key(mailbox) for mailbox in (*to, *cc)}
-    for name in ("to", "cc"):
-        for mailbox in _shown(headers, name, ()):
-            if _key(mailbox) not in addresses:
-                why = f"names {mailbox.address}, who is not among the recipients"
-                problems.add(f"headers.{name.title()}", why)
     bcc = _mailboxes(message.bcc)
     hidden = [mailbox for mailbox in all_of_them if _key(mailbox) not in shown]
     return {"to": to, "cc": cc, "bcc": [*bcc, *(m for m in hidden if m not in bcc)]}
 
 
-def _labels(message: EmailMessage) -> dict[str, Any]:
+def hidden_from(message: EmailMessage) -> Iterator[Mailbox]:
+    """Those whom a To or Cc header names and who do not get the mail."""
+    headers = _own_headers(message)
+    everybody = _mailboxes([*message.to, *message.cc, *message.bcc])
+    addresses = {_key(mailbox) for mailbox in everybody}
+    named = (m for name in ("to", "cc") for m in _shown(headers, name, ()))
+    yield from (mailbox for mailbox in named if _key(mailbox) not in addresses)
+
+
+def labels(message: EmailMessage) -> dict[str, Any]:
     """The attributes that other backends (django-anymail) know by these names too."""
     found: dict[str, Any] = {}
     if tags := getattr(message, "tags", None):

@@ -17,10 +17,14 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from postroom._service import Service, options_from
-from postroom.django._mail import mail_of
+from postroom.django._composed import composed, needs_django
+from postroom.django._mail import labels, mail_of
 from postroom.errors import DeliveryFailed, InvalidRequest, PostroomError
 from postroom.results import DeliveryResult
 from postroom.words import RecipientStatus
+
+# Options of Django's own backend, which callers of `send_mail` may give to any.
+_OF_SMTP = ("username", "password")
 
 logger = logging.getLogger("postroom")
 
@@ -41,12 +45,16 @@ class EmailBackend(BaseEmailBackend):
         _ignore_unknown_kwargs: Iterable[str] = (),
         **options: Any,  # noqa: ANN401  as their names say
     ) -> None:
-        """Raises `TypeError` for an option that there is not, such as *username*."""
+        """Raises `TypeError` for an option that there is not."""
         super().__init__()
         self.alias = alias
         self.fail_silently = fail_silently
         configured = options_from(lambda name: getattr(settings, name, None))
-        given = {name: value for name, value in options.items() if value is not None}
+        given = {
+            name: value
+            for name, value in options.items()
+            if value is not None and name not in _OF_SMTP
+        }
         self._service = Service.of({**configured, **given})
 
     def send_messages(self, email_messages: Iterable[EmailMessage]) -> int:
@@ -65,7 +73,7 @@ class EmailBackend(BaseEmailBackend):
             return False
         _check_headers(message)
         try:
-            message.postroom_result = self._service.send(mail_of(message))
+            message.postroom_result = self._result(message)
             return _is_sent(message.postroom_result)
         except PostroomError as error:
             if isinstance(error, InvalidRequest):
@@ -73,6 +81,12 @@ class EmailBackend(BaseEmailBackend):
             if self.fail_silently:
                 return False
             raise
+
+    def _result(self, message: EmailMessage) -> DeliveryResult:
+        if not needs_django(message):
+            return self._service.send(mail_of(message))
+        options = {**labels(message), **getattr(message, "postroom_options", {})}
+        return self._service.send_raw(composed(message), options)
 
 
 def _is_sent(result: DeliveryResult) -> bool:
