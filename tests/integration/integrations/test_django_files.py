@@ -5,13 +5,11 @@ from __future__ import annotations
 from email.message import MIMEPart
 from email.mime.image import MIMEImage
 from email.mime.message import MIMEMessage
-from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import default
 
 import pytest
 from django.core.mail import EmailMessage
-from postroom import InvalidRequest
 from postroom.django._mail import mail_of
 
 from tests.support.django_mail import a_message, the_file
@@ -157,10 +155,3 @@ def test_a_mail_is_attached_as_a_part(received):
 
     assert part.get_filename() == "attachment.eml"
     assert part.get_content()["Subject"] == "Inner ü"
-
-
-def test_a_part_of_several_parts_is_refused(target):
-    message = a_message(attachments=[MIMEMultipart("mixed", None, [MIMEText("a")])])
-
-    with pytest.raises(InvalidRequest, match="multipart"):
-        message.send()
