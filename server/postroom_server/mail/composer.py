@@ -146,7 +146,7 @@ def _verbatim(bodies: Iterable[Body]) -> list[Piece]:
 
 def _text_entity(kind: str, body: Body) -> Entity:
     head = (
-        f"Content-Type: text/{kind}; charset=utf-8\r\n"
+        f'Content-Type: text/{kind}; charset="utf-8"\r\n'
         f"Content-Transfer-Encoding: {body.encoding}\r\n"
     )
     return [head.encode(), b"\r\n", *body.pieces]

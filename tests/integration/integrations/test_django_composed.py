@@ -129,7 +129,7 @@ def test_labels_go_with_what_is_composed(service, target):
     message.tags = ["receipt"]
     message.send()
 
-    assert service.get(message.postroom_result.delivery).tags == ("receipt",)
+    assert list(service.get(message.postroom_result.delivery).tags) == ["receipt"]
 
 
 def test_a_line_break_in_a_header_is_an_error_of_django(target, relay):
