@@ -32,15 +32,19 @@ from postroom_server.domain.attempt import (
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
 from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.extensions import Extensions
 from postroom_server.smtp.session import Session
 from postroom_server.smtp.transaction import Transaction, TransactionReport
+
+_NO_DSN = "sent without asking for notifications: the relay does not offer DSN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """How an attempt went: *findings* by the recipients' `wire`, and the facts.
 
-    *transaction* is how long the relay took from MAIL to its last word, in seconds.
+    *transaction* is how long the relay took from MAIL to its last word, in seconds;
+    *note* is what the mail went without.
     """
 
     findings: Mapping[str, Finding]
@@ -50,6 +54,7 @@ class Course:
     session_reused: bool = False
     transaction: float | None = None
     timings: tuple[PhaseTiming, ...] = field(default=())
+    note: str = ""
 
     def bare(self) -> Course:
         """What counts of it, without any text that came from outside."""
@@ -75,7 +80,7 @@ class Course:
             phase=self.phase,
             reply=decisive.reply,
             reason=FailureReason.UNSPECIFIED if accepted else decisive.reason,
-            detail="" if accepted else decisive.detail,
+            detail=self.note if accepted else decisive.detail,
             remote=self.remote,
             session_reused=self.session_reused,
             tls_version=self.tls_version,
@@ -151,6 +156,7 @@ def _transact(
         tls_version=session.link.tls_version,
         session_reused=session.reused > 0,
         timings=waited,
+        note=_went_without(offer.transaction, session.extensions),
     )
     if offer.transaction is None:
         return facts, False
@@ -165,6 +171,12 @@ def _transact(
         timings=(*facts.timings, *report.timings),
     )
     return course, facts.session_reused and _was_dead(report)
+
+
+def _went_without(transaction: Transaction | None, offered: Extensions) -> str:
+    """What was asked for, not required, and is not offered."""
+    asked = transaction is not None and transaction.dsn is not None
+    return _NO_DSN if asked and not offered.dsn else ""
 
 
 def _found(transaction: Transaction, report: TransactionReport) -> dict[str, Finding]:

@@ -20,6 +20,7 @@ from postroom_server.domain.draft import (
     MessageDraft,
     RawDraft,
 )
+from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.references import BLOBS
 from postroom_server.domain.submission import Completion, OnUncertain, Submission
@@ -40,6 +41,7 @@ def fingerprint(submission: Submission, relay: str) -> bytes:
         "on_uncertain": submission.on_uncertain or OnUncertain.RETRY,
         "expire_at": submission.expire_at,
         "all_or_none": submission.all_recipients_or_none,
+        "dsn": submission.dsn and _dsn(submission.dsn),
         "metadata": sorted(submission.metadata),
         "tags": sorted(submission.tags),
     }
@@ -50,6 +52,10 @@ def of_values(**meaning: object) -> bytes:
     """32 bytes, equal for equal values."""
     text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _dsn(dsn: Dsn) -> dict[str, Any]:
+    return {**asdict(dsn), "notify": sorted(dsn.notify)}
 
 
 def _mail(message: MessageDraft, parts: Contents) -> dict[str, Any]:

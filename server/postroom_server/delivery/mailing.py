@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.delivery import Delivery, Recipient
+from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.message import RawMessage
 from postroom_server.mail.composer import Composed, Form, compose
 from postroom_server.outbox.store import Content
@@ -112,7 +113,14 @@ class Mailing:
             eight_bit=content.is_8bit,
             all_or_none=plan.all_recipients_or_none,
             wait_before_data=plan.holds_when_uncertain,
+            dsn=self._dsn(),
         )
+
+    def _dsn(self) -> Dsn | None:
+        dsn = self.delivery.plan.dsn
+        if dsn is None or dsn.envelope_id:
+            return dsn
+        return replace(dsn, envelope_id=self.delivery.id)
 
 
 def _impossible() -> Finding:

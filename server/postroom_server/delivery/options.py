@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.delivery import Plan
+from postroom_server.domain.dsn import dsn_problems
 from postroom_server.domain.errors import Problem
 from postroom_server.domain.labels import pair_problems, tag_problems
 from postroom_server.domain.limits import Limits
@@ -86,6 +87,7 @@ def option_problems(
         *wait_problems(submission.wait_timeout, limits),
         *expiry_problems(submission.expire_at, now, limits),
         *retry_problems(submission.retry, defaults),
+        *dsn_problems(submission.dsn),
         *pair_problems("metadata", submission.metadata),
         *tag_problems("tags", submission.tags),
     )
@@ -98,6 +100,7 @@ def plan_of(submission: Submission, defaults: RetryPolicy) -> Plan:
         on_uncertain=submission.on_uncertain or OnUncertain.RETRY,
         retry=retry_policy(submission.retry, defaults),
         all_recipients_or_none=submission.all_recipients_or_none,
+        dsn=submission.dsn,
     )
 
 

@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from postroom_server.domain.attempt import Attempt, FailureReason
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.labels import Pairs
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
@@ -93,6 +94,7 @@ class Plan:
     on_uncertain: OnUncertain
     retry: RetryPolicy
     all_recipients_or_none: bool = False
+    dsn: Dsn | None = None
 
     @property
     def holds_when_uncertain(self) -> bool:

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft, RawDraft
+from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.labels import Pairs
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT
@@ -75,6 +76,7 @@ class Submission:
     on_uncertain: OnUncertain = OnUncertain.UNSPECIFIED
     expire_at: Instant | None = None
     all_recipients_or_none: bool = False
+    dsn: Dsn | None = None
     metadata: Pairs = ()
     tags: tuple[str, ...] = ()
     parts: Contents = field(default_factory=dict)

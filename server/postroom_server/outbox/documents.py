@@ -20,6 +20,7 @@ from postroom_server.domain.attempt import (
 )
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Plan, Recipient, RecipientStatus
+from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
 from postroom_server.domain.events import Event
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
@@ -106,6 +107,8 @@ def plan_document(plan: Plan) -> Document:
     document: Document = {"c": plan.completion, "u": plan.on_uncertain}
     if plan.all_recipients_or_none:
         document["a"] = True
+    if plan.dsn is not None:
+        document["d"] = _dsn_document(plan.dsn)
     retry = _RETRY.put({}, plan.retry)
     if plan.retry.quick_delays != _DEFAULT_RETRY.quick_delays:
         retry["q"] = plan.retry.quick_delays
@@ -121,6 +124,21 @@ def plan_in(document: Read) -> Plan:
         on_uncertain=OnUncertain(document["u"]),
         retry=_retry_in(document["r"]) if "r" in document else _DEFAULT_RETRY,
         all_recipients_or_none=document.get("a", False),
+        dsn=_dsn_in(document["d"]) if "d" in document else None,
+    )
+
+
+def _dsn_document(dsn: Dsn) -> list[Any]:
+    return [dsn.notify, dsn.return_content, dsn.envelope_id, dsn.required]
+
+
+def _dsn_in(document: list[Any]) -> Dsn:
+    notify, return_content, envelope_id, required = document
+    return Dsn(
+        notify=tuple(map(DsnNotify, notify)),
+        return_content=DsnReturn(return_content),
+        envelope_id=envelope_id,
+        required=required,
     )
 
 

@@ -17,6 +17,7 @@ FEATURES = (
     "all_recipients_or_none",
     "blobs",
     "cancel",
+    "dsn",
     "list",
     "metadata",
     "on_uncertain",

@@ -2,7 +2,7 @@
 
 Nothing is repaired: an argument that could end a line, start another one or pass for a
 parameter is refused.  Limits: RFC 5321 §4.5.3.1.4, and what each extension adds (RFC
-1870 §3, RFC 4954 §4, RFC 6152 §2, RFC 6531 §3.1).
+1870 §3, RFC 3461 §4, RFC 4954 §4, RFC 6152 §2, RFC 6531 §3.1).
 """
 
 from __future__ import annotations
@@ -35,7 +35,13 @@ class Verb(StrEnum):
 MAX_LINE = 512
 """Octets of a command, CRLF included."""
 MAX_AUTH_LINE = 12_288
-_ALLOWANCES = {Verb.MAIL: 26 + 17 + 10, Verb.VRFY: 10}
+_DSN_MAIL = len(" RET=FULL ENVID=") + 3 * 100
+_DSN_RCPT = len(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=") + 500
+_ALLOWANCES = {
+    Verb.MAIL: 26 + 17 + 10 + _DSN_MAIL,
+    Verb.RCPT: _DSN_RCPT,
+    Verb.VRFY: 10,
+}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -74,11 +80,12 @@ def mail(reverse_path: str, *parameters: str, utf8: bool = False) -> bytes:
     return command(Verb.MAIL, path, *parameters, utf8=utf8)
 
 
-def rcpt(address: str, *, utf8: bool = False) -> bytes:
+def rcpt(address: str, *parameters: str, utf8: bool = False) -> bytes:
     """``RCPT TO`` one address."""
     if not address:
         raise UnsafeCommand("an empty address in RCPT")
-    return command(Verb.RCPT, f"TO:{_path(address, Verb.RCPT)}", utf8=utf8)
+    path = f"TO:{_path(address, Verb.RCPT)}"
+    return command(Verb.RCPT, path, *parameters, utf8=utf8)
 
 
 def bdat_last(octets: int) -> bytes:

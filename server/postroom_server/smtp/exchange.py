@@ -24,6 +24,7 @@ from postroom_server.smtp.commands import (
 )
 from postroom_server.smtp.dialogue import Dialogue
 from postroom_server.smtp.dots import END_OF_DATA, stuffed
+from postroom_server.smtp.dsn import mail_parameters, rcpt_parameters
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.extensions import Extensions
 from postroom_server.smtp.flight import blocks
@@ -106,6 +107,9 @@ class Exchange:
         if asked.eight_bit and not self._extensions.eight_bit_mime:
             detail = "the mail is 8-bit and the relay does not offer 8BITMIME"
             raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
+        if asked.dsn is not None and asked.dsn.required and not self._extensions.dsn:
+            detail = "the relay does not offer notifications (DSN)"
+            raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
         try:
             check_content(asked.chunks, asked.size)
         except (UnsafeContent, DamagedOctets) as error:
@@ -121,9 +125,14 @@ class Exchange:
             parameters.append("SMTPUTF8")
         if asked.smtputf8 or asked.eight_bit:
             parameters.append("BODY=8BITMIME")
+        dsn = asked.dsn if self._extensions.dsn else None
+        parameters += mail_parameters(dsn)
         try:
             lines = [mail(asked.reverse_path, *parameters, utf8=asked.smtputf8)]
-            lines += (rcpt(r, utf8=asked.smtputf8) for r in asked.recipients)
+            lines += (
+                rcpt(r, *rcpt_parameters(dsn, r), utf8=asked.smtputf8)
+                for r in asked.recipients
+            )
         except UnsafeCommand as error:
             reason = FailureReason.INTERNAL
             raise SessionError(Phase.MAIL, reason, str(error)) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.domain.attempt import Phase, PhaseTiming
+from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.reply import Reply
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.timeouts import Deadline
@@ -18,9 +19,9 @@ class Transaction:
 
     *chunks* together are *size* octets of CRLF lines and may be gone through more than
     once.  *smtputf8*: the envelope or the headers are UTF-8; *eight_bit*: the body has
-    octets beyond ASCII (RFC 6152).  *all_or_none*: one
-    refused recipient calls everything off.  *wait_before_data*: no content leaves
-    before the relay has answered to the whole envelope.
+    octets beyond ASCII (RFC 6152).  *all_or_none*: one refused recipient calls
+    everything off.  *wait_before_data*: no content leaves before the relay has
+    answered to the whole envelope.  *dsn* is asked where the relay offers it.
     """
 
     reverse_path: str
@@ -31,6 +32,7 @@ class Transaction:
     eight_bit: bool = False
     all_or_none: bool = False
     wait_before_data: bool = False
+    dsn: Dsn | None = None
 
 
 class Control(Protocol):

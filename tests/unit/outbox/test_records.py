@@ -17,6 +17,7 @@ from postroom_server.domain.attempt import (
 )
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery, Plan, Recipient, RecipientStatus
+from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
 from postroom_server.domain.events import Event
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
@@ -40,6 +41,14 @@ plans = st.builds(
     completion=st.sampled_from(Completion),
     on_uncertain=st.sampled_from(OnUncertain),
     all_recipients_or_none=st.booleans(),
+    dsn=st.none()
+    | st.builds(
+        Dsn,
+        notify=st.lists(st.sampled_from(DsnNotify), max_size=3).map(tuple),
+        return_content=st.sampled_from(DsnReturn),
+        envelope_id=texts,
+        required=st.booleans(),
+    ),
     retry=st.builds(
         RetryPolicy,
         disabled=st.booleans(),
@@ -136,7 +145,15 @@ def test_any_delivery_is_read_back_as_it_was(delivery):
 
 def test_every_field_of_a_delivery_is_stored():
     """A field that was added to the domain must be added here and to the codec."""
-    known = {Delivery: 28, Recipient: 8, Plan: 4, RetryPolicy: 5, Attempt: 16, Reply: 4}
+    known = {
+        Dsn: 4,
+        Delivery: 28,
+        Recipient: 8,
+        Plan: 5,
+        RetryPolicy: 5,
+        Attempt: 16,
+        Reply: 4,
+    }
 
     assert {value: len(fields(value)) for value in known} == known
 

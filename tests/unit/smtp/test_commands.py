@@ -86,8 +86,8 @@ def test_non_ascii_needs_smtputf8():
     ("verb", "limit"),
     [
         (Verb.EHLO, 512),
-        (Verb.RCPT, 512),
-        (Verb.MAIL, 512 + 26 + 17 + 10),
+        (Verb.RCPT, 512 + 36 + 500),
+        (Verb.MAIL, 512 + 26 + 17 + 10 + 16 + 300),
         (Verb.AUTH, MAX_AUTH_LINE),
     ],
 )

@@ -15,6 +15,7 @@ from postroom_server.delivery.options import request_id_problems
 from postroom_server.delivery.reopening import RetryRequest, Settlement
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft, RawDraft
+from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
 from postroom_server.domain.errors import InvalidArgument, Problem
 from postroom_server.domain.principal import Principal
 from postroom_server.domain.submission import (
@@ -44,6 +45,7 @@ def submission(
         on_uncertain=OnUncertain(request.on_uncertain),
         expire_at=_expire_at(request),
         all_recipients_or_none=request.all_recipients_or_none,
+        dsn=_dsn(request.dsn) if request.HasField("dsn") else None,
         metadata=tuple(sorted(request.metadata.items())),
         tags=tuple(request.tags),
         tenant=principal.tenant,
@@ -93,6 +95,15 @@ def sought_request_id(request: looking.GetDeliveryRequest) -> str:
 
 def _required(path: str) -> Problem:
     return Problem(path, "is required")
+
+
+def _dsn(asked: sending.Dsn) -> Dsn:
+    return Dsn(
+        notify=tuple(map(DsnNotify, asked.notify)),
+        return_content=DsnReturn(asked.return_content),
+        envelope_id=asked.envelope_id,
+        required=asked.required,
+    )
 
 
 def _retry(policy: sending.RetryPolicy) -> RetryDraft:
