@@ -28,6 +28,7 @@ from postroom.errors import (
 )
 from postroom.messages import (
     Attachment,
+    Dsn,
     Mailbox,
     RawMessage,
     RetryPolicy,
@@ -51,6 +52,8 @@ from postroom.words import (
     CancelOutcome,
     Completion,
     DeliveryView,
+    DsnNotify,
+    DsnReturn,
     FailureReason,
     Health,
     OnUncertain,
@@ -77,6 +80,9 @@ __all__ = [
     "DeliveryFailed",
     "DeliveryResult",
     "DeliveryView",
+    "Dsn",
+    "DsnNotify",
+    "DsnReturn",
     "FailedPrecondition",
     "FailureReason",
     "Health",

@@ -14,7 +14,7 @@ from uuid import uuid4
 from google.protobuf.message import Message
 
 from postroom._convert import number_of
-from postroom._labels import metadata_of, tags_of
+from postroom._labels import dsn_of, metadata_of, tags_of
 from postroom._problems import Problems, duration
 from postroom.arguments import ListArguments, RetryArguments, SendArguments
 from postroom.messages import RetryPolicy
@@ -51,6 +51,7 @@ def send_options(
         on_uncertain=number_of(uncertain, send_pb2.OnUncertain.DESCRIPTOR),
         expire_at=problems.instant("expire_at", given.get("expire_at"), now),
         all_recipients_or_none=given.get("all_recipients_or_none", False),
+        dsn=dsn_of(given.get("dsn"), problems),
         metadata=metadata_of(given.get("metadata", {}), "metadata", problems),
         tags=tags_of(given.get("tags", ())),
     )

@@ -1,11 +1,15 @@
-"""Tags and metadata, as callers give them, into those of a request; pure."""
+"""Tags, metadata and notifications, as callers give them, into a request's; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from postroom._convert import number_of
 from postroom._problems import Problems
+from postroom.messages import Dsn
+from postroom.v1 import send_pb2
+from postroom.words import DsnNotify, DsnReturn
 
 Metadata = dict[str, str]
 
@@ -25,3 +29,21 @@ def metadata_of(given: Mapping[Any, Any], path: str, problems: Problems) -> Meta
             kind = type(value if isinstance(name, str) else name).__name__
             problems.add(f"{path}[{name}]", f"must be text, not {kind}")
     return found
+
+
+def dsn_of(given: Dsn | None, problems: Problems) -> send_pb2.Dsn | None:
+    """*given* as the contract has it; what is no word goes to *problems*."""
+    if given is None:
+        return None
+    several = (given.notify,) if isinstance(given.notify, str) else given.notify
+    times = [
+        problems.word(f"dsn.notify[{place}]", DsnNotify, time)
+        for place, time in enumerate(several)
+    ]
+    kind = problems.word("dsn.return_content", DsnReturn, given.return_content)
+    return send_pb2.Dsn(
+        notify=[number_of(time, send_pb2.DsnNotify.DESCRIPTOR) for time in times],
+        return_content=number_of(kind, send_pb2.DsnReturn.DESCRIPTOR),
+        envelope_id=given.envelope_id,
+        required=given.required,
+    )

@@ -14,6 +14,7 @@ from postroom.messages import (
     Addresses,
     AddressLike,
     AttachmentLike,
+    Dsn,
     Headers,
     Progress,
     RetryPolicy,
@@ -67,8 +68,9 @@ class SendArguments(CallArguments, MailArguments, total=False):
     safe; one is made up where none is given.  *completion* is when to answer, at the
     latest after *wait_timeout*.  *retry* False makes one attempt and no more.  Nothing
     is begun after *expire_at*, a time or a span from now (with a span, a call repeated
-    by hand is not the same call).  *metadata* and *tags* are the caller's own, to find
-    the mail by later; they are not in it.
+    by hand is not the same call).  *dsn* asks the relay for notifications.
+    *metadata* and *tags* are the caller's own, to find the mail by later; they are not
+    in it.
 
     *on_progress* is called while a mail goes that is too large for one request, with
     the bytes of its contents that left and those there are; from the beginning again
@@ -84,6 +86,7 @@ class SendArguments(CallArguments, MailArguments, total=False):
     on_uncertain: OnUncertain | str
     expire_at: datetime | timedelta
     all_recipients_or_none: bool
+    dsn: Dsn | None
     metadata: Mapping[str, str]
     tags: str | Iterable[str]
     on_progress: Progress | None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 from postroom.results import Blob
+from postroom.words import DsnNotify, DsnReturn
 
 UNKNOWN_TYPE = "application/octet-stream"
 # What a file is when it is also compressed: its own type would be a lie.
@@ -139,6 +140,20 @@ class RetryPolicy:
     min_delay: Seconds | None = None
     max_delay: Seconds | None = None
     max_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dsn:
+    """Delivery status notifications to ask the relay for (RFC 3461).
+
+    What is left out is as the relay has it, and *envelope_id* the delivery's id.  Where
+    the relay knows nothing of them the mail goes without, or fails if *required*.
+    """
+
+    notify: DsnNotify | str | Sequence[DsnNotify | str] = ()
+    return_content: DsnReturn | str = DsnReturn.UNSPECIFIED
+    envelope_id: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

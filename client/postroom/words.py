@@ -138,6 +138,24 @@ class OnUncertain(Word):
     HOLD = auto()
 
 
+class DsnNotify(Word):
+    """When the relay is to notify; NEVER stands alone."""
+
+    UNSPECIFIED = auto()
+    NEVER = auto()
+    SUCCESS = auto()
+    FAILURE = auto()
+    DELAY = auto()
+
+
+class DsnReturn(Word):
+    """How much of the mail a notification returns."""
+
+    UNSPECIFIED = auto()
+    FULL = auto()
+    HEADERS = auto()
+
+
 class Settlement(Word):
     """What became of uncertain recipients, as the caller found out."""
 

@@ -23,14 +23,14 @@ from postroom._service import Service, options_from
 from postroom._sources import source_of
 from postroom.arguments import SendArguments
 from postroom.errors import DeliveryFailed, PostroomError
-from postroom.messages import Attachment, Mailbox, RetryPolicy, Unsubscribe
+from postroom.messages import Attachment, Dsn, Mailbox, RetryPolicy, Unsubscribe
 from postroom.results import Blob
 
 
 def _register_types() -> None:
     """Let the values that the SDK takes travel as JSON, with what files hold."""
     kind: Any
-    for kind in (Attachment, Blob, Mailbox, RetryPolicy, Unsubscribe):
+    for kind in (Attachment, Blob, Mailbox, RetryPolicy, Unsubscribe, Dsn):
         parts = _with_data if kind is Attachment else _parts
         register_type(
             kind, f"postroom.{kind.__name__}", parts, partial(_restored, kind)

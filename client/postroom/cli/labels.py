@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from postroom.messages import Unsubscribe
+from postroom.arguments import SendArguments
+from postroom.messages import Dsn, Unsubscribe
+from postroom.words import DsnReturn
 
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", help="A label of yours; may repeat.")
@@ -26,8 +29,35 @@ OneClick = Annotated[
     bool,
     typer.Option("--one-click", help="Let mail programs unsubscribe by themselves."),
 ]
-NO_WAY = Unsubscribe()
-"""What the options for unsubscribing say when none is given."""
+
+
+class Notify(StrEnum):
+    """When the relay is to notify."""
+
+    NEVER = "never"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DELAY = "delay"
+
+
+class Return(StrEnum):
+    """How much of the mail a notification returns."""
+
+    FULL = "full"
+    HEADERS = "headers"
+
+
+Notifies = Annotated[
+    list[Notify] | None,
+    typer.Option("--dsn", help="When the relay is to notify; may repeat."),
+]
+Returns = Annotated[
+    Return | None,
+    typer.Option("--dsn-return", help="How much of the mail notifications return."),
+]
+NeedsDsn = Annotated[
+    bool, typer.Option("--dsn-required", help="Fail where the relay can't notify.")
+]
 
 
 def pairs(given: Iterable[str] | None) -> dict[str, str]:
@@ -45,3 +75,24 @@ def pairs(given: Iterable[str] | None) -> dict[str, str]:
 def shown(metadata: Mapping[str, str]) -> str:
     """*metadata* on one line, sorted by name."""
     return ", ".join(f"{name}={value}" for name, value in sorted(metadata.items()))
+
+
+def dsn_of(
+    notify: Sequence[Notify] | None, kind: Return | None, *, required: bool
+) -> Dsn:
+    """What the options for notifications ask."""
+    return Dsn(
+        notify=notify or (),
+        return_content=kind or DsnReturn.UNSPECIFIED,
+        required=required,
+    )
+
+
+def beside(way: Unsubscribe, dsn: Dsn) -> SendArguments:
+    """The arguments of `send` for *way* and *dsn*, those that say something."""
+    found: SendArguments = {}
+    if way != Unsubscribe():
+        found["unsubscribe"] = way
+    if dsn != Dsn():
+        found["dsn"] = dsn
+    return found

@@ -12,12 +12,16 @@ from rich.console import Console
 
 from postroom.arguments import SendArguments
 from postroom.cli.labels import (
-    NO_WAY,
     Meta,
+    NeedsDsn,
+    Notifies,
     OneClick,
+    Returns,
     Tags,
     UnsubscribeMailto,
     UnsubscribeUrl,
+    beside,
+    dsn_of,
     pairs,
 )
 from postroom.cli.session import ExitCode, JsonFlag, Session, session
@@ -95,6 +99,9 @@ def send(  # noqa: PLR0913  one for each option
     unsubscribe_url: UnsubscribeUrl = "",
     unsubscribe_mailto: UnsubscribeMailto = "",
     one_click: OneClick = False,
+    dsn: Notifies = None,
+    dsn_return: Returns = None,
+    dsn_required: NeedsDsn = False,
     relay: Relay = "",
     request_id: RequestId = "",
     wait: Waiting = Wait.RELAYED,
@@ -125,8 +132,7 @@ def send(  # noqa: PLR0913  one for each option
     way = Unsubscribe(
         url=unsubscribe_url, mailto=unsubscribe_mailto, one_click=one_click
     )
-    if way != NO_WAY:
-        mail["unsubscribe"] = way
+    mail.update(beside(way, dsn_of(dsn, dsn_return, required=dsn_required)))
     if text is not None:
         mail["text"] = _content(text)
     if html is not None:

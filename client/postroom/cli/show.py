@@ -105,7 +105,7 @@ def _why(recipient: RecipientResult) -> Text:
 
 
 def _what_happened(attempt: Attempt) -> str:
-    said = str(attempt.reply or attempt.detail)
+    said = "; ".join(str(s) for s in (attempt.reply, attempt.detail) if s)
     if attempt.phase is Phase.UNSPECIFIED:
         return said
     return f"at {attempt.phase}: {said}" if said else f"at {attempt.phase}"

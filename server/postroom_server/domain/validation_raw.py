@@ -243,4 +243,3 @@ def _title(name: str) -> str:
     return {"message-id": "Message-ID", "mime-version": "MIME-Version"}.get(
         name, name.title()
     )
-

@@ -25,7 +25,8 @@ class Received:
     """One mail as the relay took it.
 
     *envelope_from* is empty for the null reverse path; the addresses are as they came
-    on the wire.  *path* is the file that holds *data*, if there is one.
+    on the wire.  *path* is the file that holds *data*, if there is one.  *asked* are
+    the parameters of DSN (RFC 3461) as they came: those of MAIL, then of each RCPT.
     """
 
     envelope_from: str
@@ -33,6 +34,7 @@ class Received:
     data: bytes
     received_at: datetime
     path: Path | None = None
+    asked: tuple[tuple[str, ...], ...] = ()
 
 
 class Mailbox:
@@ -59,14 +61,18 @@ class Mailbox:
             return tuple(self._messages)
 
     def keep(
-        self, envelope_from: str, recipients: tuple[str, ...], data: bytes
+        self,
+        envelope_from: str,
+        recipients: tuple[str, ...],
+        data: bytes,
+        asked: tuple[tuple[str, ...], ...] = (),
     ) -> Received:
         """Add a mail; it is in its file when this returns."""
         with self._changed:
             self._number += 1
             path = self._write(self._number, data)
             now = datetime.now(UTC)
-            received = Received(envelope_from, recipients, data, now, path)
+            received = Received(envelope_from, recipients, data, now, path, asked)
             self._messages.append(received)
             self._changed.notify_all()
         return received

@@ -1,7 +1,8 @@
 """One SMTP session of the sandbox relay (RFC 5321), with what real relays offer.
 
 Beyond aiosmtpd: CHUNKING (RFC 3030), PIPELINING (RFC 2920), ENHANCEDSTATUSCODES
-(RFC 2034), addresses kept exactly as they came, and DATA read in large pieces.
+(RFC 2034), DSN (RFC 3461, asked for and never sent), addresses kept exactly as they
+came, and DATA read in large pieces.
 
 Invariants: the octets of BDAT are taken as they are, no dot is ever removed; octets
 announced by a BDAT are read even where it is refused, so that the next command is
@@ -31,6 +32,14 @@ READ_LIMIT = 65_536
 HOSTNAME = "sandbox.postroom.invalid"
 CLOSING = b"421"
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(.*)', re.DOTALL)
+_XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+"
+# RFC 3461 §4.1 to §4.4; RFC 6533 §3 adds what is not ASCII.
+_OF_MAIL = re.compile(rf"RET=(?:FULL|HDRS)|ENVID={_XTEXT}", re.IGNORECASE)
+_WHEN = "(?:SUCCESS|FAILURE|DELAY)"
+_OF_RCPT = re.compile(
+    rf"NOTIFY=(?:NEVER|{_WHEN}(?:,{_WHEN})*)|ORCPT=[A-Z0-9-]+;(?:{_XTEXT}|[^\x00-\x20]+)",
+    re.IGNORECASE,
+)
 _CODE_ONLY = re.compile(r"(?!220|354)[245]\d\d (?!\d\.\d+\.\d+ )")
 # RFC 2034 §3: the replies that aiosmtpd writes without an enhanced code.
 _ENHANCED = {
@@ -64,6 +73,7 @@ class Transaction(Envelope):
         self.chunks: list[bytes] = []
         self.chunked = False
         self.refusal = ""
+        self.asked: list[tuple[str, ...]] = []
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -84,6 +94,7 @@ class SandboxDialogue(SMTP):
 
     def __init__(self, post: Post, **options: object) -> None:
         self.post = post
+        self.asked: tuple[str, ...] = ()
         super().__init__(
             Hooks(),
             data_size_limit=SIZE_LIMIT,
@@ -216,7 +227,7 @@ class SandboxDialogue(SMTP):
 
     def _keep(self, mail: Transaction, data: bytes) -> str | None:
         try:
-            self.post.mailbox.keep(mail.sender, mail.addresses, data)
+            self.post.mailbox.keep(mail.sender, mail.addresses, data, tuple(mail.asked))
         except OSError as error:
             return f"452 4.3.1 could not keep it: {error.strerror}"
         return None
@@ -239,7 +250,12 @@ class SandboxDialogue(SMTP):
         found = _PATH.match(arg.strip())
         if not found:
             return None, None
-        return found[1] or "<>", found[2]
+        known = _OF_RCPT if self.envelope.mail_from else _OF_MAIL
+        parameters = found[2].split()
+        self.asked = tuple(p for p in parameters if known.fullmatch(p))
+        # Those of DSN are none of aiosmtpd's, which would refuse them.
+        others = (p for p in parameters if not known.fullmatch(p))
+        return found[1] or "<>", " ".join(others)
 
     def _check(self, *asked: object) -> AuthResult:
         given = asked[-1]

@@ -11,8 +11,9 @@ from postroom_server.sandbox.relay_faults import Step
 if TYPE_CHECKING:
     from postroom_server.sandbox.relay_dialogue import SandboxDialogue
 
-EXTENSIONS = ("PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "VRFY", "HELP")
+EXTENSIONS = ("PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "DSN", "VRFY", "HELP")
 """Offered beside those that aiosmtpd knows of."""
+MAIL_GROWS, RCPT_GROWS = 16 + 300, 36 + 500
 
 
 class Hooks:
@@ -30,6 +31,9 @@ class Hooks:
         told = dialogue.post.faults.next_reply(Step.EHLO)
         if told:
             return [told]
+        # RFC 3461 §4: what its parameters add to a line.
+        dialogue.command_size_limits["MAIL"] += MAIL_GROWS
+        dialogue.command_size_limits["RCPT"] += RCPT_GROWS
         offered = [line for line in lines[:-1] if _is_true(line, dialogue)]
         return [_multiline("250", [*(line[4:] for line in offered), *EXTENSIONS])]
 
@@ -46,6 +50,7 @@ class Hooks:
             return told
         envelope.mail_from = address
         envelope.mail_options.extend(options)
+        dialogue.envelope.asked.append(dialogue.asked)
         return "250 2.1.0 Ok"
 
     async def handle_RCPT(  # noqa: N802  aiosmtpd's name
@@ -63,6 +68,7 @@ class Hooks:
             return told
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
+        dialogue.envelope.asked.append(dialogue.asked)
         return "250 2.1.5 Ok"
 
     async def handle_NOOP(  # noqa: N802  aiosmtpd's name

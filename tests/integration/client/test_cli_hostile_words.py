@@ -9,9 +9,10 @@ from postroom.cli.app import app
 from postroom.v1 import delivery_service_pb2
 from typer.testing import CliRunner
 
+from tests.support.wire_fields import TIMES, is_map
+
 EVIL = "a\x1b[2J\x9b2Jb"
 SERVICE = delivery_service_pb2.DESCRIPTOR.services_by_name["DeliveryService"]
-TIMES = {"google.protobuf.Timestamp", "google.protobuf.Duration"}
 
 
 def evil_answer(method):
@@ -36,6 +37,8 @@ def _fill(message):
                 setattr(message, field.name, EVIL)
         elif field.message_type is None:
             continue
+        elif is_map(field):
+            value[EVIL] = EVIL
         elif field.message_type.full_name in TIMES:
             value.SetInParent()
         else:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from postroom.cli.app import app
-from postroom.v1 import delivery_requests_pb2
+from postroom.v1 import delivery_requests_pb2, send_pb2
 from typer.testing import CliRunner
 
 from tests.integration.client.answers import delivery, sent, taken
@@ -73,3 +73,31 @@ def test_a_mail_without_options_has_no_way_to_unsubscribe(run, service):
     run(*MAIL)
 
     assert not service.requests[0].message.HasField("unsubscribe")
+
+
+def test_a_mail_is_sent_with_what_to_notify_of(run, service):
+    given = ["--dsn", "success", "--dsn", "delay", "--dsn-return", "headers"]
+
+    assert run(*MAIL, *given, "--dsn-required").exit_code == 0
+    assert service.requests[0].dsn == send_pb2.Dsn(
+        notify=[send_pb2.DSN_NOTIFY_SUCCESS, send_pb2.DSN_NOTIFY_DELAY],
+        return_content=send_pb2.DSN_RETURN_HEADERS,
+        required=True,
+    )
+
+
+def test_a_mail_without_options_asks_for_no_notifications(run, service):
+    run(*MAIL)
+
+    assert not service.requests[0].HasField("dsn")
+
+
+def test_an_attempt_tells_what_it_went_without(run, service):
+    found = delivery()
+    found.result.attempts.add(
+        number=1, reply={"code": 250, "text": "ok"}, detail="sent without x"
+    )
+    answer = delivery_requests_pb2.GetDeliveryResponse(delivery=found)
+    service.script("GetDelivery", answer)
+
+    assert "250 ok; sent without x" in run("get", "0198").stdout

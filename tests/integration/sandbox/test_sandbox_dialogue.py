@@ -140,7 +140,7 @@ def test_any_stuffed_content_comes_out_as_it_went_in(client, relay, pieces):
         (["DATA"], "503 5.5.1"),
         (["MAIL FROM:ada@example.com"], "553 5.1.3"),
         (["MAIL FROM:<a@example.com> BODY=BINARYMIME"], "501 5.5.4"),
-        (["MAIL FROM:<a@example.com> RET=FULL"], "555 5.5.4"),
+        (["MAIL FROM:<a@example.com> RET=ALL"], "555 5.5.4"),
         (["MAIL FROM:<a@example.com> SIZE=999999999999"], "552 5.3.4"),
         (["MAIL FROM:<ada@example.com>", "RCPT TO:<>"], "553 5.1.3"),
         (["WHAT"], "500 5.5.2"),

@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 from postroom import (
     Attachment,
+    Dsn,
+    DsnNotify,
     InvalidRequest,
     Mailbox,
     RetryPolicy,
@@ -309,3 +311,30 @@ def test_ways_to_unsubscribe_go_as_they_are():
     found = _sent(unsubscribe=asked).message.unsubscribe
 
     assert (found.url, found.mailto, found.one_click) == (asked.url, asked.mailto, True)
+
+
+@pytest.mark.parametrize("notify", ["success", ["SUCCESS"], DsnNotify.SUCCESS])
+def test_notifications_are_asked_for_in_words(notify):
+    asked = Dsn(notify=notify, return_content="full", envelope_id="x", required=True)
+
+    assert _sent(dsn=asked).dsn == send_pb2.Dsn(
+        notify=[send_pb2.DSN_NOTIFY_SUCCESS],
+        return_content=send_pb2.DSN_RETURN_FULL,
+        envelope_id="x",
+        required=True,
+    )
+
+
+@pytest.mark.parametrize(("dsn", "asks"), [(Dsn(), True), (None, False)])
+def test_asking_for_what_the_relay_has_is_asking(dsn, asks):
+    assert _sent(dsn=dsn).HasField("dsn") is asks
+
+
+def test_words_of_notifications_that_there_are_not_are_named():
+    with pytest.raises(InvalidRequest) as caught:
+        _sent(dsn=Dsn(notify=["never", "later"], return_content="half"))
+
+    assert [v.field for v in caught.value.violations] == [
+        "dsn.notify[1]",
+        "dsn.return_content",
+    ]

@@ -20,6 +20,8 @@ PAIRS = [
     (words.AttemptOutcome, attempt_pb2.AttemptOutcome),
     (words.Completion, send_pb2.Completion),
     (words.OnUncertain, send_pb2.OnUncertain),
+    (words.DsnNotify, send_pb2.DsnNotify),
+    (words.DsnReturn, send_pb2.DsnReturn),
     (words.Settlement, delivery_requests_pb2.Settlement),
     (words.CancelOutcome, delivery_requests_pb2.CancelOutcome),
     (words.DeliveryView, delivery_requests_pb2.DeliveryView),
