@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import MessageError
@@ -82,13 +83,19 @@ class Mailbox:
 
         Raises `TimeoutError` after *timeout* seconds.
         """
+        if not self.wait_until(lambda held: len(held) >= count, timeout):
+            held = len(self.messages)
+            raise TimeoutError(f"{held} of {count} mails after {timeout} s")
+        return self.messages
+
+    def wait_until(
+        self, enough: Callable[[tuple[Received, ...]], bool], timeout: float
+    ) -> bool:
+        """Whether what is held is *enough* within *timeout* seconds."""
         with self._changed:
-            if not self._changed.wait_for(
-                lambda: len(self._messages) >= count, timeout
-            ):
-                held = len(self._messages)
-                raise TimeoutError(f"{held} of {count} mails after {timeout} s")
-            return tuple(self._messages)
+            return self._changed.wait_for(
+                lambda: enough(tuple(self._messages)), timeout
+            )
 
     def clear(self) -> None:
         """Forget what is held; files stay where they are."""

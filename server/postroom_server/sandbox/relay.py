@@ -2,7 +2,7 @@
 
 It is a real SMTP server with one thread of its own: PIPELINING, CHUNKING, SIZE,
 8BITMIME, SMTPUTF8, ENHANCEDSTATUSCODES, and STARTTLS or implicit TLS and AUTH where
-configured.  Addresses such as bounce@ fail by themselves: see `relay_faults`.
+configured.  Addresses such as bounce@ fail by themselves: see `relay_addresses`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Self
 
 from postroom_server.sandbox.mailbox import Mailbox, Received
 from postroom_server.sandbox.relay_dialogue import CLOSING, Post, SandboxDialogue
-from postroom_server.sandbox.relay_faults import Drop, Faults, Step
+from postroom_server.sandbox.relay_faults import HANG_UP, Delay, Fault, Faults, Step
 
 START_TIMEOUT = 10.0
 """Seconds that the relay's thread has for what it is asked to do."""
@@ -121,7 +122,15 @@ class SandboxRelay:
 
     def clear(self) -> None:
         """Forget the mails and all faults; files stay."""
+        self.forget_mail()
+        self.forget_trouble()
+
+    def forget_mail(self) -> None:
+        """Forget what was received; files stay."""
         self._mailbox.clear()
+
+    def forget_trouble(self) -> None:
+        """Be a good relay again."""
         self._faults.forget()
 
     @property
@@ -136,7 +145,7 @@ class SandboxRelay:
 
     def refuse(self, address: str, reply: str) -> None:
         """Answer every RCPT for *address* with *reply*, such as "550 5.1.1 no"."""
-        self._faults.refuse(address, reply)
+        self.add(Fault(step=Step.RCPT, reply=reply, address=address))
 
     def fail_next(self, step: Step | str, reply: str, times: int = 1) -> None:
         """Answer the next *times* commands of that kind with *reply*.
@@ -144,14 +153,37 @@ class SandboxRelay:
         A reply with 421 also closes the link.  Raises `ValueError` for a step that
         is none of `Step`.
         """
-        self._faults.fail_next(Step(step), reply, times)
+        self.add(Fault(step=Step(step), reply=reply, times=times))
 
     def drop_after_data(self, times: int = 1, *, keep: bool = True) -> None:
         """Cut the link in place of the reply to the end of data.
 
         Whether the mail is kept is *keep*: the client can't tell.
         """
-        self._faults.drop_after_data(Drop.KEPT if keep else Drop.LOST, times)
+        self.add(Fault(step=Step.END, reply=HANG_UP, keep=keep, times=times))
+
+    def add(self, trouble: Fault | Delay) -> None:
+        """From now on *trouble* is in force, until `lift` or `clear`."""
+        self._faults.add(trouble)
+
+    def lift(self, trouble: Fault | Delay) -> None:
+        """Take *trouble* back; without effect where it is not in force."""
+        self._faults.lift(trouble)
+
+    def wait_until(
+        self, enough: Callable[[tuple[Received, ...]], bool], timeout: float
+    ) -> bool:
+        """Whether what was received is *enough* within *timeout* seconds."""
+        return self._mailbox.wait_until(enough, timeout)
+
+    def cut(self) -> None:
+        """Cut all links at once; new ones are taken."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(START_TIMEOUT)
+
+    async def _cut(self) -> None:
+        for dialogue in tuple(self._post.sessions):
+            dialogue.abort()
 
     def close_idle(self, reply: str = "") -> int:
         """Hang up on clients that have no transaction under way, saying *reply*.
@@ -187,8 +219,7 @@ class SandboxRelay:
         ready.set_result(server.sockets[0].getsockname()[1])
         await self._stopping.wait()
         server.close()
-        for dialogue in tuple(self._post.sessions):
-            dialogue.abort()
+        await self._cut()
         await server.wait_closed()
 
     def _dialogue(self) -> SandboxDialogue:

@@ -20,7 +20,7 @@ from typing import AnyStr
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
 
 from postroom_server.sandbox.mailbox import Mailbox
-from postroom_server.sandbox.relay_faults import Drop, Faults, Step
+from postroom_server.sandbox.relay_faults import HANG_UP, Faults, Step
 from postroom_server.sandbox.relay_hooks import Hooks
 
 SIZE_LIMIT = 512 * 1_048_576
@@ -118,6 +118,8 @@ class SandboxDialogue(SMTP):
         self.post.sessions.add(self)
         assert self._handler_coroutine is not None
         self._handler_coroutine.add_done_callback(_collect)
+        if self.post.faults.take(Step.CONNECT):
+            self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.post.sessions.discard(self)
@@ -130,10 +132,19 @@ class SandboxDialogue(SMTP):
 
     async def push(self, status: AnyStr) -> None:
         """Send a reply; a 421 ends the session (RFC 5321 §3.8)."""
+        if status == HANG_UP:
+            await self._hang_up()
+        await asyncio.sleep(self.post.faults.delay)
         said = _as_sent(status)
         await super().push(said)
         if said.startswith(CLOSING):
             self.close()
+
+    async def _hang_up(self) -> None:
+        """Cut the link; what was read ahead is not looked at any more."""
+        self.abort()
+        # The loss of the link cancels us.
+        await asyncio.get_running_loop().create_future()
 
     def close(self) -> None:
         """Close the link once what was said is written."""
@@ -209,21 +220,16 @@ class SandboxDialogue(SMTP):
 
     async def _end(self, data: bytes) -> None:
         """The whole mail is here: say what becomes of it."""
-        mail, faults = self.envelope, self.post.faults
+        mail = self.envelope
         self.envelope = self._create_envelope()
-        drop = faults.next_drop(mail.addresses)
-        refusal = None if drop else faults.next_end_reply(mail.addresses)
         if len(data) > SIZE_LIMIT:
-            refusal = "552 5.3.4 too much"
-        if refusal:
-            await self.push(refusal)
+            await self.push("552 5.3.4 too much")
             return
-        if drop is not Drop.LOST:
-            refusal = self._keep(mail, data)
-        if drop:
-            self.abort()
-        else:
-            await self.push(refusal or "250 2.0.0 Ok: kept in the sandbox")
+        fault = self.post.faults.next_end(mail.addresses)
+        refusal = fault.reply if fault else None
+        if fault is None or fault.keep:
+            refusal = self._keep(mail, data) or refusal
+        await self.push(refusal or "250 2.0.0 Ok: kept in the sandbox")
 
     def _keep(self, mail: Transaction, data: bytes) -> str | None:
         try:

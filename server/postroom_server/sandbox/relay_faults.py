@@ -1,37 +1,30 @@
-"""When the sandbox relay says no: faults told to it, and addresses that stand for one.
+"""When the sandbox relay says no, hangs up or dawdles, because it was told to.
 
-The addresses work at any domain and with any label ("bounce+7@example.com"), so that
-failures can be tried without code, in the manner of Amazon SES's simulator:
-
-    success          taken
-    bounce           RCPT: 550 5.1.1, for good
-    defer            RCPT: 451 4.7.1, always
-    defer-once       RCPT: 451 4.7.1 the first time, then taken
-    full             RCPT: 452 4.2.2, always
-    reject-content   end of data: 554 5.6.0 for the whole mail
-    lost             taken, and the link is cut instead of a reply to the end of data
-
-A fault that was told comes before an address that stands for one.
+A fault that was told comes before an address that stands for one, and one that is
+told for some times before one that holds until it is lifted.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import StrEnum
 
-_REFUSED = {
-    "bounce": "550 5.1.1 no such user here",
-    "defer": "451 4.7.1 try again later",
-    "full": "452 4.2.2 mailbox full",
-}
-_DEFERRED_ONCE = "451 4.7.1 greylisted, try again"
-_CONTENT_REFUSED = "554 5.6.0 message content refused"
+from postroom_server.sandbox.relay_addresses import (
+    Simulator,
+    loses_reply,
+    refuses_content,
+)
+
+HANG_UP = "(hang up)"
+"""In place of a reply: the link is cut."""
+CONTENT_REFUSED = "554 5.6.0 message content refused"
 
 
 class Step(StrEnum):
-    """Where a reply can be told; END is the end of data, by DATA or BDAT LAST."""
+    """Where something can go wrong; END is the end of data, by DATA or BDAT LAST."""
 
+    CONNECT = "CONNECT"
     EHLO = "EHLO"
     MAIL = "MAIL"
     RCPT = "RCPT"
@@ -42,84 +35,97 @@ class Step(StrEnum):
     VRFY = "VRFY"
 
 
-class Drop(Enum):
-    """What becomes of a mail whose end of data is answered by cutting the link."""
+@dataclass(eq=False, slots=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong at *step*: *reply* is said, or the link cut.
 
-    KEPT = "kept"
-    LOST = "lost"
+    At RCPT and MAIL *address* says for whom: one address, "*@example.com" for those of
+    a domain, or everybody where it is empty.  *keep*: whether a mail is kept although
+    its end of data is answered so.  *times* is how often yet; None: until lifted.
+    """
+
+    step: Step
+    reply: str
+    address: str = ""
+    keep: bool = False
+    times: int | None = None
+
+    def fits(self, step: Step, address: str) -> bool:
+        """Whether it is about this moment."""
+        if step is not self.step or self.times == 0:
+            return False
+        wanted, given = self.address.lower(), address.lower()
+        if wanted.startswith("*"):
+            return given.endswith(wanted[1:])
+        return wanted in {"", given}
+
+
+@dataclass(eq=False, slots=True)
+class Delay:
+    """How many seconds the relay waits before each of its replies."""
+
+    seconds: float
 
 
 @dataclass(slots=True)
 class Faults:
-    """What is to go wrong, and how often; safe to use from any thread."""
+    """What is to go wrong; safe to use from any thread."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _refused: dict[str, str] = field(default_factory=dict)
-    _replies: dict[Step, list[str]] = field(default_factory=dict)
-    _drops: list[Drop] = field(default_factory=list)
-    _deferred: set[str] = field(default_factory=set)
+    _faults: list[Fault] = field(default_factory=list)
+    _delays: list[Delay] = field(default_factory=list)
+    _simulator: Simulator = field(default_factory=Simulator)
 
-    def refuse(self, address: str, reply: str) -> None:
-        """Answer every RCPT for *address* with *reply*."""
+    def add(self, trouble: Fault | Delay) -> None:
+        """From now on *trouble* is in force."""
         with self._lock:
-            self._refused[address.lower()] = reply
+            if isinstance(trouble, Delay):
+                self._delays.append(trouble)
+            else:
+                left = [fault for fault in self._faults if fault.times != 0]
+                self._faults = [*left, trouble]
 
-    def fail_next(self, step: Step, reply: str, times: int) -> None:
-        """Answer the next commands of that kind with *reply*, after those told."""
+    def lift(self, trouble: Fault | Delay) -> None:
+        """Take *trouble* back, if it is still in force."""
         with self._lock:
-            self._replies.setdefault(step, []).extend([reply] * times)
-
-    def drop_after_data(self, drop: Drop, times: int) -> None:
-        """Cut the link at the next ends of data."""
-        with self._lock:
-            self._drops.extend([drop] * times)
+            self._faults = [one for one in self._faults if one is not trouble]
+            self._delays = [one for one in self._delays if one is not trouble]
 
     def forget(self) -> None:
         """Be a good relay again; the addresses keep their meaning."""
         with self._lock:
-            self._refused.clear()
-            self._replies.clear()
-            self._drops.clear()
+            self._faults, self._delays = [], []
 
-    def next_reply(self, step: Step) -> str | None:
-        """The reply told for this command, used up by asking."""
+    @property
+    def delay(self) -> float:
+        """Seconds to wait before a reply."""
         with self._lock:
-            told = self._replies.get(step)
-            return told.pop(0) if told else None
+            return max((delay.seconds for delay in self._delays), default=0.0)
+
+    def take(self, step: Step, address: str = "") -> Fault | None:
+        """What goes wrong at this step, used up by asking."""
+        with self._lock:
+            fitting = [f for f in self._faults if f.fits(step, address)]
+            counted = [f for f in fitting if f.times is not None]
+            fault = next(iter(counted or fitting[-1:]), None)
+            if fault is not None and fault.times is not None:
+                fault.times -= 1
+            return fault
+
+    def next_reply(self, step: Step, address: str = "") -> str | None:
+        """The reply told for this command, used up by asking."""
+        fault = self.take(step, address)
+        return fault.reply if fault else None
 
     def next_recipient_reply(self, address: str) -> str | None:
         """How to refuse *address*, if it is to be refused."""
-        reply = self.next_reply(Step.RCPT)
-        with self._lock:
-            return (
-                reply or self._refused.get(address.lower()) or self._simulated(address)
-            )
+        return self.next_reply(Step.RCPT, address) or self._simulator.refusal(address)
 
-    def next_end_reply(self, recipients: tuple[str, ...]) -> str | None:
-        """How to refuse a mail at its end of data, if it is to be refused."""
-        reply = self.next_reply(Step.END)
-        if reply is None and _names(recipients, "reject-content"):
-            return _CONTENT_REFUSED
-        return reply
-
-    def next_drop(self, recipients: tuple[str, ...]) -> Drop | None:
-        """How to cut the link at the end of data, if it is to be cut."""
-        with self._lock:
-            if self._drops:
-                return self._drops.pop(0)
-        return Drop.KEPT if _names(recipients, "lost") else None
-
-    def _simulated(self, address: str) -> str | None:
-        name = _name_of(address)
-        if name == "defer-once" and address not in self._deferred:
-            self._deferred.add(address)
-            return _DEFERRED_ONCE
-        return _REFUSED.get(name)
-
-
-def _names(recipients: tuple[str, ...], name: str) -> bool:
-    return any(_name_of(address) == name for address in recipients)
-
-
-def _name_of(address: str) -> str:
-    return address.partition("@")[0].partition("+")[0].lower()
+    def next_end(self, recipients: tuple[str, ...]) -> Fault | None:
+        """What goes wrong at the end of data of a mail to *recipients*."""
+        told = self.take(Step.END)
+        if told is None and refuses_content(recipients):
+            return Fault(step=Step.END, reply=CONTENT_REFUSED)
+        if told is None and loses_reply(recipients):
+            return Fault(step=Step.END, reply=HANG_UP, keep=True)
+        return told

@@ -45,7 +45,7 @@ class Hooks:
         address: str,
         options: list[str],
     ) -> str:
-        told = dialogue.post.faults.next_reply(Step.MAIL)
+        told = dialogue.post.faults.next_reply(Step.MAIL, address)
         if told:
             return told
         envelope.mail_from = address
