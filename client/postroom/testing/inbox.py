@@ -1,4 +1,7 @@
-"""What arrived, and assertions on it that say what did arrive when they fail."""
+"""What arrived, and assertions on it that say what did arrive when they fail.
+
+pytest shows their failures where the test asked: `__tracebackhide__` tells it so.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +71,7 @@ class Inbox(Sequence[ReceivedMail]):
 
         Raises `AssertionError` when there is none by then, or more than one.
         """
+        __tracebackhide__ = True
         found = self.wait_for(1, to=to, subject=subject, timeout=timeout)
         if len(found) > 1:
             self._fail(f"expected 1 mail{_Wanted(to, subject)}, and {len(found)} came")
@@ -85,6 +89,7 @@ class Inbox(Sequence[ReceivedMail]):
 
         Raises `AssertionError` after *timeout* seconds.
         """
+        __tracebackhide__ = True
         wanted = _Wanted(to, subject)
         if not self._relay.wait_until(_at_least(count, wanted), timeout):
             came = len(self.find(to=to, subject=subject))
@@ -103,6 +108,7 @@ class Inbox(Sequence[ReceivedMail]):
         self, *, to: str | None = None, subject: Subject | None = None
     ) -> None:
         """Raise `AssertionError` if such a mail is there now."""
+        __tracebackhide__ = True
         found = self.find(to=to, subject=subject)
         if found:
             wanted = _Wanted(to, subject)
@@ -132,7 +138,7 @@ class Inbox(Sequence[ReceivedMail]):
         return f"<Inbox with {_mails(len(self))}>"
 
     def _fail(self, what: str) -> None:
-        # The frames of this module tell a reader of the failure nothing.
+        __tracebackhide__ = True
         raise AssertionError(f"{what}.\n{self._listing()}")
 
     def _listing(self) -> str:

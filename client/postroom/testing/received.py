@@ -122,6 +122,7 @@ class ReceivedMail:
 
     def link(self, containing: str = "") -> str:
         """The one link that has *containing* in it.  Raises `AssertionError`."""
+        __tracebackhide__ = True
         found = [link for link in self.links if containing in link]
         if len(found) != 1:
             there = "\n".join(f"  {link}" for link in self.links) or "  none"

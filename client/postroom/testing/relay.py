@@ -14,13 +14,8 @@ from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.sandbox.relay_faults import HANG_UP, Delay, Fault, Step
 
 _REPLY = re.compile(r"[45]\d\d( [ -~]+)?")
-Moment = Literal["EHLO", "MAIL", "RCPT", "DATA"]
-_STEPS: dict[str, Step] = {
-    "EHLO": Step.EHLO,
-    "MAIL": Step.MAIL,
-    "RCPT": Step.RCPT,
-    "DATA": Step.END,
-}
+Moment = Literal["EHLO", "DATA"]
+_STEPS: dict[str, Step] = {"EHLO": Step.EHLO, "DATA": Step.END}
 
 
 class Trouble:
@@ -106,13 +101,18 @@ class RelayDouble:
     ) -> Trouble:
         """Cut the link in place of an answer.
 
-        After "DATA" the whole mail has been transferred, so its sender can't know its
-        fate (UNCERTAIN); *keep* says whether it is in the inbox nevertheless.
+        After "EHLO" the relay knows of no mail yet.  After "DATA" it has all of it, so
+        the service can't know its fate (UNCERTAIN); *keep* says whether it is in the
+        inbox nevertheless.
         """
         if after not in _STEPS:
             raise ValueError(f"after must be one of {', '.join(_STEPS)}, not {after!r}")
-        keep = keep and after == "DATA"
-        return self._fault(_STEPS[after], HANG_UP, times, keep=keep)
+        step = _STEPS[after]
+        trouble = self._fault(step, HANG_UP, times, keep=keep)
+        if step is Step.EHLO:
+            # Who said EHLO before would not say it again.
+            self._relay.cut()
+        return trouble
 
     def slow(self, seconds: float) -> Trouble:
         """Wait so long before each reply."""
