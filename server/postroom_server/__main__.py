@@ -106,11 +106,13 @@ def serve(  # noqa: PLR0913  one for each option
             typer.echo("the configuration is fine")
         if show_config or check_config:
             return
-        set_up_logs(loaded.log, stack.enter_context(LogQueue(sys.stderr)))
+        log = stack.enter_context(LogQueue(sys.stderr))
+        set_up_logs(loaded.log, log)
         app = App(
             loaded,
             insecure_plaintext=insecure_plaintext,
             insecure_tokens=insecure_tokens,
+            series=(log.series,),
         )
         _serve(app)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -20,15 +20,19 @@ import structlog
 from postroom_server.config import Config, RelayConfig
 from postroom_server.delivery.engine import DeliveryEngine, EngineParts
 from postroom_server.delivery.observing import Observer
+from postroom_server.delivery.queue_series import PoolSeries, QueueSeries, StoreSeries
 from postroom_server.delivery.relay import Relay, RelayWatch
 from postroom_server.delivery.relays import Relays
+from postroom_server.delivery.series import DeliverySeries
 from postroom_server.delivery.statistics import Statistics
 from postroom_server.domain.clock import Clock, SystemClock
+from postroom_server.domain.counters import NOTHING
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
 from postroom_server.outbox.store import BlobTerms
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
+from postroom_server.rpc.series import RpcSeries
 from postroom_server.rpc.server import RpcServer
 from postroom_server.rpc.server_info import ServerFacts
 from postroom_server.rpc.settings import RpcSettings
@@ -37,7 +41,12 @@ from postroom_server.smtp.pool_upkeep import Upkeep
 from postroom_server.smtp.settings import PoolSettings, RelaySettings
 from postroom_server.smtp.token_sources import TokenCommand, TokenFile
 from postroom_server.smtp.tokens import Tokens
+from postroom_server.telemetry.exposition import Exposition
 from postroom_server.telemetry.meter import Meter
+from postroom_server.telemetry.series import Source
+from postroom_server.web.pages import pages
+from postroom_server.web.server import HttpServer
+from postroom_server.web.settings import HttpSettings
 
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread computes before another may.  With the default of 5 ms, health
@@ -51,6 +60,7 @@ class App:
 
     engine: DeliveryEngine
     server: RpcServer
+    metrics_address: str = ""
 
     def __init__(
         self,
@@ -58,6 +68,7 @@ class App:
         *,
         insecure_plaintext: bool = False,
         insecure_tokens: bool = False,
+        series: Sequence[Source] = (),
         clock: Clock | None = None,
     ) -> None:
         self.config = config
@@ -65,6 +76,7 @@ class App:
         self._insecure_plaintext = insecure_plaintext
         self._insecure_tokens = insecure_tokens
         self._clock = clock or SystemClock()
+        self._series = series
         self._stack = ExitStack()
 
     def start(self) -> None:
@@ -82,6 +94,7 @@ class App:
             stack.callback(self.engine.close)
             self.server.set_ready(True)
             self._outbox.watch(self.server.set_ready)
+            self._serve_metrics(stack)
             self._stack = stack.pop_all()
         _log.info("service.ready", address=self.server.address)
 
@@ -119,7 +132,7 @@ class App:
         clock = self._clock
         self._instance = secrets.token_hex(8)
         self._started_at = clock.now()
-        meter = Meter(clock)
+        self._meter = meter = Meter(clock)
         observer = Observer(meter)
         path = self.config.store_path
         limits = self.config.limits
@@ -135,6 +148,9 @@ class App:
         marks = Marks.open(path.with_name(f"{path.name}.marks"))
         stack.callback(marks.close)
         relays = Relays(self._build_relays(stack), self.config.default_relay)
+        for relay in relays:
+            # Its series begin at 0, not with its first mail.
+            meter.record(relay.id, NOTHING)
         parts = EngineParts(
             outbox=outbox,
             blobs=outbox.blobs,
@@ -170,6 +186,28 @@ class App:
         # Pools are closed before their upkeep ends; both orders are safe for it.
         upkeep.start()
         return relays
+
+    def _serve_metrics(self, stack: ExitStack) -> None:
+        """Last of all, and gone last when draining: it tells of the others."""
+        listen, clock = self.config.metrics.listen, self._clock
+        if not listen:
+            return
+        outbox, engine = self._outbox, self.engine
+        sources: Sequence[Source] = (
+            RpcSeries(self.server, self._instance),
+            DeliverySeries(self._meter),
+            PoolSeries(engine),
+            StoreSeries(outbox),
+            QueueSeries(engine, outbox, clock),
+            *self._series,
+        )
+        exposition = Exposition(sources, clock.monotonic)
+        served = pages(exposition, lambda: self.server.is_ready)
+        http = HttpServer(HttpSettings(listen=listen), served)
+        stack.callback(http.close)
+        http.start()
+        self.metrics_address = http.address
+        _log.info("metrics.ready", address=http.address)
 
     def _health_of(self, relay_id: str) -> Callable[[bool], None]:
         return partial(self.health.set, f"relays/{relay_id}")

@@ -11,7 +11,12 @@ from postroom_server.config.checks import SQLITE
 from postroom_server.config.credentials import password_of
 from postroom_server.config.relay_schema import PORTS, RelayTable, RetryTable
 from postroom_server.config.schema import LogTable, Root, ServerTable
-from postroom_server.config.values import Config, RelayConfig, ServerConfig
+from postroom_server.config.values import (
+    Config,
+    MetricsConfig,
+    RelayConfig,
+    ServerConfig,
+)
 from postroom_server.delivery.senders import sender_pattern
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.principal import Credential, Principal, Role
@@ -34,6 +39,7 @@ def build(root: Root) -> Config:
         limits=Limits(**root.limits.model_dump()),
         credentials=tuple(_credential(*item) for item in root.credentials.items()),
         log=_log(root.log),
+        metrics=MetricsConfig(**root.metrics.model_dump()),
         server=_server(root.server),
     )
 

@@ -11,6 +11,7 @@ from postroom_server.config.problems import suggestion
 from postroom_server.config.relay_checks import relay_findings
 from postroom_server.config.schema import Root
 from postroom_server.config.text import number
+from postroom_server.web.settings import is_loopback
 
 SQLITE = "sqlite:///"
 _SCHEME = re.compile(r"[A-Za-z0-9+]{1,40}:")
@@ -20,6 +21,7 @@ _LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):(\d{1,5})|unix:[^\x00
 def findings(root: Root) -> Iterator[Finding]:
     """All that is wrong with a configuration whose keys are well formed."""
     yield from _listen(root)
+    yield from _metrics(root)
     yield from _store(root)
     yield from _default_relay(root)
     yield from _retentions(root)
@@ -33,6 +35,20 @@ def _listen(root: Root) -> Iterator[Finding]:
     if found is None or int(found[1] or 0) > 65535:
         text = 'must be "host:port" or "unix:/path"'
         yield Finding((("listen",),), text)
+
+
+def _metrics(root: Root) -> Iterator[Finding]:
+    key, listen = ("metrics", "listen"), root.metrics.listen
+    found = _LISTEN.fullmatch(listen)
+    if listen and (found is None or int(found[1] or 65536) > 65535):
+        yield Finding((key,), 'must be "host:port"')
+    elif listen and listen == root.listen and found and int(found[1]):
+        yield Finding((key, ("listen",)), "must not be the same as listen")
+    elif listen and not (
+        root.metrics.beyond_loopback or is_loopback(listen.rpartition(":")[0])
+    ):
+        text = "other machines can reach it: set metrics.beyond_loopback to allow that"
+        yield Finding((key,), text)
 
 
 def _store(root: Root) -> Iterator[Finding]:

@@ -190,6 +190,19 @@ class ServerTable(Table):
     tls: TlsTable = table(TlsTable)
 
 
+class MetricsTable(Table):
+    """Metrics for Prometheus, and whether the service is ready, over plain HTTP."""
+
+    listen: str = key(
+        "", '"host:port", for instance "127.0.0.1:9464".', otherwise="not served"
+    )
+    beyond_loopback: bool = key(
+        default=False,
+        meaning="Whether listen may be an address that other machines can reach: "
+        "nothing is encrypted, and nobody is asked who they are.",
+    )
+
+
 class Root(Table):
     """The whole configuration."""
 
@@ -210,4 +223,5 @@ class Root(Table):
     )
     limits: LimitsTable = table(LimitsTable)
     log: LogTable = table(LogTable)
+    metrics: MetricsTable = table(MetricsTable)
     server: ServerTable = table(ServerTable)

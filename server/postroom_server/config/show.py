@@ -9,7 +9,7 @@ from postroom_server.config.access_schema import TlsTable
 from postroom_server.config.checks import SQLITE
 from postroom_server.config.keys import Table
 from postroom_server.config.relay_schema import RelayTable, RetryTable, TimeoutsTable
-from postroom_server.config.schema import LimitsTable, ServerTable
+from postroom_server.config.schema import LimitsTable, MetricsTable, ServerTable
 from postroom_server.config.text import toml_key, toml_value
 from postroom_server.config.values import Config, RelayConfig
 from postroom_server.domain.clock import MICROSECONDS, Instant
@@ -53,6 +53,7 @@ def _tables(config: Config) -> Values:
             "format": config.log.format.value,
             "mask_addresses": config.log.mask_addresses,
         },
+        "metrics": _in_force(MetricsTable, config.metrics),
         "server": {
             **_in_force(ServerTable, config.server),
             "tls": _in_force(TlsTable, config.server.tls or TlsTable()),

@@ -71,6 +71,14 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Where metrics are served; an empty *listen* says nowhere."""
+
+    listen: str = ""
+    beyond_loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that is configured.
 
@@ -86,4 +94,5 @@ class Config:
     limits: Limits = field(default=Limits())
     credentials: tuple[Credential, ...] = ()
     log: LogSettings = field(default=LogSettings())
+    metrics: MetricsConfig = field(default=MetricsConfig())
     server: ServerConfig = field(default=ServerConfig())

@@ -25,6 +25,9 @@ class Observer:
         if change.counters:
             after = change.after
             self.meter.record(after.relay, change.counters, after.tenant)
+        attempt = change.attempt
+        if attempt is not None and attempt.ended_at is not None:
+            self.meter.judge(change.after.relay, attempt)
         journal.tell(change)
 
     def attempted(self, delivery: Delivery, course: Course) -> None:

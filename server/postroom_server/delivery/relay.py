@@ -75,6 +75,13 @@ class RelayWatch:
         with self._lock:
             return self._refusal is not None
 
+    @property
+    def is_well(self) -> bool:
+        """Whether health says that the relay serves."""
+        with self._lock:
+            failing = self._failures >= FAILURES_BEFORE_UNHEALTHY
+            return self._refusal is None and not failing
+
     def resumes_in(self) -> float:
         """Seconds until queued mail may try again; 0 when it may now."""
         with self._lock:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from postroom_server.domain.clock import Clock
+from postroom_server.outbox.commit_counts import CommitCounts, CommitReading
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.waiting import Line, LineSettings, Ticket
@@ -42,6 +43,7 @@ class Committer:
         self._writer = writer
         self._clock = clock
         self._line = Line(clock, settings)
+        self._counts = CommitCounts()
         self._delay = FIRST_DELAY
         self._next_try = 0.0
         self._dirty = False
@@ -57,6 +59,10 @@ class Committer:
     def is_away(self) -> bool:
         """Whether the store could not be reached when last tried."""
         return self._writer.is_away
+
+    def reading(self) -> CommitReading:
+        """How long the line is, and how the commits went so far."""
+        return self._counts.reading(len(self._line))
 
     def run(self, work: Work[T], patience: float = math.inf) -> T:
         """The result of *work* once it is durable.  See `Line.stand` for errors."""
@@ -96,11 +102,13 @@ class Committer:
         return IDLE_AFTER if self._dirty else None
 
     def _commit(self, batch: list[Ticket[Any]]) -> None:
+        began = self._clock.monotonic()
         try:
             outcomes = self._writer.commit([ticket.work for ticket in batch])
         except Exception:  # noqa: BLE001  no caller may wait for nothing
             tell("exception", "outbox.commit_defect", works=len(batch))
             outcomes = [Outcome(error=RowRefused("commit failed")) for _ in batch]
+        self._counts.committed(len(batch), self._clock.monotonic() - began)
         self._undoing += self._line.end(batch, outcomes)
         self._undo()
         self._dirty = True

@@ -25,6 +25,7 @@ from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.blobs import SqliteBlobs
 from postroom_server.outbox.claims import Claim, Taken
+from postroom_server.outbox.commit_counts import CommitReading
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.connecting import connect_reader, connect_writer
 from postroom_server.outbox.errors import StoreForeign
@@ -115,6 +116,10 @@ class SqliteOutbox(Reading):
     def is_ready(self) -> bool:
         """Whether the store could be written when it was last tried."""
         return not self._committer.is_away
+
+    def commits(self) -> CommitReading:
+        """How long the line for the next commit is, and how those so far went."""
+        return self._committer.reading()
 
     def watch(self, on_ready: Callable[[bool], None]) -> None:
         """Tell *on_ready* when the store goes away (False), and when it is back.

@@ -80,7 +80,10 @@ class Route:
 
 
 class Admission(grpc.GenericRpcHandler):
-    """The one door of a server: all its routes, by exact path."""
+    """The one door of a server: all its routes, by exact path.
+
+    *came* counts calls by path, *turned_away* those refused here by reason.
+    """
 
     def __init__(
         self,
@@ -94,15 +97,23 @@ class Admission(grpc.GenericRpcHandler):
         self._credentials = credentials
         self._clock = clock
         self.gate = Gate.NOT_READY
+        # Counted on the one thread that calls `service`.
+        self.came = dict.fromkeys((*routes, UNKNOWN_METHOD), 0)
+        self.turned_away = dict.fromkeys(Refusal, 0)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Endpoint:
         """What answers the call: its method, or a rejecter."""
         ARRIVED_AT.set(self._clock.monotonic())
         route = self._routes.get(handler_call_details.method)
         if route is None:
+            self.came[UNKNOWN_METHOD] += 1
             return self._unknown
+        self.came[handler_call_details.method] += 1
         refusal = self._stranger(route, handler_call_details) or self._busy(route)
-        return route.endpoint if refusal is None else route.refusals[refusal]
+        if refusal is None:
+            return route.endpoint
+        self.turned_away[refusal] += 1
+        return route.refusals[refusal]
 
     def _stranger(
         self, route: Route, details: grpc.HandlerCallDetails

@@ -15,7 +15,7 @@ import ipaddress
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -36,9 +36,14 @@ class ListenError(OSError):
 
 @contextmanager
 def listening(
-    server: grpc.Server, settings: RpcSettings, clock: Clock
+    server: grpc.Server,
+    settings: RpcSettings,
+    clock: Clock,
+    on_certificates: Callable[[ServerCertificates], None] = lambda _: None,
 ) -> Iterator[str]:
     """Bind *server* as *settings* say and give the address that callers may use.
+
+    *on_certificates* is given what keeps our certificate, where there is one.
 
     What belongs to the address is released at the end of the ``with`` block, when the
     server has stopped.  Raises `ListenError`.
@@ -48,21 +53,23 @@ def listening(
         if address.startswith(UNIX):
             path = Path(address.removeprefix(UNIX))
             stack.enter_context(_unix_socket(path))
-            identity = stack.enter_context(_identity(settings, clock))
+            identity = stack.enter_context(_identity(settings, clock, on_certificates))
             _bind_unix(server, path, identity)
             yield address
             return
         host = _host(address)
         if not _is_loopback(host):
             _refuse_exposed(settings)
-        identity = stack.enter_context(_identity(settings, clock))
+        identity = stack.enter_context(_identity(settings, clock, on_certificates))
         _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
         yield f"{host}:{_bind(server, address, identity)}"
 
 
 @contextmanager
 def _identity(
-    settings: RpcSettings, clock: Clock
+    settings: RpcSettings,
+    clock: Clock,
+    on_certificates: Callable[[ServerCertificates], None],
 ) -> Iterator[grpc.ServerCredentials | None]:
     """What proves who we are; None: nothing, and nothing is encrypted."""
     if settings.tls is None:
@@ -72,6 +79,7 @@ def _identity(
         certificates = ServerCertificates(settings.tls, clock)
     except CertificateError as error:
         raise ListenError(f"can't listen with TLS: {error}") from None
+    on_certificates(certificates)
     certificates.start()
     try:
         yield certificates.credentials()

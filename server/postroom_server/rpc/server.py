@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import grpc
 
-from postroom_server.domain.clock import Clock, SystemClock
+from postroom_server.domain.clock import Clock, Instant, SystemClock
 from postroom_server.rpc.access_log import Observer, log_call
 from postroom_server.rpc.adapter import Serving
-from postroom_server.rpc.admission import Gate
+from postroom_server.rpc.admission import Gate, Refusal
+from postroom_server.rpc.call_counts import CallCounts, CallReading
+from postroom_server.rpc.certificates import ServerCertificates
 from postroom_server.rpc.credentials import Credentials
 from postroom_server.rpc.health import HealthBoard
 from postroom_server.rpc.listening import listening
@@ -42,6 +46,30 @@ _LINGER = 1.0
 """Seconds for the last answers to get through to slow callers."""
 _STOP_MARGIN = 5.0
 """Seconds beyond the grace in which gRPC must have ended all calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReading:
+    """What a server counts; *came* by method, *silent* callers were ended.
+
+    *certificate_ends*: our own, that of TLS.
+    """
+
+    ready: bool
+    came: Mapping[str, int]
+    turned_away: Mapping[Refusal, int]
+    calls: CallReading
+    pools: Mapping[PoolKind, PoolReading]
+    streams: int
+    silent: int
+    certificate_ends: Instant | None
+
+
+def _by_label(came: Mapping[str, int]) -> Mapping[str, int]:
+    by_label: Counter[str] = Counter()
+    for path, count in came.items():
+        by_label[path.rpartition(".")[2]] += count
+    return by_label
 
 
 def _nothing() -> None:
@@ -73,6 +101,8 @@ class RpcServer:
         self.address = ""
         self._watchdog = Watchdog(clock)
         self._streams = OpenStreams()
+        self._counts = CallCounts()
+        self._certificates: ServerCertificates | None = None
         self._pools = {
             kind: CountingPool(kind, plans[kind], clock) for kind in PoolKind
         }
@@ -80,7 +110,7 @@ class RpcServer:
             clock,
             Credentials(settings.credentials, clock),
             self._watchdog,
-            tuple(observers),
+            (*observers, self._counts),
             self._streams,
         )
         table = RouteTable(self._pools, serving, settings)
@@ -113,6 +143,25 @@ class RpcServer:
         """How busy each kind of method is."""
         return {kind: pool.reading() for kind, pool in self._pools.items()}
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether mail is taken."""
+        return self._admission.gate is Gate.OPEN
+
+    def reading(self) -> ServerReading:
+        """All that is counted here, now."""
+        kept = self._certificates
+        return ServerReading(
+            ready=self.is_ready,
+            came=_by_label(self._admission.came),
+            turned_away=dict(self._admission.turned_away),
+            calls=self._counts.reading(),
+            pools=self.pools(),
+            streams=len(self._streams),
+            silent=self._watchdog.ended,
+            certificate_ends=kept.not_after if kept else None,
+        )
+
     def start(self) -> None:
         """Listen; mail is refused with NOT_READY until `set_ready`.
 
@@ -120,7 +169,7 @@ class RpcServer:
         """
         try:
             self.address = self._release.enter_context(
-                listening(self._server, self.settings, self._clock)
+                listening(self._server, self.settings, self._clock, self._keep)
             )
         except BaseException:
             self._shut_pools()
@@ -153,6 +202,9 @@ class RpcServer:
         self._hurry.set()
         self.health.drain()
         self._leave(0.0)
+
+    def _keep(self, certificates: ServerCertificates) -> None:
+        self._certificates = certificates
 
     def _leave(self, grace: float) -> None:
         self._admission.gate = Gate.DRAINING

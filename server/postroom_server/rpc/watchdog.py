@@ -65,11 +65,15 @@ class Wait:
 
 
 class Watchdog:
-    """All waits of a server, and the thread that ends those that last too long."""
+    """All waits of a server, and the thread that ends those that last too long.
+
+    *ended* counts the calls that it ended.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waits: set[Wait] = set()
+        self.ended = 0
         self._lock = threading.Lock()
         self._some = threading.Event()
         self._closing = threading.Event()
@@ -111,6 +115,7 @@ class Watchdog:
                 self._some.clear()
             overdue = [wait for wait in self._waits if wait.overdue(now)]
             self._waits.difference_update(overdue)
+        self.ended += len(overdue)
         for wait in overdue:
             wait.expired = True
             wait.call.cancel()

@@ -11,10 +11,13 @@ from __future__ import annotations
 import os
 import select
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TextIO
 
 import structlog
+
+from postroom_server.telemetry.series import Reading, counter, gauge, single
 
 MOST_WAITING = 4 * 1_048_576
 """Characters; some 15,000 lines."""
@@ -22,6 +25,9 @@ PAUSE = 0.02
 """Seconds between two writes."""
 LAST_WORDS = 2.0
 """Seconds that the last lines get at the end."""
+
+WAITING = gauge("log_lines_waiting", "Lines that wait to be written.")
+LOST = counter("log_lines_lost", "Lines that could not be written.")
 
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +58,11 @@ class LogQueue:
     def waiting(self) -> int:
         """How many lines wait to be written."""
         return len(self._lines)
+
+    def series(self) -> Iterator[Reading]:
+        """What waits, and what was lost."""
+        yield single(WAITING, self.waiting)
+        yield single(LOST, self.lost)
 
     def write(self, line: str) -> None:
         """Have *line* written soon; or lose it, where too much waits."""

@@ -8,8 +8,10 @@ relays and tenants there are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections import Counter as CountOf
+from collections.abc import Iterable, Mapping
 
+from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.principal import DEFAULT_TENANT
@@ -27,6 +29,10 @@ WINDOWS = (StatsWindow.SINCE_START, *sorted(SLOT, reverse=True))
 """The windows of a process; the shortest last, as the contract has them."""
 
 
+Verdict = tuple[str, AttemptOutcome, FailureReason]
+"""How an attempt ended: relay, outcome, reason."""
+
+
 class Meter:
     """Counts since it was made.  Safe for threads; waits for no one but its like."""
 
@@ -35,6 +41,7 @@ class Meter:
         self._start = clock.monotonic()
         self._lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = {}
+        self._verdicts: CountOf[Verdict] = CountOf()
 
     def record(
         self, relay: str, counters: Counters, tenant: str = DEFAULT_TENANT
@@ -53,6 +60,28 @@ class Meter:
         """Add that something of *kind* took *seconds* at *relay*."""
         with self._lock:
             self._tally(relay, tenant).time(self._moment(), kind, seconds)
+
+    def judge(self, relay: str, attempt: Attempt) -> None:
+        """Count how *attempt*, which ended, went at *relay*."""
+        with self._lock:
+            self._verdicts[relay, attempt.outcome, attempt.reason] += 1
+
+    def verdicts(self) -> Mapping[Verdict, int]:
+        """How many attempts ended how, since the start."""
+        with self._lock:
+            return dict(self._verdicts)
+
+    def totals(self) -> Mapping[str, WindowStats]:
+        """The numbers since the start, with latencies, by relay."""
+        totals: dict[str, Vector] = {}
+        with self._lock:
+            moment = self._moment()
+            for (relay, _), tally in self._tallies.items():
+                totals[relay] = plus(totals.get(relay, EMPTY), tally.total())
+        return {
+            name: _reading(StatsWindow.SINCE_START, moment, [total], latencies=True)
+            for name, total in totals.items()
+        }
 
     def windows(
         self, relay: str = "", *, tenant: str = "", latencies: bool = False

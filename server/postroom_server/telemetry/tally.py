@@ -73,6 +73,11 @@ class Tally:
         recent = {window: ring.recent(moment) for window, ring in self._rings.items()}
         return {StatsWindow.SINCE_START: [self._total], **recent}
 
+    def total(self) -> Vector:
+        """What adds up to all counts so far."""
+        self._fold()
+        return self._total
+
     def _at(self, moment: float) -> list[float]:
         second = int(moment)
         if second != self._second:

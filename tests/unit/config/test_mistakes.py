@@ -256,6 +256,22 @@ def test_a_mistake_in_a_relay_is_told(problems, tmp_path, lines, problem):
                 "(86399)"
             ),
         ),
+        (f'[metrics]\nlisten = "9464"\n{MAIN}', 'metrics.listen: must be "host:port"'),
+        (
+            f'[metrics]\nlisten = "unix:/m"\n{MAIN}',
+            'metrics.listen: must be "host:port"',
+        ),
+        (
+            f'[metrics]\nlisten = "0.0.0.0:9464"\n{MAIN}',
+            (
+                "metrics.listen: other machines can reach it: set metrics.beyond_loopback "
+                "to allow that"
+            ),
+        ),
+        (
+            f'[metrics]\nlisten = "127.0.0.1:50051"\n{MAIN}',
+            "metrics.listen: must not be the same as listen",
+        ),
         (
             f'[log]\nlevel = "loud"\n{MAIN}',
             "log.level: must be 'debug', 'info', 'warning' or 'error' (got 'loud')",

@@ -44,6 +44,7 @@ def test_the_defaults_described_are_those_in_force(in_force):
 
 def test_what_a_default_comes_to_is_told_in_words():
     assert {key for key, setting in SETTINGS.items() if setting.otherwise} == {
+        "metrics.listen",
         "default_relay",
         "credentials.ID.token_sha256",
         "relays.ID.host",

@@ -262,9 +262,12 @@ def test_addresses_are_masked_where_asked_for(logging_to, log):
 
 
 def test_addresses_are_masked_in_exceptions_too(logging_to, log):
+    def refuse():
+        raise ValueError("550 ann@example.com is unknown")
+
     stream = logging_to(mask_addresses=True)
     try:
-        raise ValueError("550 ann@example.com is unknown")
+        refuse()
     except ValueError:
         log.exception("failed")
 

@@ -1,0 +1,1 @@
+"""What is served over HTTP, to programs that look after the service."""
