@@ -104,6 +104,7 @@ def test_steps_on_the_way_are_none(change):
 
 
 def test_what_a_delivering_thread_logs_names_the_delivery():
+    structlog.contextvars.clear_contextvars()
     delivery = replace(a_delivery(request_id="mine"), trace_id="4b")
     with journal.bound(delivery):
         inside = structlog.contextvars.get_contextvars()
