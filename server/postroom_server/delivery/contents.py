@@ -6,11 +6,17 @@ Unknown, expired and another tenant's blobs are not told apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from postroom_server.domain.errors import BlobNotFound, InvalidMessage, Problem
 from postroom_server.domain.limits import Limits
-from postroom_server.domain.octets import YET_TO_COME, Contents, StoredOctets
+from postroom_server.domain.octets import (
+    YET_TO_COME,
+    Contents,
+    DamagedOctets,
+    StoredOctets,
+)
 from postroom_server.domain.references import BLOBS, Reference, references
 from postroom_server.domain.submission import Submission
 from postroom_server.outbox.store import Blobs
@@ -51,6 +57,19 @@ def contents_of(
     if problems:
         raise InvalidMessage(problems)
     return {r.name: _octets(r, submission, blobs) for r in found}
+
+
+@contextmanager
+def damage_told(contents: Contents) -> Iterator[None]:
+    """Raise `BlobNotFound` for one of *contents* that can't be read as it was stored.
+
+    Who brings it again mends it.
+    """
+    try:
+        yield
+    except DamagedOctets as error:
+        names = (n for n, octets in contents.items() if octets.sha256 == error.sha256)
+        raise BlobNotFound(next(names, f"{BLOBS}{error.sha256}")) from error
 
 
 def _problems(found: tuple[Reference, ...], known: set[str]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postroom_server.delivery.contents import contents_of
+from postroom_server.delivery.contents import contents_of, damage_told
 from postroom_server.delivery.mailing import Mailing, composed
 from postroom_server.delivery.options import option_problems, plan_of
 from postroom_server.delivery.relay import Relay
@@ -62,14 +62,16 @@ class Intake:
     def prepare(self, submission: Submission, relay: Relay) -> Ready:
         """*submission* made ready for *relay*.
 
-        Raises `InvalidMessage` or `InvalidArgument` with every problem.
+        Raises `InvalidMessage` or `InvalidArgument` with every problem, and
+        `BlobNotFound`.
         """
         now = self._clock.now()
         contents = contents_of(submission, self._blobs, self._limits)
-        valid = self._check(submission, relay, contents)
-        identity = new_identity(valid.message, now, valid.message_id)
-        content = Content(valid.message, identity)
-        bytes_ = self._compose(content)
+        with damage_told(contents):
+            valid = self._check(submission, relay, contents)
+            identity = new_identity(valid.message, now, valid.message_id)
+            content = Content(valid.message, identity)
+            bytes_ = self._compose(content)
         delivery = Delivery(
             id=new_id(now),
             tenant=submission.tenant,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from postroom_server.delivery.intake import Intake, report
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.relays import Relays
 from postroom_server.domain.delivery import Delivery, RecipientStatus
-from postroom_server.domain.errors import ContentPurged, DeliveryNotFound
+from postroom_server.domain.errors import (
+    BlobNotFound,
+    ContentPurged,
+    DeliveryNotFound,
+    PostroomError,
+)
+from postroom_server.domain.octets import DamagedOctets
+from postroom_server.domain.references import BLOBS
 from postroom_server.domain.submission import (
     RecipientPlan,
     Submission,
@@ -21,7 +28,11 @@ from postroom_server.outbox.store import Outbox
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A mail's bytes in *chunks*, *size* in all, and what else is told of it."""
+    """A mail's bytes in *chunks*, *size* in all, and what else is told of it.
+
+    The chunks come once.  Where stored octets turn out to be gone or damaged they end
+    with `ContentPurged`, or with `BlobNotFound` for a mail that is not stored.
+    """
 
     report: ValidationReport
     message_id: str
@@ -43,7 +54,8 @@ class Rendering:
         ready = self.intake.prepare(submission, relay)
         bytes_ = ready.composed
         message_id = ready.delivery.message_id
-        return Rendered(report(ready), message_id, bytes_.size, bytes_.chunks)
+        chunks = _told(bytes_.chunks, lambda e: BlobNotFound(f"{BLOBS}{e.sha256}"))
+        return Rendered(report(ready), message_id, bytes_.size, chunks)
 
     def delivery(self, tenant: str, delivery_id: str) -> Rendered:
         """The stored mail; raises `DeliveryNotFound` or `ContentPurged`."""
@@ -51,13 +63,28 @@ class Rendering:
         if delivery is None:
             raise DeliveryNotFound(f"deliveries/{delivery_id}")
         content = None if delivery.content_purged else self.outbox.content(delivery.id)
+        gone = ContentPurged("its bytes are gone", delivery.name)
         if content is None:
-            raise ContentPurged("its bytes are gone", delivery.name)
+            raise gone
         mailing = Mailing(delivery, content)
         form = Form.UTF8 if _went_as_utf8(delivery, mailing) else Form.ASCII
-        bytes_ = mailing.compose(form)
+        try:
+            bytes_ = mailing.compose(form)
+        except DamagedOctets as error:
+            raise gone from error
+        chunks = _told(bytes_.chunks, lambda _: gone)
         told = _report(delivery, bytes_.size)
-        return Rendered(told, delivery.message_id, bytes_.size, bytes_.chunks)
+        return Rendered(told, delivery.message_id, bytes_.size, chunks)
+
+
+def _told(
+    chunks: Iterable[bytes], error_for: Callable[[DamagedOctets], PostroomError]
+) -> Iterator[bytes]:
+    """*chunks*, with another error where octets can't be read."""
+    try:
+        yield from chunks
+    except DamagedOctets as error:
+        raise error_for(error) from error
 
 
 def _went_as_utf8(delivery: Delivery, mailing: Mailing) -> bool:

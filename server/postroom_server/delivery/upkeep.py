@@ -41,13 +41,14 @@ class Upkeep:
 
     def run_once(self) -> int:
         """Purge until nothing is left to; how many rows and files went."""
-        purged = 0
+        # Files first: on a full disk nothing can be purged before they make room.
+        purged = self._blobs.sweep()
         while not self._stop.is_set():
             turn = self._outbox.purge(self._clock.now(), self._retention)
             if not turn:
                 break
             purged += turn
-        return purged + self._blobs.sweep()
+        return purged
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):

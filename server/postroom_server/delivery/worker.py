@@ -29,6 +29,7 @@ from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import PostroomError, StoreFull
+from postroom_server.domain.octets import DamagedOctets
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change, finish_attempt, mark_data
 from postroom_server.outbox.marks import Marks
@@ -94,6 +95,8 @@ class Worker:
             if mailing is None:
                 return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
             return make_attempt(self._ports.relays[delivery.relay], mailing, control)
+        except DamagedOctets:
+            return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
         except Exception:  # noqa: BLE001  a bug must end as a recorded failure
             incident = uuid.uuid4().hex
             _log.exception("delivery.bug", incident=incident, delivery=delivery.id)

@@ -8,19 +8,24 @@ told apart, also where the file is there.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from postroom_server.domain.clock import Clock, Instant, after
-from postroom_server.domain.errors import QuotaExceeded
+from postroom_server.domain.errors import BlobNotFound, QuotaExceeded
 from postroom_server.domain.limits import MB
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.outbox.committer import Committer
-from postroom_server.outbox.files import Files, Incoming
+from postroom_server.outbox.files import Files
+from postroom_server.outbox.incoming import Incoming
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.statements import statement
 from postroom_server.outbox.store import Blob, BlobTerms
 from postroom_server.outbox.work import Work
+
+LEAST_COUNTED = 4096
+"""Octets that a smaller blob counts as: its file takes a block and a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,22 @@ class SqliteBlobs:
         values = (tenant, sha256, self.clock.now())
         with self.readers.lend() as connection:
             rows = connection.execute(statement("blob"), values).fetchall()
-        if not rows or not self.files.touch(sha256):
+        if not rows:
             return None
         ((size, expires_at),) = rows
         octets = self.files.find(sha256, size)
+        if not self.files.touch(octets):
+            return None
         return Blob(tenant, octets, Instant(expires_at), existed=True)
+
+    def secure(self, stored: Iterable[StoredOctets]) -> None:
+        """Keep the files of a mail that is about to be accepted for an hour.
+
+        Raises `BlobNotFound` if one is gone: what is accepted can be sent.
+        """
+        for octets in stored:
+            if not self.files.touch(octets):
+                raise BlobNotFound(f"blobs/{octets.sha256}")
 
     def sweep(self) -> int:
         """Remove some of the files that nothing refers to; how many went."""
@@ -88,8 +104,8 @@ class KeepBlob(Work[bool]):
         return bool(known)
 
     def _check_quota(self, connection: sqlite3.Connection) -> None:
-        values = (self._blob.tenant, self._now)
+        values = (LEAST_COUNTED, self._blob.tenant, self._now)
         ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
-        if used + self._blob.octets.size > self._quota:
+        if used + max(LEAST_COUNTED, self._blob.octets.size) > self._quota:
             allowed = f"{self._quota / MB:g} MB"
             raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")

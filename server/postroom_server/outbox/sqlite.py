@@ -137,6 +137,7 @@ class SqliteOutbox(Reading):
         patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
+        self.blobs.secure(content.message.stored)
         now = self._clock.now()
         blobs_until = after(now, self.blobs.terms.retention)
         work = Accept(change, content, request, Times(now, blobs_until))

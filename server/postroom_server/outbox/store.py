@@ -192,7 +192,7 @@ class Outbox(Protocol):
         """Store a new delivery (*change.before* is ignored).
 
         None: it is stored.  A record: the request id was used before, for that, and
-        nothing was stored.
+        nothing was stored.  Raises `BlobNotFound` if octets of it are gone.
         """
 
     def claim(

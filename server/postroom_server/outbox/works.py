@@ -92,13 +92,11 @@ class Accept(UseOnce):
         recipients = content.message.recipients()
         rows = rows_of_new(change, (form, data), recipients)
         super().__init__(rows, request, times.now)
-        self._add_files(change, content, times.blobs_until)
+        self._add_files(change, content, times)
         self.size = len(data)
         self._change = change
 
-    def _add_files(
-        self, change: Change, content: Content, blobs_until: Instant
-    ) -> None:
+    def _add_files(self, change: Change, content: Content, times: Times) -> None:
         files = {octets.sha256 for octets in content.message.stored}
         if not files:
             return
@@ -106,7 +104,7 @@ class Accept(UseOnce):
         self.rows["add_content_file"] = [(accepted.id, sha256) for sha256 in files]
         # A blob lasts from the last mail that referred to it.
         self.rows["keep_blob"] = [
-            (accepted.tenant, sha256, blobs_until) for sha256 in files
+            (accepted.tenant, sha256, times.blobs_until, times.now) for sha256 in files
         ]
 
     def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:

@@ -68,6 +68,10 @@ class Exchange:
         except SessionError as error:
             failure = self._as_ordered(error)
             self._progress.lap(error.phase)
+        except DamagedOctets as error:
+            # It changed since it was looked at: the relay must not take it for whole.
+            damage = SessionError(Phase.BODY, FailureReason.INTERNAL, str(error))
+            failure = self._as_ordered(self._dialogue.fail(damage))
         finally:
             self._abort.disarm()
         if failure is None and self._progress.final is None and not self._dropped:

@@ -161,7 +161,7 @@ SELECT size, expires_at FROM blob
 WHERE tenant = ? AND sha256 = ? AND expires_at > ?
 
 -- blob_octets --
-SELECT coalesce(sum(size), 0) FROM blob WHERE tenant = ? AND expires_at > ?
+SELECT coalesce(sum(max(size, ?)), 0) FROM blob WHERE tenant = ? AND expires_at > ?
 
 -- file_in_use --
 SELECT 1 WHERE EXISTS (SELECT 1 FROM content_file WHERE sha256 = :sha256)

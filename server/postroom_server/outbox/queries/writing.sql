@@ -68,10 +68,12 @@ UPDATE store SET repairs = repairs + 1
 INSERT INTO content_file (delivery, sha256) VALUES EACH(?, ?)
 
 -- keep_blob --
--- tenant, sha256, until when.  Of a blob that is gone already none is made.
+-- tenant, sha256, until when, now.  One that is past its time stays so: it counts for
+-- no quota any more.
 UPDATE blob SET expires_at = max(blob.expires_at, v.column3)
-FROM (VALUES EACH(?, ?, ?)) AS v
+FROM (VALUES EACH(?, ?, ?, ?)) AS v
 WHERE blob.tenant = v.column1 AND blob.sha256 = v.column2
+    AND blob.expires_at > v.column4
 
 -- put_blob --
 INSERT INTO blob (tenant, sha256, size, expires_at) VALUES (?, ?, ?, ?)
