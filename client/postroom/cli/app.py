@@ -13,10 +13,12 @@ from postroom.cli.get import get
 from postroom.cli.health import health
 from postroom.cli.info import info
 from postroom.cli.list import list_deliveries
+from postroom.cli.render import render
 from postroom.cli.retry import retry
 from postroom.cli.send import EXAMPLES, send
 from postroom.cli.session import Settings
 from postroom.cli.stats import stats
+from postroom.cli.upload import upload
 from postroom.client import TIMEOUT
 
 EXIT_CODES = """\b
@@ -90,6 +92,8 @@ app.command()(get)
 app.command("list")(list_deliveries)
 app.command()(cancel)
 app.command()(retry)
+app.command()(upload)
+app.command()(render)
 app.command("test")(try_connection)
 app.command()(stats)
 app.command()(info)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from postroom.arguments import RetryArguments
-from postroom.cli.send import RequestId, Wait, Waiting
+from postroom.cli.options import RequestId, Wait, Waiting
 from postroom.cli.session import ExitCode, JsonFlag, session
 from postroom.cli.show import show_result
 

@@ -1,0 +1,191 @@
+"""`postroom send --batch`: one mail for each row of a CSV file.
+
+Every row is checked before the first is sent.  The request id of a row follows from
+the batch and from what the row holds, and the result file tells which rows are done
+with: a batch that is broken off goes on when the command is run again, and nobody gets
+it twice.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from postroom._sources import source_of
+from postroom.arguments import SendArguments
+from postroom.cli.ledger import Ledger, Line, NoLedger
+from postroom.cli.parts import mail_of, refuse
+from postroom.cli.progress import MAILS, bar
+from postroom.cli.rows import BadRows, Row, checked, rows_of
+from postroom.cli.session import ExitCode, Session, json_text
+from postroom.cli.show import plain
+from postroom.client import Client
+from postroom.errors import InvalidRequest, PostroomError, Unavailable
+from postroom.messages import Attachment
+
+MOST_TOLD = 20
+"""Bad rows that are named one by one."""
+_BY_ROW = ("to", "cc", "bcc", "eml", "strip_bcc", "request_id", "message_id")
+_GOOD = frozenset({"SUCCESS", "QUEUED", "SENDING", "RETRY"})
+
+
+class _Batch:
+    """A batch that is being sent; *counts* is by status."""
+
+    def __init__(self, client: Client, template: SendArguments, ledger: Ledger) -> None:
+        self.counts: Counter[str] = Counter()
+        self.skipped = 0
+        self.over = threading.Event()
+        self._client = client
+        self._template = template
+        self._ledger = ledger
+        self._lock = threading.Lock()
+
+    def send_all(
+        self, rows: Iterable[tuple[Row, str]], total: int, parallel: int
+    ) -> None:
+        """Send to all *rows* that are not done with, so many at once.
+
+        Ends early, with *over* set, when the service is away.
+        """
+        known = set(self._ledger.done)
+        with (
+            bar("Sending", MAILS) as progress,
+            ThreadPoolExecutor(parallel, "postroom-batch") as threads,
+            self._ending(),
+        ):
+            waiting: deque[Future[None]] = deque()
+            for done, (row, request_id) in enumerate(rows):
+                if progress:
+                    progress(done, total)
+                if self.over.is_set():
+                    break
+                if request_id in known:
+                    self.skipped += 1
+                    continue
+                known.add(request_id)
+                waiting.append(threads.submit(self._send, row, request_id))
+                if len(waiting) > parallel:
+                    waiting.popleft().result()
+            for sent in waiting:
+                sent.result()
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """With trouble here, what no thread has begun is not begun."""
+        try:
+            yield
+        except BaseException:
+            self.over.set()
+            raise
+
+    def _send(self, row: Row, request_id: str) -> None:
+        """Send to *row*, unless it is over, and note what became of it."""
+        if self.over.is_set():
+            return
+        mail = row.mail(self._template)
+        mail["request_id"] = request_id
+        line = self._fate(row.line, mail)
+        self._ledger.write(line)
+        with self._lock:
+            self.counts[line.status] += 1
+
+    def _fate(self, row: int, mail: SendArguments) -> Line:
+        named = partial(Line, row, mail["request_id"])
+        try:
+            result = self._client.send(**mail)
+        except InvalidRequest as error:
+            return named("INVALID", detail=str(error))
+        except (PostroomError, OSError) as error:
+            if isinstance(error, Unavailable):
+                self.over.set()
+            return named("ERROR", detail=str(error))
+        why = "" if result.ok else str(result.smtp_error or result.detail)
+        return named(result.status, result.delivery, why)
+
+
+def send_batch(asked: Session, given: Mapping[str, Any]) -> None:
+    """Send to all rows of the file that the options *given* name."""
+    refuse(given, _BY_ROW, beside="--batch")
+    path: Path = given["batch"]
+    result: Path = given["result"] or path.with_suffix(".result.csv")
+    template = mail_of(given)
+    if isinstance(template.get("expire_at"), timedelta):
+        raise typer.BadParameter("--expire has to be a time: a batch may be run again")
+    try:
+        total = checked(path, template)
+        rows = _identified(path, given["batch_id"] or _digest(template))
+        with Ledger(result) as ledger:
+            batch = _Batch(asked.client, template, ledger)
+            batch.send_all(rows, total, given["parallel"])
+    except BadRows as bad:
+        _tell_bad(bad)
+        raise typer.Exit(ExitCode.INVALID) from bad
+    except NoLedger as error:
+        raise typer.BadParameter(f"{result} holds something else") from error
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
+    _sum_up(asked, batch, total, result)
+
+
+def _identified(path: Path, batch: str) -> Iterator[tuple[Row, str]]:
+    """The rows, each with its request id."""
+    for row in rows_of(path):
+        said = json.dumps([batch, sorted(row.values.items())])
+        yield row, f"batch-{sha256(said.encode()).hexdigest()[:40]}"
+
+
+def _digest(template: SendArguments) -> str:
+    """What a batch is known by that has no name: all that its mails have in common."""
+    said = sha256()
+    for name, value in sorted(template.items()):
+        said.update(f"{name}={value!r}\0".encode(errors="surrogatepass"))
+    for attached in template.get("attachments", ()):
+        file = (
+            attached
+            if isinstance(attached, Attachment)
+            else Attachment.from_path(attached)
+        )
+        with closing(source_of(file.data)) as source:
+            said.update(source.digest())
+    return said.hexdigest()
+
+
+def _tell_bad(bad: BadRows) -> None:
+    for problem in bad.problems[:MOST_TOLD]:
+        typer.echo(plain(f"postroom: {problem}").plain, err=True)
+    more = len(bad.problems) - MOST_TOLD
+    if more > 0:
+        typer.echo(f"postroom: and {more} more", err=True)
+    typer.echo("postroom: nothing was sent", err=True)
+
+
+def _sum_up(asked: Session, batch: _Batch, total: int, result: Path) -> None:
+    """Tell how many came to what, and end with what that means."""
+    counts = dict(sorted(batch.counts.items()))
+    if asked.json:
+        told = {"rows": total, "skipped": batch.skipped, "statuses": counts}
+        typer.echo(json_text({**told, "result": str(result)}))
+    else:
+        for status, count in counts.items():
+            asked.out.print(plain(f"{count:6} {status}"))
+        if batch.skipped:
+            asked.out.print(plain(f"{batch.skipped:6} skipped, as they are done with"))
+        asked.out.print(plain(f"each row's fate is in {result}"))
+    if batch.over.is_set():
+        typer.echo("postroom: the service is away: run it again to go on", err=True)
+    if batch.over.is_set() or "ERROR" in counts:
+        raise typer.Exit(ExitCode.ERROR)
+    if counts.keys() - _GOOD:
+        raise typer.Exit(ExitCode.NOT_DELIVERED)

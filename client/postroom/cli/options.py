@@ -1,0 +1,124 @@
+"""The options of `postroom send`; some are those of other commands too."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Several = list[str] | None
+
+
+class Uncertain(StrEnum):
+    """What to do when the relay may or may not have the mail."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+class Wait(StrEnum):
+    """When the command is to end."""
+
+    ACCEPTED = "accepted"
+    RELAYED = "relayed"
+    RELAYED_OR_QUEUED = "relayed-or-queued"
+
+
+To = Annotated[Several, typer.Option(help="A recipient; may repeat.")]
+Cc = Annotated[Several, typer.Option(help="A recipient in Cc; may repeat.")]
+Bcc = Annotated[Several, typer.Option(help="A recipient that nobody sees; may repeat.")]
+From = Annotated[str, typer.Option("--from", help="The author. Default: the relay's.")]
+ReplyTo = Annotated[Several, typer.Option(help="Where answers go; may repeat.")]
+Subject = Annotated[str, typer.Option(help="The subject.")]
+Sender = Annotated[str, typer.Option(help="Who sends on the author's behalf.")]
+EnvelopeFrom = Annotated[
+    str, typer.Option(help="Where bounces go; '<>': nowhere. Default: the relay's.")
+]
+MessageId = Annotated[
+    str,
+    typer.Option(help="The Message-ID, with its angle brackets. Default: a new one."),
+]
+Text = Annotated[
+    str | None,
+    typer.Option(help="The text: a FILE, @FILE, - for standard input, or itself."),
+]
+Html = Annotated[
+    str | None,
+    typer.Option(help="The HTML: a FILE, @FILE, - for standard input, or itself."),
+]
+Attach = Annotated[
+    list[Path] | None,
+    typer.Option(
+        exists=True, dir_okay=False, readable=True, help="A file; may repeat."
+    ),
+]
+Inline = Annotated[
+    Several,
+    typer.Option(help="An image that the HTML shows, 'cid=FILE'; may repeat."),
+]
+Header = Annotated[
+    Several, typer.Option(help="A further header, 'Name: value'; may repeat.")
+]
+Relay = Annotated[str, typer.Option(help="The relay. Default: the default.")]
+RequestId = Annotated[
+    str, typer.Option(help="Repeating the command with it does nothing twice.")
+]
+Waiting = Annotated[
+    Wait, typer.Option(help="Until the relay has it, or only until it is stored.")
+]
+OnUncertain = Annotated[
+    Uncertain,
+    typer.Option(help="What to do when the relay may or may not have the mail."),
+]
+AllOrNone = Annotated[
+    bool, typer.Option("--all-or-none", help="Send to all recipients or to nobody.")
+]
+Expire = Annotated[
+    str,
+    typer.Option(
+        metavar="SPAN|TIME",
+        help="Begin nothing after: 30m, 24h, 7d, or a local time. Default: 24h.",
+    ),
+]
+MaxAttempts = Annotated[
+    int, typer.Option(min=0, help="At most so many attempts; 0: no limit.")
+]
+NoRetry = Annotated[bool, typer.Option("--no-retry", help="One attempt and no more.")]
+ValidateOnly = Annotated[
+    bool, typer.Option("--validate-only", help="Check the mail; send nothing.")
+]
+Eml = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE", help="Send this composed mail; -: from standard input."
+    ),
+]
+StripBcc = Annotated[
+    bool,
+    typer.Option("--strip-bcc", help="Take the Bcc header out of a composed mail."),
+]
+Batch = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help="A CSV file: one mail for each row, its {columns} filled in.",
+    ),
+]
+ResultFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--result",
+        dir_okay=False,
+        help="Where the fates of a batch go. Default: beside it, .result.csv.",
+    ),
+]
+BatchId = Annotated[
+    str, typer.Option(help="Makes a batch another one. Default: from what it says.")
+]
+Parallel = Annotated[
+    int, typer.Option(min=1, max=64, help="So many mails of a batch at once.")
+]

@@ -1,0 +1,146 @@
+"""What the options of `postroom send` say, as arguments of the SDK.
+
+Where an option does not hold what it should, the command ends with wrong usage.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from postroom.arguments import SendArguments
+from postroom.cli.labels import beside, dsn_of, pairs
+from postroom.messages import Attachment, Dsn, RetryPolicy, Unsubscribe
+
+PARTS = (
+    *("to", "cc", "bcc", "from_", "sender", "reply_to", "subject", "text", "html"),
+    *("attach", "inline", "header", "envelope_from", "message_id"),
+    *("unsubscribe_url", "unsubscribe_mailto", "one_click"),
+)
+"""The options that describe a mail; the others say what to do with it."""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SPAN = re.compile(r"(\d{1,9})([smhd])")
+
+
+def mail_of(given: Mapping[str, Any]) -> SendArguments:
+    """The mail that the options *given* describe, and what to do with it."""
+    mail = options_of(given)
+    for name in ("to", "cc", "bcc", "reply_to"):
+        mail[name] = given[name] or ()
+    for name in ("from_", "sender", "subject", "envelope_from", "message_id"):
+        mail[name] = given[name]  # type: ignore[literal-required]
+    for name in ("text", "html"):
+        if given[name] is not None:
+            mail[name] = content(given[name])  # type: ignore[literal-required]
+    mail["attachments"] = [
+        *(given["attach"] or ()),
+        *map(_inline, given["inline"] or ()),
+    ]
+    mail["headers"] = [_header(one) for one in given["header"] or ()]
+    way = Unsubscribe(
+        url=given["unsubscribe_url"],
+        mailto=given["unsubscribe_mailto"],
+        one_click=given["one_click"],
+    )
+    mail.update(beside(way, Dsn()))
+    return mail
+
+
+def options_of(given: Mapping[str, Any]) -> SendArguments:
+    """What the options *given* say is to be done with a mail."""
+    options: SendArguments = {
+        "relay": given["relay"],
+        "request_id": given["request_id"],
+        "completion": given["wait"],
+        "on_uncertain": given["on_uncertain"],
+        "all_recipients_or_none": given["all_or_none"],
+        "retry": not given["no_retry"],
+        "tags": given["tag"] or (),
+        "metadata": pairs(given["meta"]),
+    }
+    if given["max_attempts"] and not given["no_retry"]:
+        options["retry"] = RetryPolicy(max_attempts=given["max_attempts"])
+    dsn = dsn_of(given["dsn"], given["dsn_return"], required=given["dsn_required"])
+    options.update(beside(Unsubscribe(), dsn))
+    if given["expire"]:
+        options["expire_at"] = _expiry(given["expire"])
+    return options
+
+
+def refuse(given: Mapping[str, Any], names: Iterable[str], *, beside: str) -> None:
+    """End with wrong usage if an option of these *names* is given."""
+    for name in names:
+        if given[name]:
+            option = "--" + name.rstrip("_").replace("_", "-")
+            raise typer.BadParameter(f"{option} can't be given with {beside}")
+
+
+def content(given: str) -> str:
+    """What *given* says, or the file that it names; "@@" stands for "@"."""
+    if given == "-":
+        return _input()
+    if given.startswith("@@"):
+        return given[1:]
+    if given.startswith("@"):
+        return _text_of(Path(given[1:]))
+    return _text_of(Path(given)) if _is_file(given) else given
+
+
+def _is_file(given: str) -> bool:
+    """Whether *given* names a file; no text with spaces or tags is taken for one."""
+    if re.search(r"[\s<>]", given):
+        return False
+    try:
+        return Path(given).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{path} is no UTF-8 text") from error
+
+
+def _input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter("the standard input is no UTF-8 text") from error
+
+
+def _inline(given: str) -> Attachment:
+    content_id, equals, path = given.partition("=")
+    if not (equals and content_id and path):
+        raise typer.BadParameter(f"--inline {given!r} is not 'cid=FILE'")
+    try:
+        return Attachment.from_path(path, inline=True, content_id=content_id)
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from error
+
+
+def _header(given: str) -> tuple[str, str]:
+    name, colon, value = given.partition(":")
+    if not colon:
+        raise typer.BadParameter(f"--header {given!r} is not 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def _expiry(given: str) -> datetime | timedelta:
+    span = _SPAN.fullmatch(given)
+    try:
+        if span:
+            return timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return datetime.fromisoformat(given).astimezone()
+    except (ValueError, OverflowError) as error:
+        advice = f"--expire {given!r} is no span such as 24h, and no time"
+        raise typer.BadParameter(advice) from error
