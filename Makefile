@@ -80,9 +80,10 @@ reference: install ## Write the reference of settings and of their variables ane
 	@sed -i '/^## Every key as a variable/,$$d' docs/reference/environment.md
 	@$(BIN)/python -m postroom_server.config variables >> docs/reference/environment.md
 
-bench: install ## Measure composing and the store, as ratios to peers
+bench: install ## Measure composing and the store, as ratios to peers, and large mail
 	$(BIN)/python benchmarks/compose.py
 	PYTHONPATH=. $(BIN)/python benchmarks/outbox.py
+	PYTHONPATH=. $(BIN)/python benchmarks/large_mail.py
 
 dist: install ## Build wheels and sdists of both distributions into dist/, always the same from one commit
 	@rm -rf dist
