@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import email
+import hashlib
 import json
 import subprocess
 
@@ -45,14 +48,15 @@ def grpcurl(service, *arguments, data=None):
     )
 
 
-def call(service, method, request):
+def call(service, method, *requests):
+    """Call *method* with *requests*, several for a stream."""
     return grpcurl(
         service,
         "-d",
         "@",
         service.app.server.address,
         f"postroom.v1.DeliveryService/{method}",
-        data=json.dumps(request),
+        data="\n".join(map(json.dumps, requests)),
     )
 
 
@@ -90,3 +94,52 @@ def test_a_refused_mail_is_told_with_every_field(service):
     assert "Code: InvalidArgument" in refused.stderr
     assert "message.to[0].address" in refused.stderr
     assert "INVALID_MESSAGE" in refused.stderr
+
+
+def base64_of(data):
+    return base64.b64encode(data).decode()
+
+
+def test_a_mail_is_sent_in_pieces(service):
+    message = {**REQUEST["message"], "textBlob": "parts/text"}
+    del message["textBody"]
+    sent = call(
+        service,
+        "SendMessageStream",
+        {"header": {**REQUEST, "message": message}},
+        {"chunk": {"part": "parts/text", "data": base64_of(b"In ")}},
+        {"chunk": {"data": base64_of(b"pieces.")}},
+        {"end": {"sizeBytes": 10}},
+    )
+
+    assert json.loads(sent.stdout)["result"]["status"] == "DELIVERY_STATUS_SUCCESS"
+    mail = email.message_from_bytes(service.relay.messages[0].data)
+    assert mail.get_payload(decode=True) == b"In pieces."
+
+
+def test_a_blob_is_uploaded(service):
+    sent = call(
+        service,
+        "UploadBlob",
+        {"header": {}},
+        {"chunk": base64_of(b"a file")},
+        {"end": {"sizeBytes": 6}},
+    )
+
+    name = json.loads(sent.stdout)["blob"]["name"]
+    assert name == f"blobs/{hashlib.sha256(b'a file').hexdigest()}"
+
+
+def test_a_stream_that_is_out_of_order_is_explained(service):
+    sent = call(service, "UploadBlob", {"chunk": base64_of(b"a file")})
+
+    assert "STREAM_PROTOCOL" in sent.stderr
+
+
+def test_a_mail_is_rendered(service):
+    sent = call(service, "RenderMessage", {"request": REQUEST})
+    frames = json.loads("[" + sent.stdout.replace("}\n{", "},{") + "]")
+    rendered = b"".join(base64.b64decode(f.get("chunk", "")) for f in frames)
+
+    assert frames[0]["header"]["messageId"].encode() in rendered
+    assert frames[-1]["end"]["sizeBytes"] == str(len(rendered))

@@ -7,16 +7,20 @@ import email
 import email.policy
 import hashlib
 import random
+import sqlite3
 import threading
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
+from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import message_pb2 as message_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom.v1.content_pb2 import RenderMessageRequest
 
-from tests.support.service import CALL, a_request, reason, violations
+from tests.support.process import free_port
+from tests.support.service import CALL, a_request, plain, reason, running, violations
 from tests.support.streams import (
     blob_frames,
     chunk,
@@ -29,7 +33,8 @@ from tests.support.streams import (
 DATA = random.Random(7).randbytes(300_000)
 TEXT = ("Zwölf Boxkämpfer jagen Viktor.\n" * 5000).encode()
 HTML = b"<p>" + b"x" * 200_000 + b"</p>"
-A, B, C = "parts/a", "parts/b", "parts/c"
+A, B = "parts/a", "parts/b"
+QUICK = send_pb.RetryPolicy(quick_delays=[Duration(nanos=100_000_000)] * 3)
 
 
 def attached(blob=A, **content):
@@ -106,6 +111,43 @@ def test_a_raw_mail_arrives_byte_for_byte(service):
 
     assert result.message_id == "<1@example.com>"
     assert service.relay.messages[0].data == raw
+
+
+def test_each_attempt_reads_the_contents_anew(service):
+    service.relay.fail_next("END", "451 4.3.0 later", times=2)
+    request = with_file(retry=QUICK)
+    result = stream(service, mail_frames(request, {A: DATA})).result
+
+    assert result.retry_count == 2
+    assert [f.get_content() for f in arrived(service).iter_attachments()] == [DATA]
+
+
+def test_a_mail_that_was_accepted_is_sent_by_the_next_process(tmp_path, relay):
+    request = with_file(completion=send_pb.COMPLETION_ACCEPTED)
+    away = {"main": plain(free_port())}
+    with running(tmp_path, away, relay) as before:
+        name = stream(before, mail_frames(request, {A: DATA})).result.delivery
+    relays = {"main": plain(relay.port)}
+    with running(tmp_path, relays, relay) as after:
+        again = requests_pb.RetryDeliveryRequest(delivery=name)
+        after.stub.RetryDelivery(again, timeout=CALL)
+
+        assert [f.get_content() for f in arrived(after).iter_attachments()] == [DATA]
+
+
+def test_a_blob_that_goes_does_not_take_an_accepted_mail_s_content(service):
+    name = service.stub.UploadBlob(blob_frames(DATA), timeout=CALL).blob.name
+    service.relay.fail_next("END", "451 4.3.0 later")
+    once = send_pb.RetryPolicy(disabled=True)
+    first = service.send(message={"attachments": [attached(name)]}, retry=once)
+    with sqlite3.connect(service.app.config.store_path) as store:
+        store.execute("DELETE FROM blob")
+    store.close()
+    again = requests_pb.RetryDeliveryRequest(delivery=first.delivery)
+    result = service.stub.RetryDelivery(again, timeout=CALL).result
+
+    assert result.status == delivery_pb.DELIVERY_STATUS_SUCCESS
+    assert [f.get_content() for f in arrived(service).iter_attachments()] == [DATA]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 65536, 1 << 20])
