@@ -56,6 +56,13 @@ FIELDS: Fields = {
     },
     "unsubscribe.mailto": lambda t: {"unsubscribe": message_pb.Unsubscribe(mailto=t)},
 }
+OPTIONS: Fields = {
+    "dsn.envelope_id": lambda t: {"dsn": send_pb.Dsn(envelope_id=t)},
+    "tags": lambda t: {"tags": [t]},
+    "metadata": lambda t: {"metadata": {t: "v"}},
+    "metadata[a]": lambda t: {"metadata": {"a": t}},
+}
+"""What goes with a mail; as `FIELDS`, of the request."""
 SMUGGLED_FIELDS = {
     "text_body": FIELDS["text_body"],
     "html_body": FIELDS["html_body"],
@@ -122,12 +129,15 @@ class Post:
             "subject": "x",
             "text_body": "x",
         }
-        changes = fields[asked.field](asked.text)
+        given = fields[asked.field](asked.text)
+        options = given if asked.field in OPTIONS else {}
+        changes = {} if options else given
         to = [mailbox(asked.guard), *changes.pop("to", [])]
         asked.recipients = len(to) + len(changes.get("cc", changes.get("bcc", [])))
         request = send_pb.SendMessageRequest(
             message=message_pb.Message(**{**plain, "to": to, **changes}),
             relay=f"relays/{asked.relay}",
+            **options,
         )
         try:
             self._stub.SendMessage(request, timeout=20)
