@@ -7,6 +7,7 @@ and `postroom.reports`, what it raises in `postroom.errors`.
 
 from __future__ import annotations
 
+from postroom._environment import from_environment
 from postroom.aio import AsyncClient
 from postroom.client import Client
 from postroom.errors import (
@@ -113,4 +114,5 @@ __all__ = [
     "Unsubscribe",
     "ValidationReport",
     "Violation",
+    "from_environment",
 ]

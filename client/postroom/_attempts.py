@@ -15,6 +15,7 @@ from postroom._calls import request_id_of
 from postroom._failures import Asked, Failure, error_of, hint_of, leaves_doubt
 from postroom._problems import in_seconds
 from postroom._retry import REAL, Persistence, Surroundings
+from postroom._tokens import Metadata, Token
 from postroom._trace import trace_metadata
 from postroom.arguments import CallArguments
 from postroom.errors import PostroomError
@@ -22,6 +23,8 @@ from postroom.errors import PostroomError
 TIMEOUT = 90.0
 MAX_ATTEMPTS = 4
 HEALTH_TIMEOUT = 5.0
+
+NO_TOKEN = Token()
 
 logger = logging.getLogger("postroom")
 
@@ -33,6 +36,7 @@ class Terms:
     target: str
     timeout: float = TIMEOUT
     max_attempts: int = MAX_ATTEMPTS
+    token: Token = NO_TOKEN
     surroundings: Surroundings = REAL
 
     def call(self, request: Message, given: CallArguments) -> Attempts:
@@ -49,7 +53,7 @@ class Terms:
 
 
 class Attempts:
-    """The attempts of one call; each carries *metadata*."""
+    """The attempts of one call."""
 
     def __init__(
         self, terms: Terms, given: CallArguments, request_id: str = ""
@@ -59,7 +63,13 @@ class Attempts:
         allowed = terms.timeout if timeout is None else in_seconds(timeout)
         self._persistence = Persistence(allowed, terms.max_attempts, terms.surroundings)
         self._asked = Asked(target=terms.target, request_id=request_id)
-        self.metadata = trace_metadata(given.get("traceparent"))
+        self._trace = trace_metadata(given.get("traceparent"))
+        self._token = terms.token
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the attempt carries; each asks for its token."""
+        return (*self._trace, *self._token.metadata())
 
     def begin(self) -> float:
         """Begin an attempt; returns how many seconds it may take."""

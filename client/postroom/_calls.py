@@ -124,12 +124,17 @@ def connection_request(
 
 
 def stats_request(
-    relay: str | None, *, include_relays: bool, include_latencies: bool
+    relay: str | None,
+    *,
+    include_relays: bool,
+    include_tenants: bool,
+    include_latencies: bool,
 ) -> stats_pb2.GetStatsRequest:
     """Asks for the numbers."""
     return stats_pb2.GetStatsRequest(
         relay=relay_name(relay),
         include_relays=include_relays,
+        include_tenants=include_tenants,
         include_latencies=include_latencies,
     )
 

@@ -1,13 +1,23 @@
-"""How to reach the service: targets and the options of a channel.
+"""How to reach the service: targets, TLS and the options of a channel.
 
-Plain text is for this machine alone, unless the caller says that it may go further.
+Plain text is for this machine; beyond it there is TLS, unless the caller says that the
+network between is trusted.  A token never leaves this machine in plain text.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from ipaddress import ip_address
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import grpc
+
+from postroom._tokens import Token
+from postroom.arguments import SecurityArguments
 
 MAX_RESPONSE_BYTES = 16 * 1_048_576
 Options = tuple[tuple[str, int | str], ...]
@@ -32,20 +42,73 @@ _SCHEME = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?")
 _PORT = re.compile(r":\d+\Z")
 
 
-def channel_options(target: str, *, plaintext: bool | None) -> Options:
-    """The options of a channel to *target*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The way to a service; without *credentials* it is plain text."""
 
-    Raises `ValueError` for a target beyond this machine, unless *plaintext* is True.
+    target: str
+    options: Options
+    credentials: grpc.ChannelCredentials | None = field(repr=False)
+    token: Token
+
+    def channel(self) -> grpc.Channel:
+        """A channel, which connects with its first call."""
+        if self.credentials is None:
+            return grpc.insecure_channel(self.target, options=self.options)
+        return grpc.secure_channel(self.target, self.credentials, options=self.options)
+
+    def async_channel(self) -> grpc.aio.Channel:
+        """The same for the event loop that runs."""
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.target, options=self.options)
+        return grpc.aio.secure_channel(
+            self.target, self.credentials, options=self.options
+        )
+
+
+def way_to(target: str, plaintext: bool | None, security: SecurityArguments) -> Way:  # noqa: FBT001  as the caller gave it
+    """The way to *target*.
+
+    Raises `ValueError` for arguments that contradict each other, and for a token that
+    would travel in plain text; `OSError` for a file that can't be read.
     """
     local = is_local(target)
-    if not (local if plaintext is None else plaintext):
+    given = [name for name in _FILES if security.get(name)]
+    plain = (local and not given) if plaintext is None else plaintext
+    if plain and given:
+        raise ValueError(f"{given[0]} is set, and plaintext too: TLS, or plain text")
+    token = Token(security.get("token"), security.get("token_file"))
+    if plain and token and not local:
         raise ValueError(
-            f"{target} may be beyond this machine, and mail would travel to it in"
-            " plain text: pass plaintext=True if the network between is trusted"
+            f"the token would travel to {target} in plain text, where it can be stolen:"
+            " leave plaintext out"
         )
     # A proxy of the environment is not on the way to this machine.
     proxy = (("grpc.enable_http_proxy", 0),) if local else ()
-    return (*OPTIONS, *proxy)
+    return Way(
+        target=target,
+        options=(*OPTIONS, *proxy),
+        credentials=None if plain else _credentials(security),
+        token=token,
+    )
+
+
+_FILES: tuple[Literal["ca_file", "cert_file", "key_file"], ...] = (
+    "ca_file",
+    "cert_file",
+    "key_file",
+)
+
+
+def _credentials(security: SecurityArguments) -> grpc.ChannelCredentials:
+    roots, chain, key = (_bytes_of(security.get(name)) for name in _FILES)
+    if (chain is None) != (key is None):
+        raise ValueError("a client's certificate needs cert_file and key_file")
+    return grpc.ssl_channel_credentials(roots, key, chain)
+
+
+def _bytes_of(name: str | PathLike[str] | None) -> bytes | None:
+    return Path(name).read_bytes() if name else None
 
 
 def is_local(target: str) -> bool:

@@ -53,6 +53,22 @@ _CAUSES = (
     (re.compile("DNS resolution failed", re.IGNORECASE), "the name does not resolve"),
     (re.compile("Network is unreachable", re.IGNORECASE), "network unreachable"),
     (re.compile("No route to host", re.IGNORECASE), "no route to it"),
+    (re.compile("certificate has expired"), "its certificate has expired"),
+    (re.compile("certificate is not yet valid"), "its certificate is not valid yet"),
+    (
+        re.compile("local issuer certificate|self.signed certificate"),
+        "its certificate is of an authority that is not trusted here, see ca_file",
+    ),
+    (
+        re.compile("Hostname Verification Check failed"),
+        "its certificate is for another name",
+    ),
+    (re.compile("CERTIFICATE_VERIFY_FAILED"), "its certificate is not valid"),
+    (re.compile("WRONG_VERSION_NUMBER"), "it does not speak TLS"),
+    (
+        re.compile("failed to connect to all addresses.*Socket closed"),
+        "it hangs up at once: it may want TLS, or a client's certificate",
+    ),
     (re.compile("connect(?:ion)? .*time", re.IGNORECASE), "no answer in time"),
 )
 

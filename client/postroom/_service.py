@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
 from postroom._problems import Problems
@@ -19,7 +19,17 @@ from postroom.client import Client
 from postroom.messages import RawMessage
 from postroom.results import DeliveryResult
 
-PLACE = ("target", "timeout", "max_attempts", "plaintext")
+PLACE = (
+    "target",
+    "timeout",
+    "max_attempts",
+    "plaintext",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "token",
+    "token_file",
+)
 """Arguments of `Client`."""
 DEFAULTS = (
     "from_",
@@ -43,7 +53,8 @@ _clients: dict[tuple[int, Place], Client] = {}
 class Service:
     """Where mail goes, and what holds for each that does not say otherwise."""
 
-    place: Place
+    # It may hold a token.
+    place: Place = field(repr=False)
     defaults: SendArguments
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from postroom import _health
-from postroom._channel import Options
+from postroom._channel import Way
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom.words import Health
 
@@ -34,13 +34,13 @@ class Wire:
     uploads: DeliveryServiceStub
 
     @classmethod
-    def opened(cls, target: str, options: Options) -> Self:
-        """A way to *target* for the loop that runs; it connects with the first call."""
-        channel = grpc.aio.insecure_channel(target, options=options)
+    def opened(cls, way: Way) -> Self:
+        """Channels for the loop that runs; they connect with the first call."""
+        channel = way.async_channel()
         check_health = channel.unary_unary(
             _health.METHOD, _health.serialize, _health.deserialize
         )
-        uploads = grpc.insecure_channel(target, options=options)
+        uploads = way.channel()
         return cls(
             loop=asyncio.get_running_loop(),
             channel=channel,

@@ -29,7 +29,7 @@ from postroom._attempts import (
 )
 from postroom._awaiting import AsyncCalls
 from postroom._calls import DeliveryLike
-from postroom._channel import channel_options
+from postroom._channel import way_to
 from postroom._convert import read
 from postroom._problems import in_seconds
 from postroom._rendering import Rendering
@@ -40,6 +40,7 @@ from postroom.arguments import (
     CallArguments,
     ListArguments,
     RetryArguments,
+    SecurityArguments,
     SendArguments,
 )
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
@@ -90,16 +91,24 @@ class AsyncClient:
         timeout: Seconds = TIMEOUT,
         max_attempts: int = MAX_ATTEMPTS,
         plaintext: bool | None = None,
+        **security: Unpack[SecurityArguments],
     ) -> None:
         """Speak with the service at *target*; it is dialled with the first call.
 
-        *timeout* bounds each call that has none of its own.  Raises `ValueError` for
-        a target beyond this machine unless *plaintext* is True.
+        *timeout* bounds each call that has none of its own.  *security* is as in
+        `SecurityArguments`.  There is TLS to every target beyond this machine; with
+        *plaintext* True to none, with False, or a *ca_file*, to this machine too.
+
+        Raises `ValueError` for what contradicts itself, a token in plain text beyond
+        this machine among it, and `OSError` for a file that can't be read.
         """
-        self._options = channel_options(target, plaintext=plaintext)
+        self._way = way_to(target, plaintext, security)
         self.target = target
         self._terms = Terms(
-            target=target, timeout=in_seconds(timeout), max_attempts=max_attempts
+            target=target,
+            timeout=in_seconds(timeout),
+            max_attempts=max_attempts,
+            token=self._way.token,
         )
         self._calls = AsyncCalls()
         self._bound: Wire | None = None
@@ -278,13 +287,21 @@ class AsyncClient:
         relay: str | None = None,
         *,
         include_relays: bool = False,
+        include_tenants: bool = False,
         include_latencies: bool = False,
         timeout: Seconds | None = None,
         traceparent: str | None = None,
     ) -> Stats:
-        """The numbers of the service, or of one relay."""
+        """The numbers of the service, or of one relay.
+
+        A caller that is no administrator gets those of its tenant, and may not ask for
+        relays and tenants: `PermissionDenied`.
+        """
         request = _calls.stats_request(
-            relay, include_relays=include_relays, include_latencies=include_latencies
+            relay,
+            include_relays=include_relays,
+            include_tenants=include_tenants,
+            include_latencies=include_latencies,
         )
         given = CallArguments(timeout=timeout, traceparent=traceparent)
         answer = await self._call(self._wire.service.GetStats, request, given)
@@ -334,7 +351,7 @@ class AsyncClient:
         if self._calls.closed:
             raise RuntimeError("the client is closed")
         if self._bound is None:
-            self._bound = Wire.opened(self.target, self._options)
+            self._bound = Wire.opened(self._way)
         return self._bound.checked()
 
     async def _send(

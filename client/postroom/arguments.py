@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from os import PathLike
 from typing import TypedDict
 
+from postroom._tokens import TokenLike
 from postroom.messages import (
     Addresses,
     AddressLike,
@@ -23,6 +25,31 @@ from postroom.messages import (
     Unsubscribe,
 )
 from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
+
+
+class SecurityArguments(TypedDict, total=False):
+    """How a client trusts the service, and says who it is.
+
+    *ca_file*: the authorities to trust, as PEM, instead of the system's.  *cert_file*
+    and *key_file*: the client's own certificate, where the service wants one.  *token*:
+    what `postroomd token create` printed, or a function that gives it; or *token_file*,
+    which is read with each attempt.
+    """
+
+    ca_file: str | PathLike[str] | None
+    cert_file: str | PathLike[str] | None
+    key_file: str | PathLike[str] | None
+    token: TokenLike | None
+    token_file: str | PathLike[str] | None
+
+
+class ClientArguments(SecurityArguments, total=False):
+    """What a client is made with."""
+
+    target: str
+    timeout: Seconds
+    max_attempts: int
+    plaintext: bool | None
 
 
 class CallArguments(TypedDict, total=False):

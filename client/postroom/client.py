@@ -26,7 +26,7 @@ from postroom._attempts import (
 )
 from postroom._calling import Calls
 from postroom._calls import DeliveryLike
-from postroom._channel import channel_options
+from postroom._channel import way_to
 from postroom._convert import read
 from postroom._problems import in_seconds
 from postroom._rendering import Rendering
@@ -36,6 +36,7 @@ from postroom.arguments import (
     CallArguments,
     ListArguments,
     RetryArguments,
+    SecurityArguments,
     SendArguments,
 )
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
@@ -83,19 +84,27 @@ class Client:
         timeout: Seconds = TIMEOUT,
         max_attempts: int = MAX_ATTEMPTS,
         plaintext: bool | None = None,
+        **security: Unpack[SecurityArguments],
     ) -> None:
         """Speak with the service at *target*; it is dialled with the first call.
 
-        *timeout* bounds each call that has none of its own.  Raises `ValueError` for
-        a target beyond this machine unless *plaintext* is True.
+        *timeout* bounds each call that has none of its own.  *security* is as in
+        `SecurityArguments`.  There is TLS to every target beyond this machine; with
+        *plaintext* True to none, with False, or a *ca_file*, to this machine too.
+
+        Raises `ValueError` for what contradicts itself, a token in plain text beyond
+        this machine among it, and `OSError` for a file that can't be read.
         """
-        options = channel_options(target, plaintext=plaintext)
+        way = way_to(target, plaintext, security)
         self.target = target
         self._terms = Terms(
-            target=target, timeout=in_seconds(timeout), max_attempts=max_attempts
+            target=target,
+            timeout=in_seconds(timeout),
+            max_attempts=max_attempts,
+            token=way.token,
         )
         self._calls = Calls()
-        self._channel = grpc.insecure_channel(target, options=options)
+        self._channel = way.channel()
         self._service = DeliveryServiceStub(self._channel)
         self._check_health = self._channel.unary_unary(
             _health.METHOD, _health.serialize, _health.deserialize
@@ -273,13 +282,21 @@ class Client:
         relay: str | None = None,
         *,
         include_relays: bool = False,
+        include_tenants: bool = False,
         include_latencies: bool = False,
         timeout: Seconds | None = None,
         traceparent: str | None = None,
     ) -> Stats:
-        """The numbers of the service, or of one relay."""
+        """The numbers of the service, or of one relay.
+
+        A caller that is no administrator gets those of its tenant, and may not ask for
+        relays and tenants: `PermissionDenied`.
+        """
         request = _calls.stats_request(
-            relay, include_relays=include_relays, include_latencies=include_latencies
+            relay,
+            include_relays=include_relays,
+            include_tenants=include_tenants,
+            include_latencies=include_latencies,
         )
         given = CallArguments(timeout=timeout, traceparent=traceparent)
         answer = self._call(self._service.GetStats, request, given)

@@ -165,6 +165,15 @@ class RelayStats(Plain):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantStats(Plain):
+    """The numbers of one tenant."""
+
+    tenant: str
+    windows: tuple[WindowStats, ...]
+    queue: QueueStats | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats(Plain):
     """The numbers of the service, taken at one moment."""
 
@@ -174,6 +183,7 @@ class Stats(Plain):
     windows: tuple[WindowStats, ...]
     queue: QueueStats | None
     relays: tuple[RelayStats, ...]
+    tenants: tuple[TenantStats, ...]
     latency_bounds_seconds: tuple[float, ...]
 
 

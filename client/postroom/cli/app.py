@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from postroom.arguments import SecurityArguments
 from postroom.cli.cancel import cancel
 from postroom.cli.connection import try_connection
 from postroom.cli.get import get
@@ -55,7 +58,7 @@ def _tell_version(asked: bool) -> None:  # noqa: FBT001  as typer calls it
 
 
 @app.callback()
-def shared(
+def shared(  # noqa: PLR0913  one for each option
     context: typer.Context,
     *,
     target: Annotated[
@@ -67,13 +70,35 @@ def shared(
     ] = TIMEOUT,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     plaintext: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--plaintext",
+            "--plaintext/--tls",
             envvar="POSTROOM_PLAINTEXT",
-            help="Talk in plain text to a service beyond this machine.",
+            help="Plain text, or TLS.  Default: TLS but to this machine.",
         ),
-    ] = False,
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="POSTROOM_TOKEN_FILE",
+            help="A file with the token.  Or POSTROOM_TOKEN has it.",
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="POSTROOM_CA_FILE",
+            help="Authorities to trust instead of the system's.",
+        ),
+    ] = None,
+    cert_file: Annotated[
+        Path | None,
+        typer.Option(envvar="POSTROOM_CERT_FILE", help="The client's own certificate."),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(envvar="POSTROOM_KEY_FILE", help="The key of that certificate."),
+    ] = None,
     version: Annotated[  # noqa: ARG001  answered by its callback
         bool,
         typer.Option(
@@ -83,7 +108,18 @@ def shared(
 ) -> None:
     """Keep what the options before the command say; `help` above is shown instead."""
     context.obj = Settings(
-        target=target, timeout=timeout, json=json, plaintext=plaintext or None
+        target=target,
+        timeout=timeout,
+        json=json,
+        plaintext=plaintext,
+        security=SecurityArguments(
+            # Never an option: other users of the machine see those.
+            token=os.environ.get("POSTROOM_TOKEN") or None,
+            token_file=token_file,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, TypeVar
 
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from postroom._plain import Plain
+from postroom.arguments import SecurityArguments
 from postroom.cli.show import plain
 from postroom.client import Client
 from postroom.errors import InvalidRequest, PostroomError
@@ -42,6 +43,8 @@ class Settings:
     timeout: float
     json: bool
     plaintext: bool | None
+    # It may hold a token.
+    security: SecurityArguments = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,16 @@ def console() -> Console:
 def _client(settings: Settings) -> Client:
     try:
         return Client(
-            settings.target, timeout=settings.timeout, plaintext=settings.plaintext
+            settings.target,
+            timeout=settings.timeout,
+            plaintext=settings.plaintext,
+            **settings.security,
         )
     except ValueError as error:
-        advice = str(error).replace("pass plaintext=True", "add --plaintext")
-        raise typer.BadParameter(advice, param_hint="--target") from error
+        advice = str(error).replace("leave plaintext out", "leave --plaintext out")
+        raise typer.BadParameter(advice) from error
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
 
 
 def _tell(error: PostroomError, *, as_json: bool) -> None:

@@ -267,11 +267,11 @@ def test_nobody_at_the_target_is_told(run, monkeypatch):
     assert "no Postroom service at unix:/nonexistent/postroom.sock" in found.stderr
 
 
-def test_a_target_beyond_this_machine_needs_a_word(run):
-    found = run("--target", "postroom.example.com:50051", "health")
+def test_what_contradicts_itself_is_wrong_usage(run, tmp_path):
+    found = run("--plaintext", "--ca-file", str(tmp_path / "ca.pem"), "health")
 
     assert found.exit_code == 2
-    assert "--plaintext" in found.stderr.replace("\n", " ")
+    assert "ca_file is set, and plaintext too" in found.stderr.replace("\n", " ")
 
 
 def test_the_version_is_told(run):
