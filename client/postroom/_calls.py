@@ -16,7 +16,12 @@ from google.protobuf.message import Message
 from postroom._convert import number_of
 from postroom._labels import dsn_of, metadata_of, tags_of
 from postroom._problems import Problems, duration
-from postroom.arguments import ListArguments, RetryArguments, SendArguments
+from postroom.arguments import (
+    ListArguments,
+    RetryArguments,
+    SendArguments,
+    StatsArguments,
+)
 from postroom.messages import RetryPolicy
 from postroom.results import Delivery, DeliveryResult
 from postroom.v1 import (
@@ -124,18 +129,14 @@ def connection_request(
 
 
 def stats_request(
-    relay: str | None,
-    *,
-    include_relays: bool,
-    include_tenants: bool,
-    include_latencies: bool,
+    relay: str | None, options: StatsArguments
 ) -> stats_pb2.GetStatsRequest:
     """Asks for the numbers."""
     return stats_pb2.GetStatsRequest(
         relay=relay_name(relay),
-        include_relays=include_relays,
-        include_tenants=include_tenants,
-        include_latencies=include_latencies,
+        include_relays=options.get("include_relays", False),
+        include_tenants=options.get("include_tenants", False),
+        include_latencies=options.get("include_latencies", False),
     )
 
 

@@ -134,6 +134,18 @@ class RetryArguments(CallArguments, total=False):
     request_id: str
 
 
+class StatsArguments(CallArguments, total=False):
+    """Which numbers to get beside those of all.
+
+    *include_relays* adds each relay with its pool, *include_tenants* each tenant,
+    *include_latencies* how long things took.
+    """
+
+    include_relays: bool
+    include_tenants: bool
+    include_latencies: bool
+
+
 class ListArguments(CallArguments, total=False):
     """Which deliveries to list: all conditions that are given must hold.
 

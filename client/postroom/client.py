@@ -38,6 +38,7 @@ from postroom.arguments import (
     RetryArguments,
     SecurityArguments,
     SendArguments,
+    StatsArguments,
 )
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.reports import ConnectionReport, ServerInfo, Stats
@@ -278,28 +279,15 @@ class Client:
         return read(ConnectionReport, answer)
 
     def stats(
-        self,
-        relay: str | None = None,
-        *,
-        include_relays: bool = False,
-        include_tenants: bool = False,
-        include_latencies: bool = False,
-        timeout: Seconds | None = None,
-        traceparent: str | None = None,
+        self, relay: str | None = None, **options: Unpack[StatsArguments]
     ) -> Stats:
         """The numbers of the service, or of one relay.
 
         A caller that is no administrator gets those of its tenant, and may not ask for
         relays and tenants: `PermissionDenied`.
         """
-        request = _calls.stats_request(
-            relay,
-            include_relays=include_relays,
-            include_tenants=include_tenants,
-            include_latencies=include_latencies,
-        )
-        given = CallArguments(timeout=timeout, traceparent=traceparent)
-        answer = self._call(self._service.GetStats, request, given)
+        request = _calls.stats_request(relay, options)
+        answer = self._call(self._service.GetStats, request, options)
         return read(Stats, answer)
 
     def server_info(
