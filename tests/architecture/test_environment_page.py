@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from postroom._service import DEFAULTS, PLACE
+from postroom.arguments import ClientArguments
 from postroom_server.config.reference import key_paths, variables
 from postroom_server.config.sources import variable
 
@@ -21,6 +22,11 @@ ROW = re.compile(r"^\| `(POSTROOM_[A-Z0-9_]+)`", re.MULTILINE)
 OF_ORCHESTRATORS = {"POSTROOM_PORT"}
 KEYS = {variable(path) for path in key_paths()}
 OF_FRAMEWORKS = {f"POSTROOM_{n.rstrip('_').upper()}" for n in (*PLACE, *DEFAULTS)}
+OF_THE_CLIENT = {
+    f"POSTROOM_{name.upper()}"
+    for name in ClientArguments.__annotations__
+    if name not in {"timeout", "max_attempts"}
+}
 TEXTS = {".py", ".go", ".ts", ".java", ".toml", ".service", ""}
 
 
@@ -51,8 +57,7 @@ def named() -> set[str]:
     for text in texts(CLIENT, SERVER, "examples", "deploy"):
         found |= set(NAME.findall(text))
     keyed = {name for name in found if is_key(name)}
-    frameworks = OF_FRAMEWORKS - {"POSTROOM_TARGET", "POSTROOM_PLAINTEXT"}
-    return found - keyed - frameworks - OF_ORCHESTRATORS
+    return found - keyed - (OF_FRAMEWORKS - OF_THE_CLIENT) - OF_ORCHESTRATORS
 
 
 def of_tests() -> set[str]:
