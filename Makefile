@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS_VENV := .venv-protos
 GENERATORS := grpcio-tools==1.80.0 mypy-protobuf==5.1.0
-SOURCES := server/postroom_server client/postroom tests examples benchmarks
+SOURCES := server/postroom_server client/postroom client/postroom_pytest tests examples benchmarks
 ARGS ?=
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 export PYTHONDONTWRITEBYTECODE ?=
@@ -56,7 +56,7 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix-only -q $(SOURCES)
 
 types: install ## Check types, strictly
-	$(BIN)/mypy client/postroom server/postroom_server tests/typing
+	$(BIN)/mypy client/postroom client/postroom_pytest server/postroom_server tests/typing
 
 imports: install ## Check the import contract
 	$(BIN)/lint-imports
@@ -80,10 +80,11 @@ reference: install ## Write the reference of settings and of their variables ane
 	@sed -i '/^## Every key as a variable/,$$d' docs/reference/environment.md
 	@$(BIN)/python -m postroom_server.config variables >> docs/reference/environment.md
 
-bench: install ## Measure composing and the store, as ratios to peers, and large mail
+bench: install ## Measure composing and the store, as ratios to peers, large mail and the test double
 	$(BIN)/python benchmarks/compose.py
 	PYTHONPATH=. $(BIN)/python benchmarks/outbox.py
 	PYTHONPATH=. $(BIN)/python benchmarks/large_mail.py
+	$(BIN)/python benchmarks/testing_double.py
 
 dist: install ## Build wheels and sdists of both distributions into dist/, always the same from one commit
 	@rm -rf dist

@@ -11,17 +11,21 @@ from pathlib import Path
 
 import pytest
 
-API = Path(__file__).parent / "api.py"
+HERE = Path(__file__).parent
 
 
-def test_pyright_finds_the_errors_that_are_meant_and_no_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["api.py", "testing_api.py"])
+def test_pyright_finds_the_errors_that_are_meant_and_no_others(
+    tmp_path: Path, name: str
+) -> None:
+    api = HERE / name
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     pyright = shutil.which("pyright") or shutil.which("basedpyright", path=beside)
     if pyright is None:
         pytest.skip("neither pyright nor basedpyright is on the PATH")
     settings = tmp_path / "pyrightconfig.json"
     checked = {
-        "include": [str(API)],
+        "include": [str(api)],
         "enableTypeIgnoreComments": False,
         "typeCheckingMode": "standard",
     }
@@ -38,6 +42,6 @@ def test_pyright_finds_the_errors_that_are_meant_and_no_others(tmp_path: Path) -
 
     assert [trouble["range"]["start"]["line"] for trouble in errors] == [
         number
-        for number, line in enumerate(API.read_text("utf-8").splitlines())
+        for number, line in enumerate(api.read_text("utf-8").splitlines())
         if "# type: ignore" in line
     ], errors
