@@ -214,7 +214,8 @@ def target(tmp_path):
 
 
 @pytest.mark.parametrize("source", examples("python"))
-def test_a_python_example_runs(source, target):
+def test_a_python_example_runs(source, target, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code = compile(source.replace(TARGET, target), "example", "exec")
 
     exec(code, {"__name__": "example"})
