@@ -9,7 +9,8 @@ from rich.console import Console
 
 from postroom.cli.labels import shown
 from postroom.cli.session import JsonFlag, session
-from postroom.cli.show import plain, show_attempts, show_result, table, when
+from postroom.cli.show import plain, show_result, table, when
+from postroom.cli.story import show_story
 from postroom.results import Delivery
 
 
@@ -39,9 +40,8 @@ def _show(out: Console, delivery: Delivery) -> None:
     for name, value in _facts(delivery):
         rows.add_row(f"  {name}", plain(value))
     out.print(rows)
-    if delivery.result.attempts:
-        out.print()
-        show_attempts(out, delivery.result)
+    out.print()
+    show_story(out, delivery)
 
 
 def _facts(delivery: Delivery) -> list[tuple[str, str]]:

@@ -83,7 +83,15 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Session]:
 
 def json_text(answer: object) -> str:
     """*answer* as JSON, with nothing in it that moves a terminal's cursor."""
-    text = json.dumps(answer, ensure_ascii=False, indent=2)
+    return _harmless(json.dumps(answer, ensure_ascii=False, indent=2))
+
+
+def json_line(answer: object) -> str:
+    """The same in one line."""
+    return _harmless(json.dumps(answer, ensure_ascii=False))
+
+
+def _harmless(text: str) -> str:
     return "".join(
         c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text
     )

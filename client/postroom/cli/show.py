@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from postroom.results import Attempt, DeliveryResult, RecipientResult
-from postroom.words import FailureReason, Phase, Status, Word
+from postroom.results import DeliveryResult, RecipientResult
+from postroom.words import FailureReason, Status, Word
 
 _GOOD = frozenset({"SUCCESS", "DELIVERED", "ACCEPTED", "OK", "SERVING"})
 _UNDER_WAY = frozenset(
@@ -54,7 +54,7 @@ def show_result(out: Console, result: DeliveryResult) -> None:
     rows = table()
     for recipient in result.recipients:
         rows.add_row(
-            plain(f"  {recipient.address}"), word(recipient.status), _why(recipient)
+            plain(f"  {recipient.address}"), word(recipient.status), why(recipient)
         )
     if result.recipients:
         out.print(rows)
@@ -83,40 +83,9 @@ def notes(result: DeliveryResult) -> list[str]:
     return found
 
 
-def show_attempts(out: Console, result: DeliveryResult) -> None:
-    """The story of a mail, attempt by attempt."""
-    for place, attempt in enumerate(result.attempts):
-        if place == 1 and result.attempts_omitted:
-            out.print(f"  ... {result.attempts_omitted} attempts left out")
-        out.print(
-            f"  {attempt.number}.",
-            when(attempt.started_at),
-            word(attempt.outcome),
-            plain(_what_happened(attempt)),
-        )
-        out.print(plain(f"     {_way(attempt)}"))
-
-
-def _why(recipient: RecipientResult) -> Text:
+def why(recipient: RecipientResult) -> Text:
+    """What its state comes from, in the relay's words or ours."""
     if recipient.reply or recipient.detail:
         return plain(recipient.reply or recipient.detail)
     known = recipient.reason is not FailureReason.UNSPECIFIED
     return plain(recipient.reason if known else "")
-
-
-def _what_happened(attempt: Attempt) -> str:
-    said = "; ".join(str(s) for s in (attempt.reply, attempt.detail) if s)
-    if attempt.phase is Phase.UNSPECIFIED:
-        return said
-    return f"at {attempt.phase}: {said}" if said else f"at {attempt.phase}"
-
-
-def _way(attempt: Attempt) -> str:
-    """How it went to the relay, and where the time went."""
-    parts = [
-        attempt.remote or attempt.relay,
-        attempt.tls_version,
-        "session reused" if attempt.session_reused else "",
-        ", ".join(f"{t.phase} {t.duration * 1000:.0f} ms" for t in attempt.timings),
-    ]
-    return "; ".join(filter(None, parts))

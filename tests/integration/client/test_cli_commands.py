@@ -13,7 +13,6 @@ from postroom.v1 import (
     delivery_requests_pb2,
     send_pb2,
     server_info_pb2,
-    stats_pb2,
 )
 from typer.testing import CliRunner
 
@@ -71,13 +70,7 @@ def test_a_delivery_tells_its_story(run, service):
     assert "request id mine" in lines
     assert "wait relayed-or-queued" in lines
     assert "size 420 bytes" in lines
-    assert lines[-5:] == [
-        "1. - TEMP_FAILED at RCPT: 451 4.7.1 later",
-        "smtp.example.com:587 [192.0.2.1]; TLSv1.3; DNS 12 ms",
-        "... 7 attempts left out",
-        "9. - ACCEPTED at END_OF_DATA",
-        "relays/main; session reused",
-    ]
+    assert "attempt 1: TEMP_FAILED, put off at RCPT: 451 4.7.1 later" in found.stdout
 
 
 def test_a_delivery_is_found_by_its_request_id(run, service):
@@ -196,36 +189,6 @@ def test_the_way_to_a_relay_is_a_table_of_stages(run, service, ok, code):
     assert "offers SIZE 1000, PIPELINING" in found.stdout
     assert "relays/main: mail can be sent" in found.stdout
     assert service.requests[0].verify_sender == "me@example.com"
-
-
-def test_the_numbers_are_tables(run, service):
-    window = stats_pb2.WindowStats(
-        window=stats_pb2.STATS_WINDOW_1M,
-        counters=stats_pb2.DeliveryCounters(
-            accepted=7, succeeded=5, partial=1, failed=1
-        ),
-        send_rate=0.1,
-        success_rate=0.875,
-        latencies=[
-            stats_pb2.Latency(kind=stats_pb2.LATENCY_KIND_SEND, p50_seconds=0.02)
-        ],
-    )
-    relay = stats_pb2.RelayStats(
-        relay="relays/main", pool=stats_pb2.PoolStats(idle=1, in_use=2, reused=30)
-    )
-    service.script(
-        "GetStats",
-        stats_pb2.GetStatsResponse(
-            windows=[window], queue=stats_pb2.QueueStats(due=4), relays=[relay]
-        ),
-    )
-    found = run("stats")
-    rows = [line.split() for line in found.stdout.splitlines()]
-
-    assert found.exit_code == 0
-    assert ["1M", "7", "6", "1", "0", "0.1/s", "87.5%", "20", "ms"] in rows
-    assert ["relays/main", "1", "2", "0", "0", "30", "0"] in rows
-    assert "queue: 4 due" in found.stdout
 
 
 def test_the_service_tells_its_limits(run, service):
