@@ -35,32 +35,41 @@ class BadRows(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the *line* of the file that it ends at, and what its columns hold."""
+    """One row, which ends at that *line* of the file."""
 
     line: int
-    values: Mapping[str, str]
+    columns: Sequence[str]
+    cells: Sequence[str]
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The cells by their columns; raises `ValueError` if these are not as many."""
+        if len(self.cells) != len(self.columns):
+            cells, columns = len(self.cells), len(self.columns)
+            raise ValueError(f"{cells} cells for {columns} columns")
+        return dict(zip(self.columns, self.cells, strict=True))
 
     def mail(self, template: SendArguments) -> SendArguments:
         """The mail for it; raises `ValueError` that says what is wrong with the row."""
-        mail = template.copy()
-        recipient = read_mailbox(self.values[TO])
+        mail, values = template.copy(), self.values
+        recipient = read_mailbox(values[TO])
         if "@" not in recipient.address:
-            raise ValueError(f"to: {self.values[TO]!r} is no address")
-        name = self.values.get(NAME, "").strip() or recipient.name
+            raise ValueError(f"to: {values[TO]!r} is no address")
+        name = values.get(NAME, "").strip() or recipient.name
         mail["to"] = Mailbox(recipient.address, name)
-        mail["subject"] = self._subject(template)
+        mail["subject"] = _subject(template, values)
         if isinstance(text := mail.get("text"), str):
-            mail["text"] = filled(text, self.values)
+            mail["text"] = filled(text, values)
         if isinstance(html := mail.get("html"), str):
-            mail["html"] = filled(html, self.values, html=True)
+            mail["html"] = filled(html, values, html=True)
         return mail
 
-    def _subject(self, template: SendArguments) -> str:
-        own = self.values.get(SUBJECT)
-        subject = own or filled(template.get("subject", ""), self.values)
-        if not subject or _BROKEN.search(subject):
-            raise ValueError("the subject is empty, or more than one line")
-        return subject
+
+def _subject(template: SendArguments, values: Mapping[str, str]) -> str:
+    subject = values.get(SUBJECT) or filled(template.get("subject", ""), values)
+    if not subject or _BROKEN.search(subject):
+        raise ValueError("the subject is empty, or more than one line")
+    return subject
 
 
 def filled(text: str, values: Mapping[str, str], *, html: bool = False) -> str:
@@ -100,7 +109,7 @@ def rows_of(path: Path) -> Iterator[Row]:
             columns = _columns(next(reader, []))
             for cells in reader:
                 if cells:
-                    yield Row(reader.line_num, _values(reader.line_num, columns, cells))
+                    yield Row(reader.line_num, columns, cells)
         except csv.Error as error:
             raise BadRows([f"line {reader.line_num}: {error}"]) from error
         except UnicodeDecodeError as error:
@@ -115,12 +124,3 @@ def _columns(cells: Sequence[str]) -> Sequence[str]:
     if twice:
         raise BadRows([f"line 1: a column {twice[0]!r} is there twice"])
     return columns
-
-
-def _values(
-    line: int, columns: Sequence[str], cells: Sequence[str]
-) -> Mapping[str, str]:
-    if len(cells) != len(columns):
-        told = f"line {line}: {len(cells)} cells for {len(columns)} columns"
-        raise BadRows([told])
-    return dict(zip(columns, cells, strict=True))
