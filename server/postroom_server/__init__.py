@@ -1,4 +1,5 @@
 """Postroom: a gRPC e-mail delivery service."""
+
 from __future__ import annotations
 
 import os

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from postroom_server.config.keys import Table, key
+from postroom_server.config.keys import Table, hidden, key
 from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT, Role
 
 _MOST = 100
@@ -51,11 +51,13 @@ class CredentialTable(Table):
         'Who may stand in From, Sender and envelope_from: addresses, "*@example.com" '
         'for all of that domain, "*" for any.',
     )
-    token_sha256: Annotated[list[str], Field(max_length=_MOST)] = key(
-        [],
-        "SHA-256 of each token, in hexadecimal; several while tokens are changed. "
-        "`postroomd token create` makes one.",
-        otherwise="(required, or certificates)",
+    token_sha256: Annotated[list[str], Field(max_length=_MOST)] = hidden(
+        key(
+            [],
+            "SHA-256 of each token, in hexadecimal; several while tokens are changed. "
+            "`postroomd token create` makes one.",
+            otherwise="(required, or certificates)",
+        )
     )
     certificates: Annotated[list[str], Field(max_length=_MOST)] = key(
         [],

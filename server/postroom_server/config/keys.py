@@ -40,6 +40,12 @@ def key(
     )
 
 
+def hidden(declared: Any) -> Any:  # noqa: ANN401  as above
+    """A key whose mistakes are never repeated: a secret may have been put there."""
+    declared.json_schema_extra["hidden"] = "yes"
+    return declared
+
+
 def seconds(
     default: float, meaning: str, least: float = 0.001, most: float = DAY
 ) -> Any:  # noqa: ANN401  as above

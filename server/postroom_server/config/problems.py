@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from postroom_server.config.errors import KeyPath
+from postroom_server.config.keys import note
 from postroom_server.config.lookup import bounds, field_at, is_secret, table_at
 from postroom_server.config.text import number
 from postroom_server.domain.text import printable
@@ -83,6 +84,8 @@ def _range(field: FieldInfo | None, context: Mapping[str, Any]) -> str:
 
 
 def _got(value: object, field: FieldInfo | None) -> str:
+    if field is not None and note(field, "hidden"):
+        return ""
     if is_secret(field) or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, bool):
