@@ -17,6 +17,7 @@ from postroom.v1 import message_pb2 as message_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.app import App
 from postroom_server.config import load_config
+from postroom_server.domain.clock import Instant, SystemClock, after
 from postroom_server.sandbox.relay import SandboxRelay
 
 CALL = 30.0
@@ -154,3 +155,20 @@ def violations(error: grpc.RpcError) -> dict[str, str]:
         if detail.Unpack(bad):
             return {v.field: v.description for v in bad.field_violations}
     return {}
+
+
+class Later(SystemClock):
+    """A wall clock that is some days ahead."""
+
+    def __init__(self, days: float) -> None:
+        self._ahead = days * 86_400.0
+
+    def now(self) -> Instant:
+        return after(super().now(), self._ahead)
+
+
+def purge(service: Service, days: float) -> int:
+    """What the upkeep does, as if so many days had passed."""
+    upkeep = service.app.engine._upkeep
+    upkeep._clock = Later(days)
+    return upkeep.run_once()

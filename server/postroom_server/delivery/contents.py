@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from postroom_server.domain.errors import BlobNotFound, InvalidMessage, Problem
+from postroom_server.domain.errors import BlobNotFound, Problem
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.octets import (
     YET_TO_COME,
@@ -43,20 +43,36 @@ def parts_expected(submission: Submission, limits: Limits) -> PartsExpected:
     return PartsExpected(each, limits.max_message_bytes)
 
 
-def contents_of(
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found of the octets that a submission names.
+
+    *contents* has an entry for each name; where *problems* or *missing* (one that is
+    unknown) tell of it, `YET_TO_COME` stands for it, so that all the rest can be
+    checked.
+    """
+
+    contents: Contents
+    problems: tuple[Problem, ...] = ()
+    missing: str = ""
+
+
+def look_up(
     submission: Submission, blobs: Blobs, limits: Limits, *, to_come: bool = False
-) -> Contents:
+) -> Looked:
     """The octets behind each name in *submission*.
 
-    *to_come*: those of parts are not there yet, and are stood for by `YET_TO_COME`.
-    Raises `InvalidMessage` for names that can't be meant, and `BlobNotFound`.
+    *to_come*: those of parts are not there yet, and that is no problem.
     """
     found = references(submission.message, limits)
-    known = {r.name for r in found if to_come and r.is_part} | set(submission.parts)
-    problems = [*_problems(found, known)]
-    if problems:
-        raise InvalidMessage(problems)
-    return {r.name: _octets(r, submission, blobs) for r in found}
+    contents: dict[str, StoredOctets] = dict(submission.parts)
+    for reference in found:
+        if reference.name not in contents:
+            contents[reference.name] = _octets(reference, submission.tenant, blobs)
+    lacking = [r for r in found if contents[r.name] is YET_TO_COME]
+    problems = tuple(_problems(lacking, to_come=to_come))
+    blobs_missing = (r.name for r in lacking if r.is_well_formed and not r.is_part)
+    return Looked(contents, problems, next(blobs_missing, ""))
 
 
 @contextmanager
@@ -72,19 +88,17 @@ def damage_told(contents: Contents) -> Iterator[None]:
         raise BlobNotFound(next(names, f"{BLOBS}{error.sha256}")) from error
 
 
-def _problems(found: tuple[Reference, ...], known: set[str]) -> Iterator[Problem]:
-    for reference in found:
+def _problems(lacking: list[Reference], *, to_come: bool) -> Iterator[Problem]:
+    for reference in lacking:
         if not reference.is_well_formed:
             text = 'Must be "blobs/{sha256}", or "parts/{key}" in SendMessageStream.'
             yield Problem(reference.field, text)
-        elif reference.is_part and reference.name not in known:
+        elif reference.is_part and not to_come:
             yield Problem(reference.field, "No such part came with the call.")
 
 
-def _octets(reference: Reference, submission: Submission, blobs: Blobs) -> StoredOctets:
-    if reference.is_part:
-        return submission.parts.get(reference.name, YET_TO_COME)
-    blob = blobs.find(submission.tenant, reference.name.removeprefix(BLOBS))
-    if blob is None:
-        raise BlobNotFound(reference.name)
-    return blob.octets
+def _octets(reference: Reference, tenant: str, blobs: Blobs) -> StoredOctets:
+    if reference.is_part or not reference.is_well_formed:
+        return YET_TO_COME
+    blob = blobs.find(tenant, reference.name.removeprefix(BLOBS))
+    return YET_TO_COME if blob is None else blob.octets

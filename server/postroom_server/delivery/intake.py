@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postroom_server.delivery.contents import contents_of, damage_told
+from postroom_server.delivery.contents import Looked, damage_told, look_up
 from postroom_server.delivery.mailing import Mailing, composed
 from postroom_server.delivery.options import option_problems, plan_of
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.senders import check_senders, named_senders
 from postroom_server.domain.clock import Clock, after
 from postroom_server.domain.delivery import Delivery, Recipient
-from postroom_server.domain.errors import InvalidArgument, InvalidMessage, Problem
+from postroom_server.domain.errors import (
+    BlobNotFound,
+    InvalidArgument,
+    InvalidMessage,
+    Problem,
+)
 from postroom_server.domain.limits import MB, Limits
 from postroom_server.domain.message import AnyMessage
-from postroom_server.domain.octets import Contents
 from postroom_server.domain.submission import (
     RecipientPlan,
     Submission,
@@ -66,9 +70,9 @@ class Intake:
         `BlobNotFound`.
         """
         now = self._clock.now()
-        contents = contents_of(submission, self._blobs, self._limits)
-        with damage_told(contents):
-            valid = self._check(submission, relay, contents)
+        looked = look_up(submission, self._blobs, self._limits)
+        with damage_told(looked.contents):
+            valid = self._check(submission, relay, looked)
             identity = new_identity(valid.message, now, valid.message_id)
             content = Content(valid.message, identity)
             bytes_ = self._compose(content)
@@ -97,22 +101,30 @@ class Intake:
 
         Raises `InvalidMessage`, `InvalidArgument` or `BlobNotFound`.
         """
-        contents = contents_of(submission, self._blobs, self._limits, to_come=True)
-        self._check(submission, relay, contents)
+        looked = look_up(submission, self._blobs, self._limits, to_come=True)
+        with damage_told(looked.contents):
+            self._check(submission, relay, looked)
 
     def _check(
-        self, submission: Submission, relay: Relay, contents: Contents
+        self, submission: Submission, relay: Relay, looked: Looked
     ) -> ValidMessage:
         others = option_problems(
             submission, relay.retry, self._clock.now(), self._limits
         )
         defaults = SenderDefaults(relay.from_address, relay.envelope_from)
         try:
-            valid = check_any(submission.message, defaults, self._limits, contents)
+            valid = check_any(
+                submission.message, defaults, self._limits, looked.contents
+            )
         except InvalidMessage as error:
-            raise InvalidMessage((*error.problems, *others)) from None
+            found = (*error.problems, *looked.problems, *others)
+            raise InvalidMessage(found) from None
+        if looked.problems:
+            raise InvalidMessage((*looked.problems, *others))
         if others:
             raise InvalidArgument(others)
+        if looked.missing:
+            raise BlobNotFound(looked.missing)
         check_senders(submission.senders, named_senders(valid, submission.message))
         return valid
 

@@ -124,7 +124,10 @@ class ContentBehaviours:
         if not sha256:
             return None
         blob = self._engine.find_blob(tenant, sha256.hex())
-        return None if blob is None else upload_response(blob)
+        if blob is None:
+            return None
+        # Announced is as good as uploaded: it moves the blob's end.
+        return upload_response(self._engine.keep_blob(tenant, blob.octets))
 
     def _rendered(
         self, request: content_pb2.RenderMessageRequest, call: CallContext

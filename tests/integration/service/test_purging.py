@@ -5,28 +5,8 @@ import pytest
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
-from postroom_server.domain.clock import SystemClock, after
 
-from tests.support.service import CALL, reason
-
-DAY = 86_400.0
-
-
-class Later(SystemClock):
-    """A wall clock that is some days ahead."""
-
-    def __init__(self, days: float) -> None:
-        self._ahead = days * DAY
-
-    def now(self):
-        return after(super().now(), self._ahead)
-
-
-def purge(service, days):
-    """What the upkeep does, as if so many days had passed."""
-    upkeep = service.app.engine._upkeep
-    upkeep._clock = Later(days)
-    return upkeep.run_once()
+from tests.support.service import CALL, purge, reason
 
 
 def retry(service, name):
