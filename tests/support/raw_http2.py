@@ -116,6 +116,14 @@ class RawConnection:
             while not self._http.local_flow_control_window(stream):
                 self._receive()
 
+    def push(self, stream: int, octets: bytes) -> int:
+        """Send as many of *octets* as the server's window has room for; how many."""
+        if not self._http.local_flow_control_window(stream):
+            self.settle()
+        room = self._http.local_flow_control_window(stream)
+        self.send(stream, octets[:room])
+        return min(room, len(octets))
+
     def reset(self, stream: int) -> None:
         """Break *stream* off."""
         self._http.reset_stream(stream, error_code=8)

@@ -81,7 +81,8 @@ def _store(error: errors.StoreFull) -> Sequence[Message]:
 
 def _quota(error: errors.QuotaExceeded) -> Sequence[Message]:
     violation = rich.QuotaFailure.Violation(
-        subject=error.subject, description=printable(error.message, TEXT_LIMIT)
+        subject=printable(error.subject, NAME_LIMIT),
+        description=printable(error.message, TEXT_LIMIT),
     )
     return (rich.QuotaFailure(violations=[violation]),)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from postroom_server.domain.principal import Credential
 
 MIB = 1 << 20
+READ_AHEAD = 512 * 1024
+"""Octets of a call; over a line of 100 ms that is 5 MB/s."""
 MAX_PENDING = 8192
 """Calls; each costs some kilobytes until it is let in or refused."""
 
@@ -82,4 +84,8 @@ class RpcSettings:
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.http2.max_ping_strikes", 5),
+            # How much of a stream comes before we ask for it.  Left to itself gRPC
+            # widens that to six megabytes for every upload that we can't follow.
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", READ_AHEAD),
         ]

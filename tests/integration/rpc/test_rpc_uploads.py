@@ -18,6 +18,7 @@ from postroom.v1.send_stream_pb2 import (
 from postroom_server.domain.errors import StreamProtocol
 from postroom_server.rpc import methods, pace
 from postroom_server.rpc.pools import PoolKind, PoolPlan
+from postroom_server.rpc.settings import READ_AHEAD
 
 from tests.support.raw_http2 import RawConnection, frame
 
@@ -319,3 +320,29 @@ def test_a_server_that_does_not_take_mail_refuses_streams_at_the_door(serve, ref
     stub = serve(ready=False).stub()
     for call in (stub.SendMessageStream, partial(stub.UploadBlob)):
         assert refused(call, Frames()).info.reason == "NOT_READY"
+
+
+def test_little_of_a_stream_comes_before_it_is_asked_for(serve, release):
+    large = frame(UploadBlobRequest(chunk=bytes(65536)).SerializeToString())
+    read = 200
+
+    def stalling(upload, _call):
+        frames = upload.frames()
+        for _ in range(read):
+            next(frames)
+        assert release.wait(20)
+        return UploadBlobResponse()
+
+    running = serve({"UploadBlob": stalling})
+    sent = 0
+    with RawConnection(running.server.address) as raw:
+        stream = raw.call(UPLOAD)
+        while sent < 4 * read * len(large):
+            taken = raw.push(stream, large)
+            sent += taken
+            if not taken and sent > read * len(large):
+                break
+            large = large[taken:] + large[:taken]
+        release.set()
+
+    assert sent - read * len(large) <= 2 * READ_AHEAD
