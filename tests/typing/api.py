@@ -20,6 +20,8 @@ from postroom import (
     ConnectionReport,
     Delivery,
     DeliveryResult,
+    Dsn,
+    DsnNotify,
     Health,
     InvalidRequest,
     Mailbox,
@@ -32,6 +34,7 @@ from postroom import (
     ServerInfo,
     Stats,
     Status,
+    Unsubscribe,
     ValidationReport,
     Violation,
 )
@@ -71,7 +74,12 @@ def options(client: Client) -> None:
         retry=RetryPolicy(quick_delays=[1, timedelta(seconds=2)]),
         expire_at=datetime.now(UTC),
         headers=[("X-A", "1")],
+        metadata={"order": "17"},
+        tags=["receipt"],
+        dsn=Dsn(notify=["success", DsnNotify.DELAY], return_content="headers"),
+        unsubscribe=Unsubscribe(url="https://example.com/u", one_click=True),
     )
+    client.send(metadata={"order": 17})  # type: ignore[dict-item]
     client.send(too="ada@example.com")  # type: ignore[call-arg]
     client.send(to=3)  # type: ignore[arg-type]
 

@@ -6,6 +6,7 @@ import email
 
 import grpc
 import pytest
+from postroom import Client, Conflict, Dsn, Unsubscribe
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import message_pb2 as message_pb
 
@@ -107,3 +108,29 @@ def test_a_mail_that_is_valid_with_labels_that_are_not_is_an_invalid_request(ser
         service.send(tags=["not one"])
 
     assert reason(caught.value) == "INVALID_REQUEST"
+
+
+def test_a_mail_that_goes_in_pieces_carries_them_too(service):
+    mail = {
+        "to": "ada@example.com",
+        "from_": "me@example.com",
+        "subject": "Hello",
+        "text": "0123456789abcdef\n" * 700_000,
+        "request_id": "large",
+        "tags": ["x"],
+        "metadata": {"order": "17"},
+        "dsn": Dsn(notify="never"),
+        "unsubscribe": Unsubscribe(mailto="out@example.com"),
+    }
+    with Client(service.app.server.address) as client:
+        result = client.send(**mail)
+        found = client.get(result)
+        again = client.send(**{**mail, "tags": ["x"]})
+        with pytest.raises(Conflict):
+            client.send(**{**mail, "tags": ["y"]})
+
+    assert (found.tags, found.metadata) == (("x",), {"order": "17"})
+    assert again.replayed
+    (received,) = service.relay.messages
+    assert received.asked[1][0] == "NOTIFY=NEVER"
+    assert b"\r\nList-Unsubscribe: <mailto:out@example.com>\r\n" in received.data[:2000]
