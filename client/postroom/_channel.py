@@ -40,6 +40,9 @@ OPTIONS: Options = (
 )
 _SCHEME = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?")
 _PORT = re.compile(r":\d+\Z")
+_SOCKET = re.compile(r"unix(?:-abstract)?:(?://(?=/))?")
+LONGEST_SOCKET = 107
+"""Bytes of a socket's path: what Linux has room for, and gRPC takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +72,11 @@ class Way:
 def way_to(target: str, plaintext: bool | None, security: SecurityArguments) -> Way:  # noqa: FBT001  as the caller gave it
     """The way to *target*.
 
-    Raises `ValueError` for arguments that contradict each other, and for a token that
-    would travel in plain text; `OSError` for a file that can't be read.
+    Raises `ValueError` for arguments that contradict each other, for a token that
+    would travel in plain text, and for the path of a socket that is too long; `OSError`
+    for a file that can't be read.
     """
+    _check_socket(target)
     local = is_local(target)
     given = [name for name in _FILES if security.get(name)]
     plain = (local and not given) if plaintext is None else plaintext
@@ -109,6 +114,16 @@ def _credentials(security: SecurityArguments) -> grpc.ChannelCredentials:
 
 def _bytes_of(name: str | PathLike[str] | None) -> bytes | None:
     return Path(name).read_bytes() if name else None
+
+
+def _check_socket(target: str) -> None:
+    scheme = _SOCKET.match(target)
+    size = len(target[scheme.end() :].encode(errors="surrogateescape")) if scheme else 0
+    if size > LONGEST_SOCKET:
+        raise ValueError(
+            f"{target} is no target: the path of a socket has at most {LONGEST_SOCKET}"
+            f" bytes, and this has {size}"
+        )
 
 
 def is_local(target: str) -> bool:

@@ -53,7 +53,11 @@ class Problems:
         """*given*, a time or a span from *now*; without a zone it could be any time."""
         if given is None:
             return None
-        instant = now + given if isinstance(given, timedelta) else given
+        try:
+            instant = now + given if isinstance(given, timedelta) else given
+        except OverflowError:
+            self.add(field, "is beyond the end of the calendar")
+            return None
         if instant.tzinfo is None:
             self.add(field, "has no time zone: give datetime.now(UTC) and the like")
             return None

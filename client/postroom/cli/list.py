@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
 
@@ -47,7 +47,7 @@ def list_deliveries(  # noqa: PLR0913  one for each option
         "page_size": min(limit or LARGEST_PAGE, LARGEST_PAGE),
     }
     if since:
-        conditions["accepted_from"] = since.astimezone()
+        conditions["accepted_from"] = _local(since)
     with session(context, as_json=as_json) as asked:
         found = islice(asked.client.list(**conditions), limit or None)
         if asked.json:
@@ -55,6 +55,14 @@ def list_deliveries(  # noqa: PLR0913  one for each option
             typer.echo(json_text(listed))
         else:
             _show(asked.out, found)
+
+
+def _local(time: datetime) -> datetime:
+    try:
+        return time.astimezone()
+    except (ValueError, OverflowError, OSError):
+        # At the ends of the calendar there is no local time, and a day is no matter.
+        return time.replace(tzinfo=UTC)
 
 
 def _show(out: Console, deliveries: Iterable[Delivery]) -> None:

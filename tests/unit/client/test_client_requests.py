@@ -169,6 +169,11 @@ def test_a_time_is_taken_with_its_zone():
     assert _sent(expire_at=there).expire_at.ToDatetime(UTC) == NOW
 
 
+def test_a_span_that_no_calendar_holds_is_told_as_such():
+    with pytest.raises(InvalidRequest, match="expire_at: is beyond"):
+        _sent(expire_at=timedelta.max)
+
+
 def test_no_retry_is_a_policy():
     assert _sent(retry=False).retry == send_pb2.RetryPolicy(disabled=True)
     assert not _sent(retry=True).HasField("retry")
