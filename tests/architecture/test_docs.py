@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from postroom_server.config import load_config
 from postroom_server.rpc.server_info import FEATURES
 from postroom_server.sandbox.relay import SandboxRelay
 
+from tests.support.callers import tls_files
 from tests.support.service import plain, running
 from tests.support.sources import ROOT, SERVER, python_files, shown
 
@@ -225,6 +227,8 @@ def test_a_python_example_runs(source, target, tmp_path, monkeypatch):
 def test_a_toml_example_is_a_configuration(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("smtp-password").write_text("secret\n")
+    files = tls_files(tmp_path)
+    shutil.copy(files.authority, "clients.pem")
     Path("relay-token").write_text("secret\n")
     # A key alone stands for a file that has it and what every file needs.
     needed = "" if "[relays." in source else '\n[relays.main]\nhost = "localhost"\n'

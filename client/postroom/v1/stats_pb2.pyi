@@ -143,8 +143,9 @@ Global___CloseReason: _TypeAlias = CloseReason  # noqa: Y015
 
 @_typing.final
 class GetStatsRequest(_message.Message):
-    """Which numbers. A tenant sees its own deliveries; pools and tenants need an
-    administrator's credential: PERMISSION_DENIED, reason METHOD_NOT_ALLOWED.
+    """Which numbers. A sender gets those of its tenant, an administrator those of all.
+    Relays, with their pools, and tenants need an administrator's credential:
+    PERMISSION_DENIED, reason METHOD_NOT_ALLOWED.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
