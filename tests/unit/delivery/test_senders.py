@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from postroom_server.delivery.senders import check_senders, sender_pattern
+from postroom_server.delivery.senders import (
+    check_senders,
+    named_senders,
+    sender_pattern,
+)
 from postroom_server.domain.address import AddressProblem, parse_address
 from postroom_server.domain.errors import SenderNotAllowed
+from postroom_server.domain.limits import Limits
+from postroom_server.domain.octets import StoredOctets
+from postroom_server.domain.validation import SenderDefaults, check_any
+
+from tests.support.raw_mails import mime, raw_draft
 
 PATTERNS = tuple(
     map(sender_pattern, ["*@example.com", "noreply@example.org", "*@bücher.example"])
@@ -80,3 +89,35 @@ def test_a_domain_allows_its_own_and_no_other(address):
 
     assert allowed(address, (sender_pattern(f"*@{domain}"),))
     assert not allowed(address, (sender_pattern(f"*@x{domain}"),))
+
+
+RAW_SENDERS = [
+    (mime(), "<>", True),
+    (mime(), "bounces@example.com", True),
+    (mime(), "ada@example.net", False),
+    (mime("From: ada@example.net", without="From"), "<>", False),
+    (mime("From: ADA@EXAMPLE.COM", without="From"), "<>", True),
+    (mime("Sender: ada@example.net"), "<>", False),
+    (mime("Sender: noreply@example.org"), "<>", True),
+    (mime("From: a@example.com, b@example.net", "Sender: a@example.com", without="From"), "<>", False),
+    (mime('From: "a@example.com" <x@example.net>', without="From"), "<>", False),
+    (mime("Reply-To: ada@example.net"), "<>", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "envelope_from", "fine"), RAW_SENDERS)
+@pytest.mark.parametrize("is_stored", [False, True], ids=["at hand", "stored"])
+def test_a_raw_mail_is_sent_in_the_names_of_its_header(
+    data, envelope_from, fine, is_stored
+):
+    name = f"blobs/{'0' * 64}"
+    content = {"data": None, "blob": name} if is_stored else {"data": data}
+    draft = raw_draft(envelope_from=envelope_from, **content)
+    contents = {name: StoredOctets.of(data)}
+    valid = check_any(draft, SenderDefaults(), Limits(), contents)
+    named = tuple(named_senders(valid, draft))
+    if fine:
+        check_senders(PATTERNS, named)
+    else:
+        with pytest.raises(SenderNotAllowed):
+            check_senders(PATTERNS, named)
