@@ -80,11 +80,12 @@ reference: install ## Write the reference of settings and of their variables ane
 	@sed -i '/^## Every key as a variable/,$$d' docs/reference/environment.md
 	@$(BIN)/python -m postroom_server.config variables >> docs/reference/environment.md
 
-bench: install ## Measure composing and the store, as ratios to peers, large mail and the test double
+bench: install ## Measure composing and the store, as ratios to peers, large mail, the test double, log and metrics
 	$(BIN)/python benchmarks/compose.py
 	PYTHONPATH=. $(BIN)/python benchmarks/outbox.py
 	PYTHONPATH=. $(BIN)/python benchmarks/large_mail.py
 	$(BIN)/python benchmarks/testing_double.py
+	PYTHONPATH=. $(BIN)/python -m benchmarks.observability
 
 dist: install ## Build wheels and sdists of both distributions into dist/, always the same from one commit
 	@rm -rf dist

@@ -16,7 +16,7 @@ from postroom._failures import Asked, Failure, error_of, hint_of, leaves_doubt
 from postroom._problems import in_seconds
 from postroom._retry import REAL, Persistence, Surroundings
 from postroom._tokens import Metadata, Token
-from postroom._trace import trace_metadata
+from postroom._trace import call_metadata, trace_metadata
 from postroom.arguments import CallArguments
 from postroom.errors import PostroomError
 
@@ -63,13 +63,16 @@ class Attempts:
         allowed = terms.timeout if timeout is None else in_seconds(timeout)
         self._persistence = Persistence(allowed, terms.max_attempts, terms.surroundings)
         self._asked = Asked(target=terms.target, request_id=request_id)
-        self._trace = trace_metadata(given.get("traceparent"))
+        self._names = (
+            *trace_metadata(given.get("traceparent")),
+            *call_metadata(request_id),
+        )
         self._token = terms.token
 
     @property
     def metadata(self) -> Metadata:
         """What the attempt carries; each asks for its token."""
-        return (*self._trace, *self._token.metadata())
+        return (*self._names, *self._token.metadata())
 
     def begin(self) -> float:
         """Begin an attempt; returns how many seconds it may take."""

@@ -10,6 +10,8 @@ import re
 import sys
 
 KEY = "traceparent"
+CALL_KEY = "x-request-id"
+_CALL_ID = re.compile(r"[\x21-\x7e]{1,64}")
 Metadata = tuple[tuple[str, str], ...]
 # A version to come may add fields; so many characters of them fit in any header.
 _TRACEPARENT = re.compile(
@@ -22,6 +24,11 @@ def trace_metadata(given: str | None) -> Metadata:
     """The metadata that carries the trace *given*, or else OpenTelemetry's current."""
     parent = _current() if given is None else given
     return ((KEY, parent),) if _TRACEPARENT.fullmatch(parent) else ()
+
+
+def call_metadata(request_id: str) -> Metadata:
+    """The metadata that names a call in the service's log; its request id serves."""
+    return ((CALL_KEY, request_id),) if _CALL_ID.fullmatch(request_id) else ()
 
 
 def _current() -> str:

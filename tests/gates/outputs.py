@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,13 @@ def reports(channel: grpc.Channel, relays: list[str]) -> Iterator[tuple[str, byt
         report = stub.TestConnection(test, timeout=TIMEOUT)
         yield f"TestConnection of {relay}", _octets(report)
     yield "reflection", b"\n".join(reflection(channel))
+
+
+def metrics(config: Path) -> bytes:
+    """What Prometheus reads."""
+    listen = tomllib.loads(config.read_text())["metrics"]["listen"]
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=TIMEOUT) as page:
+        return page.read()
 
 
 def deliveries(channel: grpc.Channel) -> bytes:
@@ -82,7 +91,9 @@ def of_the_process(pid: int) -> Iterator[tuple[str, bytes]]:
 
 def of_the_store(folder: Path) -> Iterator[tuple[str, bytes]]:
     """The files in which mail is kept."""
-    for path in sorted(folder.glob("postroom.db*")):
+    top = sorted(folder.glob("postroom.db*"))
+    below = [path for one in top for path in sorted(one.rglob("*"))]
+    for path in (p for p in (*top, *below) if p.is_file()):
         yield path.name, path.read_bytes()
 
 

@@ -136,7 +136,8 @@ def service(request, tmp_path, echoes):
             mechanism = name.rpartition("-")[0]
             relays[name] = plain(port, auth_mechanism=mechanism, **log_in)
         log = f'log = {{ level = "debug", format = "{request.param}" }}'
-        config = settings(tmp_path, relays, log, default="good")
+        metrics = f'metrics = {{ listen = "127.0.0.1:{free_port()}" }}'
+        config = settings(tmp_path, relays, f"{log}\n{metrics}", default="good")
         with daemon(config, free_port()) as running:
             yield running, config, list(relays), good
 
@@ -155,6 +156,7 @@ def test_no_secret_is_told_to_anybody(service, echoes, tmp_path):
         mails = outputs.deliveries(channel)
     with Client(running.target) as client:
         assert_stats_are_true(client)
+    told["the metrics"] = outputs.metrics(config)
     told |= {f"the answer about {r}": str(a).encode() for r, a in answers.items()}
     assert running.stop() == 0
     told["the log"] = b"".join(running.log)

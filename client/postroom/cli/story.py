@@ -102,7 +102,7 @@ def _session(attempt: Attempt) -> str:
 
 def _at(attempt: Attempt) -> str:
     """Where it ended, and what was said there."""
-    said = str(attempt.reply or attempt.detail)
+    said = "; ".join(filter(None, (str(attempt.reply or ""), attempt.detail)))
     step = "" if attempt.phase is Phase.UNSPECIFIED else f" at {attempt.phase}"
     return step + _after(": ", said)
 
