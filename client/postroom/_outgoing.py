@@ -7,8 +7,10 @@ read.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -17,10 +19,12 @@ from postroom._contents import Contents, Part
 from postroom._message import set_message, set_raw
 from postroom._problems import Problems
 from postroom.arguments import MailArguments, SendArguments
+from postroom.errors import InvalidRequest, Violation
 from postroom.messages import RawMessage
 from postroom.v1 import content_pb2, send_pb2, send_stream_pb2
 
 Answer = send_pb2.SendMessageResponse | send_stream_pb2.SendMessageStreamResponse
+_PART = re.compile(r"parts/\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,25 @@ def of_delivery(
 def of_mail(mail: Outgoing) -> content_pb2.RenderMessageRequest:
     """Asks for the bytes of *mail*, all of whose parts are uploaded by now."""
     return content_pb2.RenderMessageRequest(request=mail.request)
+
+
+@contextmanager
+def naming(parts: tuple[Part, ...]) -> Iterator[None]:
+    """Have errors name contents by their fields, since callers know no parts."""
+    fields = {part.name: part.place.field for part in parts}
+
+    def named(text: str) -> str:
+        return _PART.sub(lambda found: fields.get(found[0], found[0]), text)
+
+    try:
+        yield
+    except InvalidRequest as error:
+        violations = tuple(
+            Violation(named(wrong.field), named(wrong.description))
+            for wrong in error.violations
+        )
+        details = replace(error.details, violations=violations)
+        raise InvalidRequest(named(error.message), details) from error.__cause__
 
 
 def may_read_files(given: SendArguments) -> bool:

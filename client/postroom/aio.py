@@ -353,7 +353,8 @@ class AsyncClient:
             self._wire.uploads.SendMessageStream,
             given.get("on_progress"),
         )
-        return await self._calls.upload(method, transfer, progress, attempts)
+        with _outgoing.naming(mail.parts):
+            return await self._calls.upload(method, transfer, progress, attempts)
 
     async def _upload(
         self, source: Source, progress: Progress | None, given: CallArguments

@@ -334,7 +334,8 @@ class Client:
         attempts = self._terms.call(mail.request, given)
         transfer = mail_transfer(mail.request, mail.parts)
         method, progress = self._service.SendMessageStream, given.get("on_progress")
-        return self._calls.upload(method, transfer, progress, attempts)
+        with _outgoing.naming(mail.parts):
+            return self._calls.upload(method, transfer, progress, attempts)
 
     def _upload(
         self, source: Source, progress: Progress | None, given: CallArguments
