@@ -2,7 +2,8 @@
 
 Text is written in the message's charset, and a mail within the mail (message/rfc822)
 in 7 bits with CRLF, since such a part may carry no encoding (RFC 2046 §5.2.1).  Of the
-headers of a MIME part its type, name, disposition and Content-ID go on.
+headers of a MIME part its type, name, disposition and Content-ID go on; a mail with
+others is left to Django (`_composed`).
 """
 
 from __future__ import annotations

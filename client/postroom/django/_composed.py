@@ -1,8 +1,9 @@
 """Messages that only Django can compose as they are meant: sent as they come from it.
 
 The service has no fields for an alternative of another type than text and HTML, for a
-message class of its own, or for headers that describe somebody who gets no mail.  Such
-a message is composed by Django and given to the service as it is, in 7 bits with CRLF
+message class of its own, for headers that describe somebody who gets no mail, or for
+further headers of a MIME part; and its Date is in UTC.  Where that is not what is
+meant, the message is composed by Django and given to the service as it is, in 7 bits with CRLF
 line ends (RFC 5322 §2.1), so that any relay can take it.
 """
 
@@ -14,6 +15,7 @@ from email.message import Message
 from email.utils import make_msgid
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 
 from postroom.django._attachments import seven_bit
@@ -22,6 +24,17 @@ from postroom.messages import RawMessage
 
 # What the service sets itself, and refuses as a header of the caller's.
 _SERVICE_SETS = ("date", "return-path", "mime-version", "dkim-signature")
+_ALTERNATIVE = "alternative"
+# What the service writes for a file too.
+_PART_HEADERS = frozenset(
+    {
+        "content-type",
+        "content-transfer-encoding",
+        "content-disposition",
+        "content-id",
+        "mime-version",
+    }
+)
 _SERVICE_SETS_PREFIXES = ("resent-", "received", "arc-", "content-")
 
 
@@ -48,6 +61,10 @@ def _reasons(message: EmailMessage) -> Iterator[bool]:
     names = [name.lower() for name in message.extra_headers]
     yield any(n in _SERVICE_SETS or n.startswith(_SERVICE_SETS_PREFIXES) for n in names)
     yield any(hidden_from(message))
+    # A structure or a time zone of its own.
+    yield getattr(message, "mixed_subtype", "mixed") != "mixed"
+    yield getattr(message, "alternative_subtype", _ALTERNATIVE) != _ALTERNATIVE
+    yield bool(getattr(settings, "EMAIL_USE_LOCALTIME", False))
 
 
 def _has_other_bodies(message: EmailMessage) -> bool:
@@ -57,9 +74,10 @@ def _has_other_bodies(message: EmailMessage) -> bool:
 
 
 def _is_whole_part(attachment: Any) -> bool:  # noqa: ANN401  whatever Django takes
-    """Whether it is made of several parts, or of nothing."""
+    """Whether it is made of several parts, has headers of its own, or is empty."""
     if isinstance(attachment, Message):
-        return attachment.get_content_maintype() == "multipart"
+        own = {name.lower() for name in attachment} - _PART_HEADERS
+        return attachment.get_content_maintype() == "multipart" or bool(own)
     return not attachment[1]
 
 
