@@ -21,6 +21,7 @@ from tests.support.sources import ROOT
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 PAUSE = threading.Event()
 INSTALL = 400.0
+EXTRAS = "cli,django,flask,celery,testing"
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
 
 
@@ -82,7 +83,7 @@ def caller(dist, tmp_path_factory):
 def whole(dist, tmp_path_factory):
     """Client with all extras, and server."""
     place = a_place(tmp_path_factory.mktemp("whole"))
-    client = f"postroom[cli,django,flask,celery] @ {built_in(dist, 'client').as_uri()}"
+    client = f"postroom[{EXTRAS}] @ {built_in(dist, 'client').as_uri()}"
     place.install(client, str(built_in(dist, "server")))
     return place
 
@@ -159,7 +160,13 @@ def test_what_is_installed_fits_together(whole):
 
 
 @pytest.mark.parametrize(
-    "module", ["postroom.django.backend", "postroom.flask", "postroom.celery"]
+    "module",
+    [
+        "postroom.django.backend",
+        "postroom.flask",
+        "postroom.celery",
+        "postroom.testing",
+    ],
 )
 def test_an_extra_brings_what_its_module_needs(whole, module):
     done = whole.run("python", "-W", "error::ImportWarning", "-c", f"import {module}")

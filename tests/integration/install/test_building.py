@@ -33,10 +33,11 @@ def digest(path):
 
 
 def package_files(part):
-    folder = ROOT / part
+    """Every file of every package in the folder of *part*."""
     return {
-        path.relative_to(folder).as_posix()
-        for path in (folder / PACKAGES[part]).rglob("*")
+        path.relative_to(ROOT / part).as_posix()
+        for package in (ROOT / part).glob("*/__init__.py")
+        for path in package.parent.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
 
