@@ -8,9 +8,10 @@ from urllib.parse import quote, quote_plus
 
 USER = "canary-user-51c8"
 PASSWORD = "Canary/+%=&pass-7f3a"
+TOKEN = "Canary.token/+_~e51d9=="
 SUBJECT = "Canary subject ?&= 2be4"
 BODY = "Canary body ?&= 90d7"
-CREDENTIALS = {"user": USER, "password": PASSWORD}
+CREDENTIALS = {"user": USER, "password": PASSWORD, "token": TOKEN}
 CONTENT = {"subject": SUBJECT, "body": BODY}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.support.scripted_relay import Peer
 
-MECHANISMS = ("plain", "login", "cram-md5")
+MECHANISMS = ("plain", "login", "cram-md5", "oauthbearer", "xoauth2")
 
 
 @dataclass
@@ -30,12 +30,13 @@ class EchoingRelay:
             line = peer.line()
             verb, _, argument = line.partition(" ")
             if verb == "EHLO":
-                peer.say("250-echo.example", "250 AUTH PLAIN LOGIN CRAM-MD5")
+                offered = " ".join(MECHANISMS).upper()
+                peer.say("250-echo.example", f"250 AUTH {offered}")
             elif verb == "AUTH":
                 self._log_in(peer, argument)
             elif verb == self.step:
-                # The last word is the password, or was made of it.
-                last = self._decoded()[-1].split()[-1]
+                # The last word is the credential, or was made of it.
+                last = self._decoded()[-1].strip("\1").split()[-1]
                 peer.say(f"550 5.0.0 {' '.join(self.heard)} {last}")
             else:
                 peer.say("250 2.0.0 ok")
@@ -47,7 +48,7 @@ class EchoingRelay:
             peer.say("334 " + base64.b64encode(question).decode())
             self.heard.append(peer.line())
         if self.step == "AUTH":
-            words = " ".join([*self.heard, *self._decoded()])
+            words = " ".join([*self.heard, *self._decoded()]).replace("\1", " ")
             peer.say(f"535-5.7.8 {words}", f"535 5.7.8 {words}")
         else:
             peer.say("235 2.7.0 welcome")
@@ -60,6 +61,8 @@ _QUESTIONS = {
     "PLAIN": (),
     "LOGIN": (b"Password:",),
     "CRAM-MD5": (b"<1.2@echo.example>",),
+    "OAUTHBEARER": (),
+    "XOAUTH2": (),
 }
 
 

@@ -25,6 +25,7 @@ from tests.gates.canaries import (
     CREDENTIALS,
     PASSWORD,
     SUBJECT,
+    TOKEN,
     USER,
     hits,
 )
@@ -124,7 +125,9 @@ def echoes():
 def service(request, tmp_path, echoes):
     """The service at DEBUG, its configuration, and the good relay."""
     (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "token").write_text(TOKEN)
     log_in = {"username": USER, "password_file": str(tmp_path / "password")}
+    by_token = {"username": USER, "token_file": str(tmp_path / "token")}
     good = SandboxRelay(security=RelaySecurity(credentials=(USER, PASSWORD)))
     strange = SandboxRelay(security=RelaySecurity(credentials=("you", "other")))
     with good, strange:
@@ -134,7 +137,8 @@ def service(request, tmp_path, echoes):
         }
         for name, (_, port) in echoes.items():
             mechanism = name.rpartition("-")[0]
-            relays[name] = plain(port, auth_mechanism=mechanism, **log_in)
+            known = by_token if "oauth" in mechanism else log_in
+            relays[name] = plain(port, auth_mechanism=mechanism, **known)
         log = f'log = {{ level = "debug", format = "{request.param}" }}'
         metrics = f'metrics = {{ listen = "127.0.0.1:{free_port()}" }}'
         config = settings(tmp_path, relays, f"{log}\n{metrics}", default="good")
@@ -164,7 +168,7 @@ def test_no_secret_is_told_to_anybody(service, echoes, tmp_path):
     stored = dict(outputs.of_the_store(tmp_path))
 
     assert not hits(told, CREDENTIALS | CONTENT)
-    assert not hits(printed, CONTENT | {"password": PASSWORD})
+    assert not hits(printed, CONTENT | {"password": PASSWORD, "token": TOKEN})
     assert not hits({"the deliveries": mails}, CREDENTIALS | {"body": BODY})
     assert not hits(stored, CREDENTIALS)
     # What was searched for was there to be found.
@@ -174,5 +178,6 @@ def test_no_secret_is_told_to_anybody(service, echoes, tmp_path):
     }
     assert hits({"plain": heard["plain-auth"]}, {"password": PASSWORD})
     assert hits({"login": heard["login-auth"]}, {"password": PASSWORD})
+    assert hits({"xoauth2": heard["xoauth2-auth"]}, {"token": TOKEN})
     assert hits(stored, CONTENT)
     assert hits({"the mail": good.messages[0].data}, CONTENT)

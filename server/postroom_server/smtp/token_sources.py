@@ -49,6 +49,8 @@ class TokenFile:
                 return _first_line(file.read(_LARGEST + 1), self._path)
         except OSError as error:
             raise NoToken(f"can't read {self._path}: {error.strerror}") from None
+        except ValueError:
+            raise NoToken("no file has a NUL in its name") from None
 
     def stop(self) -> None:
         """Nothing here can hang."""

@@ -115,6 +115,10 @@ def problems(tmp_path, monkeypatch):
             "token_file: can't read missing: No such file or directory",
         ),
         (
+            'username = "u"\ntoken_file = "a\\u0000b"',
+            "token_file: no file has a NUL in its name",
+        ),
+        (
             'username = "u"\ntoken_file = "empty"',
             "token_file: the source of tokens gave nothing",
         ),
