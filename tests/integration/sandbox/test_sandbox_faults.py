@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from postroom_server.sandbox.relay_faults import HANG_UP, Fault, Step
 
 RECIPIENT = "bob@example.com"
 MAIL = b"A: b\r\n\r\n"
@@ -127,3 +128,46 @@ def _offer(client, chunked):
 
 def _bad(replies):
     return [reply for reply in replies if reply[0] in "45"]
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_what_was_sent_behind_a_cut_is_not_taken(client, relay, step):
+    relay.add(Fault(step=Step(step), reply=HANG_UP))
+    client.say(
+        b"MAIL FROM:<ada@example.com>\r\nRCPT TO:<bob@example.com>\r\n"
+        b"BDAT %d LAST\r\n" % len(MAIL) + MAIL
+    )
+    while client.reply():
+        pass
+
+    assert relay.messages == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "address", "fits"),
+    [
+        ("", "bob@example.com", True),
+        ("*", "bob@example.com", True),
+        ("*@Example.com", "BOB@example.com", True),
+        ("bob@example.com", "Bob@Example.com", True),
+        ("bob@example.com", "rob@example.com", False),
+        ("*@example.com", "bob@example.org", False),
+    ],
+)
+def test_a_fault_is_about_the_addresses_of_its_pattern(pattern, address, fits):
+    fault = Fault(step=Step.RCPT, reply="550 no", address=pattern)
+
+    assert fault.fits(Step.RCPT, address) is fits
+    assert not fault.fits(Step.MAIL, address)
+
+
+def test_a_fault_that_is_counted_comes_before_one_that_lasts(relay):
+    lasting = Fault(step=Step.MAIL, reply="550 lasting")
+    counted = [Fault(step=Step.MAIL, reply=f"451 {n}", times=1) for n in "ab"]
+    for fault in (lasting, *counted):
+        relay.add(fault)
+    said = [relay._faults.next_reply(Step.MAIL) for _ in range(3)]
+    relay.lift(lasting)
+
+    assert said == ["451 a", "451 b", "550 lasting"]
+    assert relay._faults.next_reply(Step.MAIL) is None
