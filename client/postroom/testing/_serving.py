@@ -86,7 +86,7 @@ class Serving:
                 _cancel(client, delivery)
         self._forget_mail()
         for name in self._relays:
-            # A relay that refused us is left alone for a while, unless it is tried.
+            # One that refused us is left alone for a while, unless it is tried.
             if client.health(f"relays/{name}") is not Health.SERVING:
                 client.test_connection(name)
 

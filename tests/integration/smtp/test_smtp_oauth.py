@@ -193,14 +193,22 @@ def test_a_token_refused_twice_is_a_failure_of_authentication(mechanism, acknowl
     )
 
 
-def test_a_refusal_that_is_not_for_good_asks_for_no_other_token():
-    server = AuthServer("xoauth2", challenge="", refusal="454 4.7.0 later")
+@pytest.mark.parametrize(
+    ("refusal", "permanent"),
+    [
+        ("454 4.7.0 later", False),
+        ("504 5.5.4 unknown mechanism", True),
+        ("534 5.7.9 too weak", True),
+    ],
+)
+def test_a_refusal_of_something_else_asks_for_no_other_token(refusal, permanent):
+    server = AuthServer("xoauth2", challenge="", refusal=refusal)
     source = Given("one", "two")
     with ScriptedRelay(server) as relay, pytest.raises(SessionError) as failed:
         open_session(log_in(relay, source))
 
     assert source.calls == 1
-    assert not failed.value.permanent
+    assert failed.value.permanent is permanent
 
 
 def test_a_token_that_can_not_be_renewed_leaves_the_refusal_to_stand():
@@ -231,6 +239,19 @@ def test_a_relay_that_hangs_up_each_time_is_not_asked_without_end():
 
     assert server.tried == ["one", "two"]
     assert failed.value.reason is FailureReason.AUTHENTICATION
+
+
+def test_a_relay_that_hung_up_and_then_refuses_is_not_asked_once_more():
+    leaves, stays = AuthServer("xoauth2", hangs_up=True), AuthServer("xoauth2")
+    source = Given("one", "two", "three")
+    with (
+        ScriptedRelay(leaves, stays) as relay,
+        pytest.raises(SessionError) as failed,
+    ):
+        open_session(log_in(relay, source))
+
+    assert (leaves.tried, stays.tried) == (["one"], ["two"])
+    assert failed.value.reply.code == 535
 
 
 def test_a_relay_that_never_answers_ends_with_our_time():
@@ -291,10 +312,12 @@ def test_where_no_mechanism_fits_no_token_is_asked_for():
 
 
 @MECHANISMS
-def test_nothing_of_a_token_is_ever_shown(caplog, mechanism, acknowledged):
+@pytest.mark.parametrize("dash", ["-", "\\u002d"])
+def test_nothing_of_a_token_is_ever_shown(caplog, mechanism, acknowledged, dash):
     caplog.set_level(logging.DEBUG)
     canary = "canary-token-91be"
-    told = f'{{"status":"{canary}","scope":"for ada"}}'
+    masked = canary.replace("-", dash)
+    told = f'{{"status":"{masked}","scope":"for ada"}}'
     echo = f"535 5.7.8 {canary} {b64(canary)} {said(mechanism, canary)}"
     server = AuthServer(mechanism, challenge=told, refusal=echo)
     with ScriptedRelay(server) as relay:

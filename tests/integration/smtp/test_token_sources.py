@@ -93,6 +93,21 @@ def test_what_a_command_started_ends_with_it(tmp_path):
     assert ended == b""
 
 
+@pytest.fixture
+def typing():
+    """Somebody types, where the service was started."""
+    reader, writer = os.pipe()
+    before = os.dup(0)
+    os.dup2(reader, 0)
+    os.write(writer, b"hello")
+    os.close(writer)
+    yield
+    os.dup2(before, 0)
+    os.close(before)
+    os.close(reader)
+
+
+@pytest.mark.usefixtures("typing")
 def test_a_command_gets_few_variables_and_no_input(monkeypatch):
     monkeypatch.setenv("POSTROOM_RELAYS__MAIN__PASSWORD", "canary")
     monkeypatch.setenv("HOME", "here")
