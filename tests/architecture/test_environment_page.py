@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from postroom._service import DEFAULTS, PLACE
 from postroom.arguments import ClientArguments
+from postroom_server.config import load_config
 from postroom_server.config.reference import key_paths, variables
 from postroom_server.config.sources import variable
 
@@ -78,3 +80,10 @@ def test_the_page_lists_every_key_as_a_variable():
 
 def test_there_is_a_variable_for_every_key():
     assert set(ROW.findall(variables())) == KEYS
+
+
+@pytest.mark.parametrize("name", sorted(set(ROW.findall(HAND_WRITTEN))))
+def test_what_others_read_does_not_stop_the_service(name):
+    environ = {"POSTROOM_RELAYS__MAIN__HOST": "smtp.example.com", name: "x"}
+
+    assert load_config(None, environ).default_relay == "main"
