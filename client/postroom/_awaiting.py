@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import grpc
@@ -17,10 +18,12 @@ import grpc
 from postroom._attempts import Attempts
 from postroom._calling import never
 from postroom._failures import CLOSED, failure_of
+from postroom._outgoing import Outgoing, may_take_long
 from postroom._rendering import Rendering
 from postroom._transfers import Transfer
 from postroom._upload import Upload
-from postroom.messages import Progress
+from postroom.arguments import SendArguments
+from postroom.messages import Progress, RawMessage
 from postroom.results import Rendered
 from postroom.v1 import content_pb2
 
@@ -29,6 +32,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Ask = Callable[[float], Awaitable[Response]]
 """Makes one attempt, which may take so many seconds."""
+Compose = Callable[[RawMessage | None, SendArguments, datetime], Outgoing]
 
 
 class AsyncCalls:
@@ -130,6 +134,16 @@ class AsyncCalls:
             async with asyncio.timeout(delay):
                 await self._closed.wait()
         return self.closed
+
+
+async def composed(
+    compose: Compose, raw: RawMessage | None, mail: SendArguments
+) -> Outgoing:
+    """What *compose* makes of *mail*; the loop doesn't wait for files to be read."""
+    now = datetime.now(UTC)
+    if raw is not None or may_take_long(mail):
+        return await asyncio.to_thread(compose, raw, mail, now)
+    return compose(raw, mail, now)
 
 
 async def _ended(call: grpc.Future[Response]) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Self
 
 from postroom._calls import DeliveryLike, check_names, delivery_name, send_options
-from postroom._contents import Contents, Part
+from postroom._contents import MAX_WITHIN, Contents, Part
 from postroom._message import set_message, set_raw
 from postroom._problems import Problems
 from postroom.arguments import MailArguments, SendArguments
@@ -107,12 +107,14 @@ def naming(parts: tuple[Part, ...]) -> Iterator[None]:
         raise InvalidRequest(named(error.message), details) from error.__cause__
 
 
-def may_read_files(given: SendArguments) -> bool:
-    """Whether composing what is *given* may take its time."""
-    bodies = given.get("text"), given.get("html")
-    return "attachments" in given or not all(
-        body is None or isinstance(body, str) for body in bodies
-    )
+def may_take_long(given: SendArguments) -> bool:
+    """Whether composing what is *given* is nothing to wait for in an event loop."""
+    bodies = given.get("text", ""), given.get("html", "")
+    return "attachments" in given or not all(map(_is_quick, bodies))
+
+
+def _is_quick(body: object) -> bool:
+    return isinstance(body, str) and len(body) <= MAX_WITHIN
 
 
 def _check_options_alone(given: SendArguments) -> None:

@@ -10,7 +10,7 @@ call means stands in `_calls`, `_outgoing` and `_convert`, how it is made in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
@@ -27,7 +27,7 @@ from postroom._attempts import (
     TIMEOUT,
     Terms,
 )
-from postroom._awaiting import AsyncCalls
+from postroom._awaiting import AsyncCalls, composed
 from postroom._calls import DeliveryLike
 from postroom._channel import way_to
 from postroom._convert import read
@@ -59,7 +59,6 @@ from postroom.words import Health
 
 Asking = TypeVar("Asking", bound=Message)
 Response = TypeVar("Response")
-Compose = Callable[[RawMessage | None, SendArguments, datetime], _outgoing.Outgoing]
 
 
 class AsyncClient:
@@ -144,7 +143,7 @@ class AsyncClient:
         Raises `InvalidRequest` for a mail that is not valid, `PostroomError` where the
         service gave an error, and `OSError` for a file that can't be read.
         """
-        with await _composed(_outgoing.to_send, raw, mail) as found:
+        with await composed(_outgoing.to_send, raw, mail) as found:
             answer = await self._send(found, mail)
         return read(DeliveryResult, answer.result)
 
@@ -152,7 +151,7 @@ class AsyncClient:
         self, raw: RawMessage | None = None, /, **mail: Unpack[SendArguments]
     ) -> ValidationReport:
         """Check a mail as `send` would, and tell what would be sent; nothing is."""
-        with await _composed(_outgoing.to_validate, raw, mail) as found:
+        with await composed(_outgoing.to_validate, raw, mail) as found:
             answer = await self._send(found, mail)
         return read(ValidationReport, answer.validation)
 
@@ -207,7 +206,7 @@ class AsyncClient:
         if what is not None and not isinstance(what, RawMessage):
             request = _outgoing.of_delivery(what, mail)
             return await self._render(request, rendering, mail)
-        with await _composed(_outgoing.to_validate, what, mail) as found:
+        with await composed(_outgoing.to_validate, what, mail) as found:
             for part in found.parts:
                 blob = await self._upload(part.source, mail.get("on_progress"), mail)
                 part.place.refer(blob.name)
@@ -383,13 +382,3 @@ class AsyncClient:
     ) -> Response:
         attempts = self._terms.call(request, given)
         return await self._calls.unary(method, request, attempts)
-
-
-async def _composed(
-    compose: Compose, raw: RawMessage | None, mail: SendArguments
-) -> _outgoing.Outgoing:
-    """What *compose* makes of *mail*; the loop doesn't wait for files to be read."""
-    now = datetime.now(UTC)
-    if raw is not None or _outgoing.may_read_files(mail):
-        return await asyncio.to_thread(compose, raw, mail, now)
-    return compose(raw, mail, now)

@@ -103,6 +103,53 @@ async def test_cancelling_a_task_ends_its_wait_between_attempts(service):
 
 
 @in_a_loop
+async def test_cancelling_a_task_ends_its_upload(service, tmp_path):
+    path, far = tmp_path / "huge", asyncio.Event()
+    with path.open("wb") as file:
+        file.truncate(90_000_000)
+    loop = asyncio.get_running_loop()
+
+    def tell(gone, total):
+        if gone > 1_000_000:
+            loop.call_soon_threadsafe(far.set)
+
+    async with AsyncClient(service.target) as client:
+        call = asyncio.create_task(
+            client.send(**MAIL, attachments=[path], on_progress=tell)
+        )
+        await far.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    assert await asyncio.to_thread(service.ended.wait, PATIENCE)
+    assert service.requests[0].end is None
+
+
+@in_a_loop
+async def test_closing_a_client_ends_its_upload_with_an_error(service, tmp_path):
+    path, far = tmp_path / "huge", asyncio.Event()
+    with path.open("wb") as file:
+        file.truncate(90_000_000)
+    loop = asyncio.get_running_loop()
+
+    def tell(gone, total):
+        if gone > 1_000_000:
+            loop.call_soon_threadsafe(far.set)
+
+    client = AsyncClient(service.target)
+    call = asyncio.create_task(
+        client.send(**MAIL, attachments=[path], on_progress=tell)
+    )
+    await far.wait()
+    await client.close()
+
+    with pytest.raises(PostroomError, match="the client was closed"):
+        await call
+    assert len(service.requests) == 1
+
+
+@in_a_loop
 async def test_a_time_out_of_asyncio_ends_a_call(service):
     service.script("SendMessage", service.hang)
     async with AsyncClient(service.target) as client:

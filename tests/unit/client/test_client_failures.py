@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postroom import errors
-from postroom._failures import Asked, Failure, error_of, hint_of, leaves_doubt
+from postroom._failures import CLOSED, Asked, Failure, error_of, hint_of, leaves_doubt
 from postroom._retry import Hint
 
 from tests.support.fake_service import Refusal
@@ -52,6 +52,38 @@ def test_each_code_has_an_error(code, kind, builtin):
     assert type(error) is kind
     assert isinstance(error, builtin)
     assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        ("INVALID_ARGUMENT", "STREAM_PROTOCOL", errors.InvalidRequest),
+        ("INVALID_ARGUMENT", "CHECKSUM_MISMATCH", errors.InvalidRequest),
+        ("NOT_FOUND", "BLOB_NOT_FOUND", errors.NotFound),
+        ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", errors.ResourceExhausted),
+        ("PERMISSION_DENIED", "SENDER_NOT_ALLOWED", errors.PermissionDenied),
+        ("PERMISSION_DENIED", "METHOD_NOT_ALLOWED", errors.PermissionDenied),
+        ("UNAUTHENTICATED", "CREDENTIAL_REFUSED", errors.Unauthenticated),
+    ],
+)
+def test_each_reason_has_the_error_of_its_code(code, reason, kind):
+    error = _error(_failure(code, "why", reason=reason))
+
+    assert type(error) is kind
+    assert error.reason == reason
+    assert error.nothing_sent
+    assert not error.retryable
+
+
+def test_a_call_that_was_cancelled_by_us_is_not_made_again():
+    assert hint_of(CLOSED) == Hint(unavailable=False)
+    assert type(_error(CLOSED)) is errors.PostroomError
+
+
+def test_a_cancelled_call_of_which_the_service_says_more_is_not_made_again():
+    told = _failure("CANCELLED", "why", reason="INTERNAL")
+
+    assert not hint_of(told).unavailable
 
 
 def test_an_error_of_the_service_says_what_it_said():
