@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from kombu.exceptions import EncodeError
 from kombu.utils.json import dumps, loads
 from postroom import (
     Attachment,
+    Blob,
     Client,
     InvalidRequest,
     Mailbox,
@@ -133,12 +135,26 @@ def test_values_of_the_sdk_travel_with_the_task(served, relay):
         Mailbox("ada@example.com", "Zoë"),
         Attachment("a.bin", "application/x-a", b"\xff", inline=True, content_id="a"),
         Attachment("a.txt", "text/plain", b"text"),
+        Attachment.from_blob(Blob(name="blobs/1", sha256=b"\xff"), "a.txt"),
         RetryPolicy(disabled=True, quick_delays=[]),
         RetryPolicy(quick_delays=[1, 2], max_delay=3600.0, max_attempts=7),
     ],
 )
 def test_values_of_the_sdk_survive_json(value):
     assert loads(dumps([value])) == [value]
+
+
+def test_an_attached_file_is_read_by_who_calls_the_task(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"content")
+    attachments = [
+        Attachment.from_path(path, "text/plain"),
+        Attachment("a.txt", "text/plain", io.BytesIO(b"content")),
+    ]
+
+    assert (
+        loads(dumps(attachments)) == [Attachment("a.txt", "text/plain", b"content")] * 2
+    )
 
 
 def test_a_task_that_is_delivered_again_sends_nothing_again(served, relay):
