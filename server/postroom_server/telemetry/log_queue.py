@@ -102,9 +102,13 @@ class LogQueue:
         while not (self._closing.is_set() and not self._lines):
             self._came.wait()
             self._came.clear()
-            if self._write_all():
-                self._tell_losses()
+            self._turn()
             self._closing.wait(PAUSE)
+
+    def _turn(self) -> None:
+        # Where nothing can be written, telling of it would be lost, and so on.
+        if self._write_all():
+            self._tell_losses()
 
     def _write_all(self) -> bool:
         """Whether what waited was written, or is lost."""

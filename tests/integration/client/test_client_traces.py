@@ -82,3 +82,15 @@ def test_a_trace_that_is_not_valid_does_not_hold_up_the_mail(client, service):
 
     assert client.send(**MAIL, traceparent="rubbish\r\nx: y").delivered
     assert "traceparent" not in service.metadata[0]
+
+
+@pytest.mark.parametrize(
+    ("request_id", "carried"),
+    [("order-1", "order-1"), ("two words", None), ("x" * 65, None)],
+)
+def test_the_request_id_names_the_call_where_a_call_can_have_that_name(
+    client, service, request_id, carried
+):
+    client.send(**MAIL, request_id=request_id)
+
+    assert service.metadata[0].get("x-request-id") == carried

@@ -58,7 +58,8 @@ def test_a_log_that_nobody_reads_holds_nobody_up(pipe):
         pipe[0].close()
 
     assert finished
-    assert log.lost >= 1000 - kept - 2 * 41
+    # What the pipe takes, and what the thread has taken and can't get rid of.
+    assert log.lost >= 1000 - kept - 200
     assert kept <= 100
 
 
@@ -76,13 +77,15 @@ def test_what_was_lost_is_told_once_there_is_room(pipe, events):
     assert told["lines"] >= lost
 
 
-def test_a_pipe_without_a_reader_is_counted_and_not_told_about_for_ever(pipe):
+def test_a_pipe_without_a_reader_is_not_told_about_for_ever(pipe, events):
     reader, writer = pipe
     reader.close()
-    with LogQueue(writer) as log:
-        log.write("x\n")
+    log = LogQueue(writer)
+    set_up_logs(LogSettings(), log)
+    log.write("x\n")
+    log._turn()
 
-    assert log.lost == 1
+    assert (log.lost, log.waiting) == (1, 0)
 
 
 def test_a_descriptor_that_does_not_block_loses_nothing(pipe):
