@@ -139,7 +139,7 @@ class LimitsTable(Table):
     )
     max_blobs_bytes: int = key(
         _LIMITS.max_blobs_bytes,
-        "All blobs of a tenant; 0 allows none.",
+        "All blobs of a tenant, each counted as 4 KiB at least; 0 allows none.",
         unit=BYTES,
         least=0,
         most=1024 * _GB,
