@@ -3,8 +3,8 @@
 The service has no fields for an alternative of another type than text and HTML, for a
 message class of its own, for headers that describe somebody who gets no mail, or for
 further headers of a MIME part; and its Date is in UTC.  Where that is not what is
-meant, the message is composed by Django and given to the service as it is, in 7 bits with CRLF
-line ends (RFC 5322 §2.1), so that any relay can take it.
+meant, the message is composed by Django and given to the service as it is, in 7 bits
+with CRLF line ends (RFC 5322 §2.1), so that any relay can take it.
 """
 
 from __future__ import annotations
