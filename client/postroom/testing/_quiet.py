@@ -15,9 +15,6 @@ from typing import Any
 import structlog
 
 _log = logging.getLogger("postroom.testing")
-_lock = threading.Lock()
-_doubles = 0
-_before: Callable[..., Any] | None = None
 
 
 class _Quiet:
@@ -34,28 +31,58 @@ class _Quiet:
     warn = error = critical = fatal = exception = failure = err = warning
 
 
+class _Loggers:
+    """Makes the loggers: quiet ones for the service, for others what they had."""
+
+    def __init__(self) -> None:
+        self._others: Callable[..., Any] = structlog.get_config()["logger_factory"]
+        self._was_configured = structlog.is_configured()
+        structlog.configure(logger_factory=self)
+
+    def __call__(self, *names: object) -> Any:  # noqa: ANN401  loggers have no type of their own
+        if names and str(names[0]).startswith("postroom_server"):
+            return _Quiet()
+        return self._others(*names)
+
+    def withdraw(self) -> None:
+        """Leave structlog as it was, unless somebody has configured it since."""
+        if structlog.get_config()["logger_factory"] is not self:
+            return
+        if self._was_configured:
+            structlog.configure(logger_factory=self._others)
+        else:
+            structlog.reset_defaults()
+
+
+class _Hush:
+    """One for all doubles of the process: the last to end puts everything back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._doubles = 0
+        self._loggers: _Loggers | None = None
+
+    def begin(self) -> None:
+        with self._lock:
+            self._doubles += 1
+            self._loggers = self._loggers or _Loggers()
+
+    def end(self) -> None:
+        with self._lock:
+            self._doubles -= 1
+            if self._doubles == 0 and self._loggers is not None:
+                self._loggers.withdraw()
+                self._loggers = None
+
+
+_HUSH = _Hush()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """No line of the service is printed, for the length of a ``with`` block."""
-    global _doubles, _before  # noqa: PLW0603  structlog's settings are the process's too
-    with _lock:
-        _doubles += 1
-        if _doubles == 1:
-            _before = structlog.get_config()["logger_factory"]
-            structlog.configure(logger_factory=_factory(_before))
+    _HUSH.begin()
     try:
         yield
     finally:
-        with _lock:
-            _doubles -= 1
-            if not _doubles:
-                structlog.configure(logger_factory=_before)
-
-
-def _factory(others: Callable[..., Any]) -> Callable[..., Any]:
-    def logger(*names: object) -> Any:  # noqa: ANN401  loggers have no type of their own
-        if names and str(names[0]).startswith("postroom_server"):
-            return _Quiet()
-        return others(*names)
-
-    return logger
+        _HUSH.end()

@@ -201,12 +201,38 @@ def test_the_service_prints_nothing_and_others_may(postroom, send, capfd):
     assert "delivery" not in printed
 
 
-def test_the_log_is_as_before_in_the_end():
+@pytest.fixture
+def log_settings():
+    """structlog as nobody has configured it yet, and afterwards as it was."""
+    before, was_configured = structlog.get_config(), structlog.is_configured()
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+    if was_configured:
+        structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("log_settings")
+@pytest.mark.parametrize("configured", [True, False])
+def test_the_log_is_as_before_in_the_end(configured):
+    if configured:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory())
     before = structlog.get_config()["logger_factory"]
     with PostroomDouble(), PostroomDouble():
         assert structlog.get_config()["logger_factory"] is not before
 
-    assert structlog.get_config()["logger_factory"] is before
+    assert structlog.is_configured() is configured
+    if configured:
+        assert structlog.get_config()["logger_factory"] is before
+
+
+@pytest.mark.usefixtures("log_settings")
+def test_a_log_that_is_configured_meanwhile_stays_so():
+    theirs = structlog.PrintLoggerFactory()
+    with PostroomDouble():
+        structlog.configure(logger_factory=theirs)
+
+    assert structlog.get_config()["logger_factory"] is theirs
 
 
 def test_it_says_that_it_does_not_run():
