@@ -207,6 +207,17 @@ def test_the_command_takes_its_token_from_the_environment(target, files):
     assert done.exit_code == 0, done.output
 
 
+def test_a_sender_is_shown_the_numbers_of_its_tenant(target, files):
+    environ = {
+        "POSTROOM_TARGET": target,
+        "POSTROOM_CA_FILE": str(files.authority),
+        "POSTROOM_TOKEN": WEB.token,
+    }
+    done = CliRunner().invoke(app, ["stats"], env=environ)
+
+    assert done.exit_code == 0, done.output
+
+
 def test_the_command_refuses_a_token_in_plain_text_and_does_not_show_it():
     options = ["--target", "mail.example.com:1", "--plaintext", "info"]
     done = CliRunner().invoke(app, options, env={"POSTROOM_TOKEN": WEB.token})

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from postroom.v1 import content_pb2, message_pb2, send_pb2, stats_pb2
 from postroom.v1 import delivery_requests_pb2 as looking
-from postroom.v1 import stats_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom_server.domain.principal import Role
 
 from tests.support.callers import Caller, a_caller
 from tests.support.service import CALL, a_request, details, plain, reason, running
+from tests.support.streams import blob_frames, mail_frames
 
 UNKNOWN = "deliveries/" + "0" * 32
 ACME = a_caller("acme-web", tenant="acme")
@@ -286,3 +288,109 @@ def test_the_bounce_address_of_a_relay_is_the_operators_choice(tmp_path, relay):
         assert sent(As(service.stub, NARROW))
 
     assert relay.messages[0].envelope_from == "bounces@example.net"
+
+
+DATA = b"a file of bravo's"
+SHA256 = hashlib.sha256(DATA)
+
+
+def with_blob(sha256):
+    part = {
+        "filename": "a.bin",
+        "content_type": "application/octet-stream",
+        "blob": f"blobs/{sha256}",
+    }
+    return a_request(message={"attachments": [part]})
+
+
+def test_a_foreign_blob_is_one_that_there_is_not(acme, bravo):
+    bravo.UploadBlob(blob_frames(DATA))
+    unknown = hashlib.sha256(b"never uploaded").hexdigest()
+
+    foreign = heard(acme.SendMessage, with_blob, SHA256.hexdigest())
+    assert foreign == heard(acme.SendMessage, with_blob, unknown)
+    assert foreign[0] is grpc.StatusCode.NOT_FOUND
+    assert bravo.SendMessage(with_blob(SHA256.hexdigest())).result.delivery
+
+
+def test_nobody_learns_whether_another_tenant_has_a_file(acme, bravo):
+    bravo.UploadBlob(blob_frames(DATA))
+    # Whoever has it need not bring it; a stranger's empty promise is not believed.
+    claim = blob_frames(b"?", sha256=SHA256.digest())
+    refused = refusal_of(acme.UploadBlob, claim)
+    first = acme.UploadBlob(blob_frames(DATA))
+
+    assert reason(refused) == "CHECKSUM_MISMATCH"
+    assert not first.existed
+    assert bravo.UploadBlob(blob_frames(b"?", sha256=SHA256.digest())).existed
+
+
+def test_a_foreign_delivery_is_not_rendered(acme, bravo):
+    foreign = sent(bravo)
+
+    def rendered(request):
+        return list(acme.RenderMessage(request))
+
+    def make(name):
+        return content_pb2.RenderMessageRequest(delivery=name)
+
+    found = heard(rendered, make, foreign)
+    assert found == heard(rendered, make, UNKNOWN)
+    assert found[0] is grpc.StatusCode.NOT_FOUND
+
+
+FORBIDDEN = {"from_mailbox": {"address": "me@example.net"}}
+
+
+def test_rendering_is_held_to_the_same_names(service):
+    request = content_pb2.RenderMessageRequest(request=a_request(message=FORBIDDEN))
+    narrow = As(service.stub, NARROW)
+    error = refusal_of(lambda asked: list(narrow.RenderMessage(asked)), request)
+
+    assert reason(error) == "SENDER_NOT_ALLOWED"
+
+
+def test_a_mail_in_pieces_is_held_to_the_same_names(service):
+    mail = {**FORBIDDEN, "text_blob": "parts/text"}
+    request = a_request(message=mail)
+    request.message.ClearField("text_body")
+    request.message.text_blob = "parts/text"
+    narrow = As(service.stub, NARROW)
+    frames = mail_frames(request, {"parts/text": b"Hello."})
+
+    assert reason(refusal_of(narrow.SendMessageStream, frames)) == "SENDER_NOT_ALLOWED"
+
+
+RAW = (
+    b"Date: Mon, 23 Nov 2026 01:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n"
+    b"From: %s\r\nSubject: Hi\r\n\r\nHello.\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("header", "envelope", "fine"),
+    [
+        (b"me@example.com", "me@example.com", True),
+        (b"Me <me@example.com>", "<>", True),
+        (b"me@example.net", "me@example.com", False),
+        (b"me@example.com", "me@example.net", False),
+        (
+            b"me@example.com, you@example.net\r\nSender: me@example.com",
+            "me@example.com",
+            False,
+        ),
+        (b"me@example.com\r\nSender: you@example.net", "me@example.com", False),
+        (b'"me@example.com" <me@example.net>', "me@example.com", False),
+    ],
+)
+def test_a_composed_mail_is_held_to_the_same_names(service, header, envelope, fine):
+    raw = message_pb2.RawMessage(
+        data=RAW % header, envelope_from=envelope, recipients=["ada@example.com"]
+    )
+    narrow = As(service.stub, NARROW)
+    request = send_pb2.SendMessageRequest(raw_message=raw)
+    if fine:
+        assert narrow.SendMessage(request).result.delivery
+    else:
+        assert reason(refusal_of(narrow.SendMessage, request)) == "SENDER_NOT_ALLOWED"
+    assert bool(service.relay.messages) == fine
