@@ -7,12 +7,15 @@ not shown, so a folded text reads exactly as it was.
 
 from __future__ import annotations
 
+import re
+
 import pybase64
 
 FOLD = "\r\n "
 LINE = 76
 """Characters of a line that holds encoded words (RFC 2047 §2)."""
-
+# RFC 2047 §5: all but what may stand in a word, wherever that stands.  A space is "_".
+_ESCAPED = re.compile(rb"[^A-Za-z0-9!*+/ -]")
 _OPENING, _CLOSING = "=?utf-8?B?", "?="
 _FRAME = len(_OPENING) + len(_CLOSING)
 _OCTETS = (LINE - 1 - _FRAME) // 4 * 3  # in a word on a line of its own
@@ -25,7 +28,8 @@ def encoded_words(text: str, column: int) -> str:
     raw = text.encode()
     octets = (LINE - column - _FRAME) // 4 * 3
     if octets >= len(raw):
-        return _word(raw)
+        # The form that people can read too, where it is no longer.
+        return min(_readable(raw), _word(raw), key=len)
     words = []
     if octets < _FEWEST:
         words.append("")
@@ -42,6 +46,11 @@ def _character_end(raw: bytes, end: int) -> int:
     while end < len(raw) and raw[end] & 0xC0 == 0x80:  # a continuation octet
         end -= 1
     return end
+
+
+def _readable(raw: bytes) -> str:
+    escaped = _ESCAPED.sub(lambda found: b"=%02X" % found[0][0], raw)
+    return f"=?utf-8?q?{escaped.replace(b' ', b'_').decode()}?="
 
 
 def _word(raw: bytes) -> str:
