@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from postroom_server.domain.secret import Secret
 from postroom_server.smtp.auth import choose
 from postroom_server.smtp.extensions import Extensions
@@ -85,6 +88,19 @@ def test_an_empty_challenge_asks_for_the_token_again(kind):
 )
 def test_the_reasons_of_a_refusal_are_read(challenge, reasons):
     assert reasons_in(challenge) == reasons
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+REASONS = st.dictionaries(st.sampled_from(["status", "schemes", "scope", "x"]), JSON)
+
+
+@given(st.binary() | REASONS.map(json.dumps).map(str.encode))
+def test_any_challenge_is_read_in_few_words(challenge):
+    assert len(reasons_in(challenge)) < 3 * 140
 
 
 @pytest.mark.parametrize(
