@@ -104,7 +104,7 @@ class Early:
     frames: int = 1
 
 
-Answer = Message | Refusal | Early | Callable[[Any], Message]
+Answer = Message | Refusal | Early | Callable[[Any], Message | Refusal]
 
 
 class Stream:
@@ -235,9 +235,11 @@ class FakeService(DeliveryServiceServicer):
     def _scripted(self, method: str, request: Any, context: Any) -> Message:
         script = self._scripts[method]
         answer = script.popleft() if script else _RESPONSES[method]()
+        if callable(answer):
+            answer = answer(request)
         if isinstance(answer, Refusal):
             answer.abort(context)
-        return answer(request) if callable(answer) else answer
+        return answer
 
     def check_health(self, name: bytes, context: Any) -> bytes:
         """grpc.health.v1, as bytes."""

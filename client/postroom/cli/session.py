@@ -79,6 +79,11 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Session]:
         raise typer.Exit(ExitCode.ERROR) from error
     except UnicodeError as error:
         raise typer.BadParameter("an argument or the input is no UTF-8 text") from error
+    except OSError as error:
+        # Without a file it is our own output that failed, which is typer's to end.
+        if error.filename is None:
+            raise
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
 
 
 def json_text(answer: object) -> str:

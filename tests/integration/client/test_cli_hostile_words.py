@@ -57,6 +57,7 @@ def _fill(message):
         ("ListDeliveries", ["list"]),
         ("CancelDelivery", ["cancel", "x"]),
         ("RetryDelivery", ["retry", "x"]),
+        ("UploadBlob", ["upload", __file__]),
         ("TestConnection", ["test"]),
         ("GetStats", ["stats"]),
         ("GetServerInfo", ["info"]),

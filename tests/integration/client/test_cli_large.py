@@ -91,6 +91,21 @@ def test_a_purged_mail_has_an_exit_code(run, service):
     assert run("render", "0198").exit_code == 4
 
 
+def test_a_file_that_vanishes_between_attempts_is_told_as_such(run, service, tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(LARGE)
+
+    def vanish(request):
+        path.unlink()
+        return Refusal(code=grpc.StatusCode.UNAVAILABLE, reason="OVERLOADED")
+
+    service.script("SendMessageStream", vanish)
+    ended = run("send", *MAIL, "--text", "x", "--attach", path)
+
+    assert ended.exit_code == 2
+    assert "No such file" in ended.stderr
+
+
 def test_a_large_attachment_needs_no_option(run, service, tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(LARGE)
