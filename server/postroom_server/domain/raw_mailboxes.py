@@ -28,7 +28,8 @@ _MAILBOX = re.compile(
 )
 # RFC 2047 §2: at most 75 octets in all.
 _ENCODED_WORD = re.compile(r"=\?[^? \t]{1,60}\?[bBqQ]\?[^? \t]{0,66}\?=")
-_ADDRESS_LIKE = re.compile(r"[^\s@]@[^\s@]|[<>]")
+# What is left of a word that can't be decoded, or makes an address of what it is in.
+_HIDDEN = re.compile(r"=\?|[@<>]")
 _NO_LIST = "is no list of mailboxes without comments and groups."
 
 
@@ -59,8 +60,9 @@ def _refuse_hidden(value: str) -> None:
     if "=?" not in value:
         return
     shown = readable(" ".join(_ENCODED_WORD.findall(value)))
-    if "=?" in _ENCODED_WORD.sub("", value) or _ADDRESS_LIKE.search(shown):
-        raise UnreadableHeader("has an encoded word that readers take for an address.")
+    if "=?" in _ENCODED_WORD.sub("", value) or _HIDDEN.search(shown):
+        told = 'has an encoded word that is damaged, or holds "@", "<" or ">".'
+        raise UnreadableHeader(told)
 
 
 def _address(text: str) -> Address:
