@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import email
 import email.policy
-import hashlib
 
 import grpc
 import pytest
 import trustme
 from postroom.v1 import delivery_pb2, send_pb2
+from postroom_server.config.tokens import digest_of
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.callers import a_caller, tls_files
@@ -152,7 +152,7 @@ def guarded(tmp_path):
         cert_file = "{files.cert}"
         key_file = "{files.key}"
         [credentials.web]
-        token_sha256 = ["{hashlib.sha256(CALLER.token.encode()).hexdigest()}"]
+        token_sha256 = ["{digest_of(CALLER.token)}"]
     """
     relays = {"from_address": "me@example.com"}
     with (

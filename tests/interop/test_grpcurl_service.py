@@ -6,11 +6,14 @@ import base64
 import email
 import hashlib
 import json
+import os
 import subprocess
 
 import pytest
+from postroom_server.config.tokens import digest_of
 from postroom_server.sandbox.relay import SandboxRelay
 
+from tests.support.callers import a_caller, tls_files
 from tests.support.service import plain, running
 from tests.support.tools import require_tool
 
@@ -143,3 +146,35 @@ def test_a_mail_is_rendered(service):
 
     assert frames[0]["header"]["messageId"].encode() in rendered
     assert frames[-1]["end"]["sizeBytes"] == str(len(rendered))
+
+
+def test_a_token_from_the_environment_opens_the_door_that_tls_guards(tmp_path):
+    require_tool("grpcurl")
+    files, caller = tls_files(tmp_path), a_caller()
+    extra = f"""
+        [server.tls]
+        cert_file = "{files.cert}"
+        key_file = "{files.key}"
+        [credentials.web]
+        token_sha256 = ["{digest_of(caller.token)}"]
+    """
+    with (
+        SandboxRelay() as relay,
+        running(tmp_path, {"main": plain(relay.port)}, relay, extra) as service,
+    ):
+        told = subprocess.run(
+            [
+                *("grpcurl", "-cacert", files.authority, "-expand-headers"),
+                *("-H", "authorization: Bearer ${POSTROOM_TOKEN}"),
+                service.app.server.address,
+                "postroom.v1.DeliveryService/GetServerInfo",
+            ],
+            env={**os.environ, "POSTROOM_TOKEN": caller.token},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert told.returncode == 0, told.stderr
+    assert "version" in json.loads(told.stdout)
