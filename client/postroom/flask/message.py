@@ -12,6 +12,7 @@ from postroom.messages import (
     AddressLike,
     AttachmentLike,
     Headers,
+    Text,
     Unsubscribe,
 )
 
@@ -24,8 +25,8 @@ class Message:
     cc: Addresses = ()
     bcc: Addresses = ()
     subject: str = ""
-    text: str | None = None
-    html: str | None = None
+    text: Text | None = None
+    html: Text | None = None
     from_: AddressLike | None = None
     sender: AddressLike | None = None
     reply_to: Addresses = ()
