@@ -1,14 +1,15 @@
-"""How many uploads may hold a thread of a pool that others need too.
+"""How many streams of a method are moved at a time, and how many of one tenant.
 
 A mail that comes in pieces is received on the threads that wait for verdicts, since
 its caller then waits for one like any other.  While it is being received it also has a
 seat; there are fewer seats than threads, so that slow uploads leave most threads to
-those who send.
+those who send.  One tenant never has all seats where there are several tenants.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -16,19 +17,45 @@ from postroom_server.domain.errors import Overloaded
 
 
 class Seats:
-    """At most *most* are taken at a time; nobody waits for one."""
+    """At most *most* are taken at a time; nobody waits for one.
 
-    def __init__(self, most: int) -> None:
-        self._free = threading.BoundedSemaphore(most)
+    *shared*: among several tenants, each of which may have three quarters.
+    """
+
+    def __init__(self, most: int, *, shared: bool = False) -> None:
+        self._most = most
+        self._most_each = most - most // 4 if shared else most
+        self._lock = threading.Lock()
+        self._by_tenant: Counter[str] = Counter()
+        self._taken = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the next one may be refused."""
+        return self._taken >= self._most_each
 
     @contextmanager
-    def taken(self) -> Iterator[ExitStack]:
+    def held(self, tenant: str) -> Iterator[ExitStack]:
         """Hold a seat for a ``with`` block, or until the stack given is closed.
 
-        Raises `Overloaded` when all are taken.
+        Raises `Overloaded` when all are taken, or all that *tenant* may have.
         """
-        if not self._free.acquire(blocking=False):
-            raise Overloaded("too many mails are being received at the moment")
+        self._take(tenant)
         with ExitStack() as seat:
-            seat.callback(self._free.release)
+            seat.callback(self._give_back, tenant)
             yield seat
+
+    def _take(self, tenant: str) -> None:
+        with self._lock:
+            most_each = self._most_each
+            if self._taken >= self._most or self._by_tenant[tenant] >= most_each:
+                raise Overloaded("too many streams are open at the moment")
+            self._taken += 1
+            self._by_tenant[tenant] += 1
+
+    def _give_back(self, tenant: str) -> None:
+        with self._lock:
+            self._taken -= 1
+            self._by_tenant[tenant] -= 1
+            if not self._by_tenant[tenant]:
+                del self._by_tenant[tenant]

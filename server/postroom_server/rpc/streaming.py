@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import grpc
 import structlog
@@ -27,18 +28,43 @@ from postroom_server.rpc.uploads import Upload
 from postroom_server.rpc.watchdog import Lane
 
 
-class UploadAdapter:
-    """Serves one client-streaming method on *pool*."""
+class _Streaming:
+    """What uploads and downloads have in common."""
 
     def __init__(
         self, method: Method, pool: CountingPool, lane: Lane, serving: Serving
     ) -> None:
         # gRPC looks for this name.
         self.experimental_thread_pool = pool
+        several = serving.credentials.required
+        self._seats = seats = Seats(method.seats or pool.plan.threads, shared=several)
+        # Who can't have a seat waits for one that is slow, as others do for a thread.
+        self._lane = replace(lane, pressed=lambda: seats.full or lane.pressed())
         self._method = method
-        self._lane = lane
         self._serving = serving
-        self._seats = Seats(method.seats or pool.plan.threads)
+
+    def _reader(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext, ending: Ending
+    ) -> Reader:
+        watchdog = self._serving.watchdog
+        return Reader(messages, context, watchdog, self._lane, ending.arrived)
+
+    def _pace(self, ending: Ending) -> Pace:
+        return Pace(self._lane, self._serving.clock, ending.began)
+
+    def _identify(self, call: CallContext, context: grpc.ServicerContext) -> str:
+        """Who calls, noted in *call*; the tenant."""
+        access, credentials = self._method.access, self._serving.credentials
+        call.caller = identified(access, credentials, context)
+        return call.principal.tenant
+
+    def _begin_waiting(self, call: CallContext, ending: Ending) -> None:
+        clock = self._serving.clock
+        begin_waiting(call, clock, ending.arrived, self._method.cap)
+
+
+class UploadAdapter(_Streaming):
+    """Serves one client-streaming method on its pool."""
 
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
@@ -47,7 +73,7 @@ class UploadAdapter:
         ending = Ending.of(self._method.label, shared.clock, shared.observers)
         call = CallContext(context)
         structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        reader = self._reader(messages, context, ending)
         try:
             answer = self._answer(reader, call, ending)
         except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
@@ -57,34 +83,19 @@ class UploadAdapter:
 
     def _answer(self, reader: Reader, call: CallContext, ending: Ending) -> bytes:
         method = self._method
-        call.caller = identified(
-            method.access, self._serving.credentials, reader.context
-        )
-        pace = Pace(self._lane, self._serving.clock, ending.began)
-        with self._seats.taken() as seat:
+        tenant = self._identify(call, reader.context)
+        with self._seats.held(tenant) as seat:
 
             def received() -> None:
                 seat.close()
                 self._begin_waiting(call, ending)
 
-            upload = Upload(method.request, reader, pace, received)
+            upload = Upload(method.request, reader, self._pace(ending), received)
             return serialised(method, method.behaviour(upload, call))
 
-    def _begin_waiting(self, call: CallContext, ending: Ending) -> None:
-        clock = self._serving.clock
-        begin_waiting(call, clock, ending.arrived, self._method.cap)
 
-
-class DownloadAdapter:
-    """Serves one server-streaming method on *pool*."""
-
-    def __init__(
-        self, method: Method, pool: CountingPool, lane: Lane, serving: Serving
-    ) -> None:
-        self.experimental_thread_pool = pool
-        self._method = method
-        self._lane = lane
-        self._serving = serving
+class DownloadAdapter(_Streaming):
+    """Serves one server-streaming method on its pool."""
 
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
@@ -93,8 +104,8 @@ class DownloadAdapter:
         ending = Ending.of(self._method.label, shared.clock, shared.observers)
         call = CallContext(context)
         structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
-        pace = Pace(self._lane, shared.clock, ending.began)
+        reader = self._reader(messages, context, ending)
+        pace = self._pace(ending)
         try:
             with closing(self._answers(reader, call, ending)) as answers:
                 for answer in answers:
@@ -116,10 +127,8 @@ class DownloadAdapter:
         self, reader: Reader, call: CallContext, ending: Ending
     ) -> Generator[bytes, None, None]:
         method = self._method
-        call.caller = identified(
-            method.access, self._serving.credentials, reader.context
-        )
-        request = decode(method.request, reader.only(), strict=method.strict)
-        begin_waiting(call, self._serving.clock, ending.arrived, method.cap)
-        for response in method.behaviour(request, call):
-            yield serialised(method, response)
+        with self._seats.held(self._identify(call, reader.context)):
+            request = decode(method.request, reader.only(), strict=method.strict)
+            self._begin_waiting(call, ending)
+            for response in method.behaviour(request, call):
+                yield serialised(method, response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from functools import partial
 
@@ -16,6 +17,7 @@ from postroom.v1.send_stream_pb2 import (
     SendMessageStreamResponse,
 )
 from postroom_server.domain.errors import StreamProtocol
+from postroom_server.domain.principal import Credential, Principal
 from postroom_server.rpc import methods, pace
 from postroom_server.rpc.pools import PoolKind, PoolPlan
 from postroom_server.rpc.settings import READ_AHEAD
@@ -222,13 +224,14 @@ def two_seats(monkeypatch):
     monkeypatch.setitem(methods._ROWS, "SendMessageStream", row)
 
 
+PATIENT = {PoolKind.DELIVER: PoolPlan(256, 64, patience=20.0)}
 MAIL_CHUNK = SendMessageStreamRequest(chunk=PartChunk(part="parts/a", data=b"x"))
 
 
 @pytest.mark.usefixtures("two_seats")
 def test_mails_that_are_received_leave_threads_to_those_who_send(serve, refused):
     mails = Taking(SendMessageStreamResponse())
-    running = serve({"SendMessageStream": mails})
+    running = serve({"SendMessageStream": mails}, PATIENT)
     stub = running.stub()
     hanging = [Frames(MAIL_CHUNK) for _ in range(2)]
     calls = [stub.SendMessageStream.future(frames) for frames in hanging]
@@ -243,6 +246,49 @@ def test_mails_that_are_received_leave_threads_to_those_who_send(serve, refused)
         "OVERLOADED",
     )
     assert [call.result(20) for call in calls] == [SendMessageStreamResponse()] * 2
+
+
+@pytest.mark.usefixtures("two_seats")
+def test_who_is_silent_loses_a_seat_that_others_need(serve):
+    mails = Taking(SendMessageStreamResponse())
+    plan = PoolPlan(256, 64, patience=0.3)
+    running = serve({"SendMessageStream": mails}, {PoolKind.DELIVER: plan})
+    with RawConnection(running.server.address) as raw:
+        for _ in range(2):
+            raw.send(raw.call(MAIL), frame(MAIL_CHUNK.SerializeToString()))
+        records = running.records.until(2)
+
+    assert {record.reason for record in records} == {"CALLER_SILENT"}
+
+
+def token_of(tenant):
+    return tenant * 40
+
+
+def credential_of(tenant):
+    digest = hashlib.sha256(token_of(tenant).encode()).digest()
+    principal = Principal(name=tenant, tenant=tenant)
+    return Credential(principal=principal, token_digests=(digest,))
+
+
+def test_uploads_of_one_tenant_leave_room_for_those_of_another(serve, blobs, refused):
+    plans = {PoolKind.UPLOAD: PoolPlan(4, 0, patience=20.0)}
+    credentials = [credential_of(tenant) for tenant in "ab"]
+    running = serve({"UploadBlob": blobs}, plans, credentials=credentials)
+    stub = running.stub()
+    hanging = [Frames(CHUNK) for _ in range(3)]
+    mine = {"metadata": (("authorization", f"Bearer {token_of('a')}"),)}
+    theirs = {"metadata": (("authorization", f"Bearer {token_of('b')}"),)}
+    calls = [stub.UploadBlob.future(frames, **mine) for frames in hanging]
+    blobs.got(3)
+    fourth = refused(stub.UploadBlob, iter([CHUNK]), **mine)
+    other = stub.UploadBlob(iter([CHUNK]), timeout=20, **theirs)
+    for frames in hanging:
+        frames.end()
+
+    assert fourth.info.reason == "OVERLOADED"
+    assert other.existed
+    assert all(call.result(20).existed for call in calls)
 
 
 @pytest.mark.usefixtures("two_seats")

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from postroom_server.domain.errors import DeadlinePassed, Overloaded
+from postroom_server.domain.errors import DeadlinePassed
 from postroom_server.rpc.pace import SLOWEST, SLOWEST_PRESSED, Pace
-from postroom_server.rpc.seats import Seats
 from postroom_server.rpc.watchdog import Lane
 
 from tests.support.clocks import FakeClock
@@ -64,30 +63,3 @@ def test_a_fast_stream_is_let_be_while_others_wait(pace, clock, pressed):
     for _ in range(600):
         clock.advance(1)
         pace.step(SLOWEST_PRESSED)
-
-
-def test_nobody_waits_for_a_seat():
-    seats = Seats(1)
-    with (
-        seats.taken(),
-        pytest.raises(Overloaded, match="being received"),
-        seats.taken(),
-    ):
-        pass
-
-
-def test_a_seat_is_free_again_after_its_block():
-    seats = Seats(1)
-    for _ in range(3):
-        with seats.taken():
-            pass
-
-
-def test_a_seat_can_be_given_back_early_and_once():
-    seats = Seats(1)
-    with seats.taken() as seat:
-        seat.close()
-        with seats.taken():
-            pass
-    with seats.taken(), pytest.raises(Overloaded), seats.taken():
-        pass
