@@ -22,10 +22,10 @@ from postroom_server.rpc.finish import Ending
 from postroom_server.rpc.methods import Method
 from postroom_server.rpc.pace import Pace
 from postroom_server.rpc.pools import CountingPool
-from postroom_server.rpc.reading import SILENT, Reader
+from postroom_server.rpc.reading import SILENT, CallerGone, Reader
 from postroom_server.rpc.seats import Seats
 from postroom_server.rpc.uploads import Upload
-from postroom_server.rpc.watchdog import Lane
+from postroom_server.rpc.watchdog import Lane, Wait
 
 
 class _Streaming:
@@ -114,6 +114,7 @@ class DownloadAdapter(_Streaming):
                         yield answer
                     finally:
                         shared.watchdog.release(wait)
+                    _refuse_if_expired(wait)
                     pace.step(len(answer))
         except GeneratorExit:
             # gRPC drops us when the caller is gone.
@@ -132,3 +133,9 @@ class DownloadAdapter(_Streaming):
             self._begin_waiting(call, ending)
             for response in method.behaviour(request, call):
                 yield serialised(method, response)
+
+
+def _refuse_if_expired(wait: Wait) -> None:
+    # gRPC may ask for the next answer before it knows that the call was cancelled.
+    if wait.expired:
+        raise CallerGone(SILENT)

@@ -105,6 +105,7 @@ def test_a_caller_that_reads_too_slowly_is_cut_off(serve, endless, monkeypatch):
 
     assert endless.closed.wait(20)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert running.records.until(1)[0].reason == "DEADLINE_PASSED"
 
 
 def test_a_caller_that_leaves_frees_its_thread(serve, endless):
@@ -118,7 +119,9 @@ def test_a_caller_that_leaves_frees_its_thread(serve, endless):
 
 
 def test_callers_that_do_not_read_leave_sends_alone(serve, endless):
-    running = serve({"RenderMessage": endless}, {PoolKind.RENDER: PoolPlan(2, 0)})
+    plan = PoolPlan(2, 0)
+    plans = {PoolKind.RENDER: plan, PoolKind.DELIVER: plan}
+    running = serve({"RenderMessage": endless}, plans)
     with RawConnection(running.server.address, window=0) as raw:
         for _ in range(2):
             raw.send(raw.call(RENDER), BODY, end=True)
