@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from postroom_server.domain.limits import MB
 
-BLOCK = MB
+BLOCK = 256 * 1024
 """Octets that are read at once, where the reader does not say."""
 
 Opener = Callable[[], AbstractContextManager[BinaryIO]]

@@ -44,4 +44,4 @@ def test_sending_what_is_in_a_file_takes_little_memory(tmp_path, kind):
     told, grown, _ = child.stdout.split()
 
     assert int(told) == size >= 100 * MB - 100
-    assert int(grown) < 16 * MB
+    assert int(grown) < 8 * MB
