@@ -1,20 +1,21 @@
 """The rows of a batch: recipients from a CSV file, and the mail that each gets.
 
 The first row names the columns: *to* has to be there; *name* is the recipient's name,
-and *subject* takes the place of the option.  In subject, text and HTML "{column}"
-stands for what the row holds there, with HTML's own characters escaped in HTML;
-"{{column}}" stands for "{column}" itself, and other braces for themselves.  A file from
-a spreadsheet may begin with a byte order mark.
+and *subject* takes the place of the option.  In subject, text, HTML and the URI to
+unsubscribe "{column}" stands for what the row holds there, escaped as HTML and URIs ask
+for; "{{column}}" stands for "{column}" itself, and other braces for themselves.  A file
+from a spreadsheet may begin with a byte order mark.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from postroom._mailboxes import read_mailbox
 from postroom.arguments import SendArguments
@@ -61,7 +62,10 @@ class Row:
         if isinstance(text := mail.get("text"), str):
             mail["text"] = filled(text, values)
         if isinstance(html := mail.get("html"), str):
-            mail["html"] = filled(html, values, html=True)
+            mail["html"] = filled(html, values, escape)
+        if way := mail.get("unsubscribe"):
+            url = filled(way.url, values, _in_a_uri)
+            mail["unsubscribe"] = replace(way, url=url)
         return mail
 
 
@@ -72,8 +76,13 @@ def _subject(template: SendArguments, values: Mapping[str, str]) -> str:
     return subject
 
 
-def filled(text: str, values: Mapping[str, str], *, html: bool = False) -> str:
-    """*text* with *values* for its placeholders; raises `ValueError` for others."""
+def filled(
+    text: str, values: Mapping[str, str], spell: Callable[[str], str] = str
+) -> str:
+    """*text* with *values*, as *spell* has them, for its placeholders.
+
+    Raises `ValueError` for a placeholder without a value.
+    """
 
     def fill(found: re.Match[str]) -> str:
         literal, name = found.groups()
@@ -81,9 +90,13 @@ def filled(text: str, values: Mapping[str, str], *, html: bool = False) -> str:
             return f"{{{literal}}}"
         if name not in values:
             raise ValueError(f"there is no column {name!r} for {found[0]}")
-        return escape(values[name]) if html else values[name]
+        return spell(values[name])
 
     return _PLACEHOLDER.sub(fill, text)
+
+
+def _in_a_uri(value: str) -> str:
+    return quote(value, safe="")
 
 
 def checked(path: Path, template: SendArguments) -> int:

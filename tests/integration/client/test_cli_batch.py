@@ -17,6 +17,7 @@ PEOPLE = "to,name,code\nada@example.com,Ada,<1>\nbob@example.com,,2\n"
 TEMPLATE = ["--subject", "For {name}", "--text", "Your code: {code}"]
 AWAY = Refusal(code=grpc.StatusCode.UNAVAILABLE, reason="OVERLOADED", pushback="-1")
 BROKEN = Refusal(code=grpc.StatusCode.INTERNAL, reason="INTERNAL")
+PLAIN = ["--subject", "x", "--text", "x"]
 INVALID = Refusal(code=grpc.StatusCode.INVALID_ARGUMENT, reason="INVALID_MESSAGE")
 
 
@@ -216,6 +217,16 @@ def test_a_row_may_have_a_subject_of_its_own(run, service):
     )
 
     assert [one.message.subject for one in service.requests] == ["Mine {x}", "x"]
+
+
+def test_each_row_has_its_own_way_to_unsubscribe(run, service):
+    people = "to,code\nada@example.com,a b&c=<1>\nbob@example.com,2\n"
+    run(people, "--unsubscribe-url", "https://example.com/u?c={code}", template=PLAIN)
+
+    assert [one.message.unsubscribe.url for one in service.requests] == [
+        "https://example.com/u?c=a%20b%26c%3D%3C1%3E",
+        "https://example.com/u?c=2",
+    ]
 
 
 def test_other_braces_stand_for_themselves(run, service):
