@@ -284,6 +284,24 @@ def test_strangers_who_send_no_body_hold_nobody_up(serve):
     assert max(r.seconds for r in refusals if r.code == "UNAUTHENTICATED") < 15
 
 
+def test_a_flood_of_strangers_does_not_starve_callers(serve):
+    running = serve(credentials=BOTH)
+    strangers = [running.stub() for _ in range(4)]
+    wrong = bearer(a_caller().token)
+    request = looking.GetDeliveryRequest()
+    flood = [
+        strangers[n % 4].GetDelivery.future(request, timeout=60, metadata=wrong)
+        for n in range(1000)
+    ]
+    good = running.stub()
+    for _ in range(20):
+        good.GetDelivery(request, timeout=20, metadata=SENDER.metadata)
+
+    codes = {call.code() for call in flood}
+    assert codes == {grpc.StatusCode.UNAUTHENTICATED}
+    assert running.server.pools()[PoolKind.CONTROL].started == 20
+
+
 def test_a_stranger_is_not_told_whether_there_is_room(serve, refused):
     running = serve(
         plans={PoolKind.CONTROL: PoolPlan(1, 0)}, ready=False, credentials=BOTH
