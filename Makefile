@@ -86,6 +86,7 @@ bench: install ## Measure composing and the store, as ratios to peers, large mai
 	PYTHONPATH=. $(BIN)/python benchmarks/large_mail.py
 	$(BIN)/python benchmarks/testing_double.py
 	PYTHONPATH=. $(BIN)/python -m benchmarks.observability
+	PYTHONPATH=. $(BIN)/python -m benchmarks.observability --secured
 
 dist: install ## Build wheels and sdists of both distributions into dist/, always the same from one commit
 	@rm -rf dist

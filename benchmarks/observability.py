@@ -1,4 +1,5 @@
 """What it costs to see what happens: unary sends with log and metrics, and without.
+With `--secured` the first of them also speaks TLS and wants a token.
 
 Two services run side by side, each a `postroomd` of its own: one logs every event as
 JSON and has its metrics read every second, the other logs errors alone.  They take
@@ -6,7 +7,7 @@ turns, under the same load over one relay in a process of its own.  Prints mails
 second and the service's processor time per mail of both, and the ratio (the median
 over alternating rounds; 1.0: it costs nothing).
 
-    python -m benchmarks.observability [--rounds 30] [--seconds 0.5] [--callers 16]
+    python -m benchmarks.observability [--rounds 30] [--callers 16] [--secured]
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from pathlib import Path
 
 import psutil
 from postroom import Client
+from postroom.arguments import SecurityArguments
+from postroom_server.config.tokens import digest_of, new_token
 from postroom_server.sandbox.relay import SandboxRelay
 
+from tests.support.callers import tls_files
 from tests.support.process import daemon, free_port
 from tests.support.service import plain, settings
 
@@ -104,15 +108,29 @@ def relaying() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def served(folder: Path, relay_port: int, **environment: str) -> Iterator[Side]:
+def served(
+    folder: Path, relay_port: int, *, secured: bool = False, **environment: str
+) -> Iterator[Side]:
     """A service in *folder*, with a client."""
     folder.mkdir()
-    config = settings(folder, {"main": plain(relay_port, pool_size=16)})
+    extra, given = security(folder) if secured else ("", SecurityArguments())
+    config = settings(folder, {"main": plain(relay_port, pool_size=16)}, extra)
+    ca_file = folder / "authority.pem" if secured else None
     with (
-        daemon(config, free_port(), **environment) as running,
-        Client(running.target) as client,
+        daemon(config, free_port(), ca_file, **environment) as running,
+        Client(running.target, **given) as client,
     ):
         yield Side(client, psutil.Process(running.process.pid))
+
+
+def security(folder: Path) -> tuple[str, SecurityArguments]:
+    """TLS and a token: for the configuration, and for the client."""
+    files, token = tls_files(folder), new_token()
+    text = (
+        f'[server.tls]\ncert_file = "{files.cert}"\nkey_file = "{files.key}"\n'
+        f'[credentials.web]\ntoken_sha256 = ["{digest_of(token)}"]\n'
+    )
+    return text, SecurityArguments(ca_file=files.authority, token=token)
 
 
 @contextlib.contextmanager
@@ -139,6 +157,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--callers", type=int, default=16)
+    parser.add_argument("--secured", action="store_true")
     asked = parser.parse_args()
     port = free_port()
     seeing = {
@@ -150,7 +169,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, relaying() as relay_port:
         folder = Path(name)
         with (
-            served(folder / "on", relay_port, **seeing) as on,
+            served(folder / "on", relay_port, secured=asked.secured, **seeing) as on,
             served(folder / "off", relay_port, POSTROOM_LOG__LEVEL="error") as off,
             scraped(port),
         ):

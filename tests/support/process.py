@@ -45,7 +45,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def daemon(config: Path, port: int, **environment: str) -> Iterator[Daemon]:
+def daemon(
+    config: Path, port: int, ca_file: Path | None = None, **environment: str
+) -> Iterator[Daemon]:
     """`postroomd` with *config* on *port*, ready to take mail."""
     target = f"127.0.0.1:{port}"
     process = subprocess.Popen(
@@ -60,7 +62,7 @@ def daemon(config: Path, port: int, **environment: str) -> Iterator[Daemon]:
     )
     reader.start()
     try:
-        if not _ready(target, process):
+        if not _ready(Client(target, max_attempts=1, ca_file=ca_file), process):
             raise AssertionError(b"".join(log).decode())
         yield Daemon(process, target, log)
     finally:
@@ -71,8 +73,8 @@ def daemon(config: Path, port: int, **environment: str) -> Iterator[Daemon]:
         process.stderr.close()
 
 
-def _ready(target: str, process: subprocess.Popen[bytes]) -> bool:
-    with Client(target, max_attempts=1) as client:
+def _ready(client: Client, process: subprocess.Popen[bytes]) -> bool:
+    with client:
         for _ in range(int(START / 0.05)):
             if process.poll() is not None:
                 return False
