@@ -293,6 +293,18 @@ def test_a_bar_is_shown_on_a_terminal_while_a_mail_goes(service, tmp_path):
     assert "SUCCESS" in shown
 
 
+def test_a_bar_is_shown_on_a_terminal_while_a_batch_goes(service, tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("to\n" + "".join(f"{one}@example.com\n" for one in range(40)))
+    service.script("SendMessage", *[sent()] * 40)
+    command = [sys.executable, "-m", "postroom.cli", "--target", service.target]
+    command += ["send", "--batch", people, "--subject", "x", "--text", "y"]
+    shown = on_a_terminal(command)
+
+    assert "Sending" in shown
+    assert "40 SUCCESS" in shown
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colours_are_for_terminals_whose_owner_wants_them(service, no_color, coloured):
     service.script("SendMessage", sent())

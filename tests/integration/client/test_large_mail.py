@@ -240,6 +240,18 @@ def test_trouble_of_the_callback_is_the_callers_and_ends_the_call(
     assert caplog.records == []
 
 
+def test_every_way_to_the_service_carries_token_and_trace(connect, service, large):
+    service.script("SendMessageStream", Early(AWAY), sent())
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    with connect(service.target, token="secret", plaintext=True) as client:
+        client_pause(client, lambda delay: None)
+        client.send(**MAIL, attachments=[large], traceparent=trace)
+        client.upload(LARGE, traceparent=trace)
+
+    assert [told["authorization"] for told in service.metadata] == ["Bearer secret"] * 3
+    assert [told["traceparent"] for told in service.metadata] == [trace] * 3
+
+
 def test_a_file_that_vanishes_is_told_as_such(client, service, large):
     service.script("SendMessageStream", AWAY, sent())
     client_pause(client, lambda delay: large.unlink())
