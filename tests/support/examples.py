@@ -19,7 +19,7 @@ from tests.support.sources import ROOT
 from tests.support.tools import require_tool
 
 LANGUAGES = ("go", "node", "java")
-BUILD = 300.0
+BUILD = 600.0
 """Seconds, for a machine that has nothing yet and much else to do."""
 RUN = 60.0
 FOLDER = ROOT / "examples"
