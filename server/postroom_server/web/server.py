@@ -7,6 +7,7 @@ and what it accepts is looked at, and nothing of it is logged.
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import socketserver
@@ -23,6 +24,8 @@ import structlog
 from postroom_server.web.settings import HttpSettings
 from postroom_server.web.visitors import Visitors
 
+LONGEST_HEAD = 16 * 1024
+"""Octets of a request; no page needs more, and the library takes megabytes."""
 LOOK = 0.25
 """Seconds between looks at who has been here too long."""
 
@@ -126,10 +129,29 @@ class _Listener(socketserver.TCPServer):
             self.shutdown_request(request)
 
 
+class _Head(io.BufferedReader):
+    """A request as it comes, of at most `LONGEST_HEAD` octets."""
+
+    _left = LONGEST_HEAD
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        most = self._left if size is None or size < 0 else min(size, self._left)
+        line = super().readline(most)
+        self._left -= len(line)
+        if not self._left:
+            raise ConnectionAbortedError("the request is too long")
+        return line
+
+
 class _Visit(BaseHTTPRequestHandler):
     server: _Listener
     server_version = "postroomd"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = _Head(self.connection.makefile("rb", buffering=0))
 
     def do_GET(self) -> None:
         self._answer(with_body=True)

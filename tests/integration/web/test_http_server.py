@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import urllib.error
@@ -118,6 +119,18 @@ def test_those_who_were_heard_are_not_sent_away_for_others():
 
     assert turned_away == b""
     assert answer.endswith(b"done")
+
+
+def test_a_request_has_a_greatest_length():
+    with serving({"/": hello}) as server:
+        with connection(server) as visitor, contextlib.suppress(ConnectionError):
+            visitor.sendall(
+                b"GET / HTTP/1.0\r\n" + b"X-A: " + b"x" * 20_000 + b"\r\n\r\n"
+            )
+            assert visitor.recv(100) == b""
+        status, _, _ = get(server)
+
+    assert status == 200
 
 
 def test_a_page_that_fails_is_logged_and_the_next_is_served():
