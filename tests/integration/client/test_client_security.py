@@ -8,6 +8,7 @@ import pytest
 import trustme
 from cryptography import x509
 from postroom import AsyncClient, Client, PermissionDenied, Unauthenticated, Unavailable
+from postroom._service import Service
 from postroom.cli.app import app
 from postroom_server.app import App
 from postroom_server.config import load_config
@@ -84,6 +85,15 @@ def test_a_mail_is_sent_with_a_token_over_tls_from_asyncio(target, files):
             return await client.send(**MAIL)
 
     assert asyncio.run(send()).status == "SUCCESS"
+
+
+def test_a_framework_s_settings_say_the_same(target, files):
+    place = {"target": target, "ca_file": files.authority, "token": WEB.token}
+    service = Service.of(place)
+    try:
+        assert service.send(MAIL).status == "SUCCESS"
+    finally:
+        service.client.close()
 
 
 def test_health_is_told_without_a_token(target, files):
