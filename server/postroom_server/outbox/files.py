@@ -34,9 +34,10 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._place = Place(folder)
         self._next_shard = 0
-        for made in (folder, self._place.incoming):
-            made.mkdir(mode=0o700, exist_ok=True)
-        flush_folder(folder.parent)
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700)
+            flush_folder(folder.parent)
+        self._place.incoming.mkdir(mode=0o700, exist_ok=True)
         # Left by a process that died: nothing refers to what was not kept.
         for left in self._place.incoming.iterdir():
             left.unlink()
