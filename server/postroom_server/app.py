@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,7 @@ from postroom_server.delivery.series import DeliverySeries
 from postroom_server.delivery.statistics import Statistics
 from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.domain.counters import NOTHING
+from postroom_server.domain.principal import several_tenants
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
 from postroom_server.outbox.store import BlobTerms
@@ -135,16 +137,8 @@ class App:
         self._meter = meter = Meter(clock)
         observer = Observer(meter)
         path = self.config.store_path
-        limits = self.config.limits
-        terms = BlobTerms(retention=limits.blob_retention, quota=limits.max_blobs_bytes)
-        outbox = SqliteOutbox.open(
-            path,
-            clock=clock,
-            on_stored=observer.stored,
-            settings=SqliteSettings(blobs=terms),
-        )
+        self._outbox = outbox = self._open_outbox(path, observer)
         stack.callback(outbox.close)
-        self._outbox = outbox
         marks = Marks.open(path.with_name(f"{path.name}.marks"))
         stack.callback(marks.close)
         relays = Relays(self._build_relays(stack), self.config.default_relay)
@@ -167,8 +161,19 @@ class App:
                 instance=self._instance,
                 started_at=self._started_at,
             ),
+            several_tenants=several_tenants(self.config.credentials),
         )
         return DeliveryEngine(parts)
+
+    def _open_outbox(self, path: Path, observer: Observer) -> SqliteOutbox:
+        limits = self.config.limits
+        terms = BlobTerms(retention=limits.blob_retention, quota=limits.max_blobs_bytes)
+        return SqliteOutbox.open(
+            path,
+            clock=self._clock,
+            on_stored=observer.stored,
+            settings=SqliteSettings(blobs=terms),
+        )
 
     def _build_relays(self, stack: ExitStack) -> Mapping[str, Relay]:
         upkeep = Upkeep()

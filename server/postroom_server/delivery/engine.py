@@ -56,7 +56,10 @@ LAST_WORD = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
-    """What an engine is made of; *waiting_per_relay* callers may wait for one relay."""
+    """What an engine is made of; *waiting_per_relay* callers may wait for one relay.
+
+    *several_tenants*: one of them may not have all of these places.
+    """
 
     outbox: Outbox
     blobs: Blobs
@@ -67,6 +70,7 @@ class EngineParts:
     observer: Observer
     statistics: Statistics
     waiting_per_relay: int = 64
+    several_tenants: bool = False
 
 
 class DeliveryEngine:
@@ -78,7 +82,8 @@ class DeliveryEngine:
         self.outbox = parts.outbox
         self.waiting_per_relay = parts.waiting_per_relay
         self._statistics = parts.statistics
-        self._waits = waits = WaitRoom(parts.waiting_per_relay)
+        shared = parts.several_tenants
+        self._waits = waits = WaitRoom(parts.waiting_per_relay, shared=shared)
         self._clock = parts.clock
         self._marks = parts.marks
         self._closing = threading.Event()

@@ -114,7 +114,8 @@ class Sending:
             yield None
             return
         own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
-        wait = self.waits.enter(delivery.id, delivery.relay, min(own, caller.limit))
+        limit = min(own, caller.limit)
+        wait = self.waits.enter(delivery.id, delivery.relay, limit, delivery.tenant)
         if wait is None:
             yield None
             return

@@ -34,6 +34,7 @@ class Wait:
     delivery_id: str
     relay: str
     limit: float
+    tenant: str = ""
     news: News | None = None
     left: bool = False
     over: bool = False
@@ -53,14 +54,17 @@ class Wait:
 class WaitRoom:
     """All waits of this process, at most *per_relay* of them for one relay.
 
+    *shared*: among several tenants, each of which may have three quarters.
     *closing* says that no attempt will be begun any more.
     """
 
-    def __init__(self, per_relay: int) -> None:
+    def __init__(self, per_relay: int, *, shared: bool = False) -> None:
         self._per_relay = per_relay
+        self._per_tenant = per_relay - per_relay // 4 if shared else per_relay
         self._lock = threading.Lock()
         self._waits: dict[str, list[Wait]] = {}
         self._by_relay: Counter[str] = Counter()
+        self._by_tenant: Counter[tuple[str, str]] = Counter()
         self.closing = False
 
     def count(self, relay: str) -> int:
@@ -68,13 +72,19 @@ class WaitRoom:
         with self._lock:
             return self._by_relay[relay]
 
-    def enter(self, delivery_id: str, relay: str, limit: float) -> Wait | None:
-        """Begin to wait; None when too many wait for *relay*."""
-        wait = Wait(delivery_id, relay, limit)
+    def enter(
+        self, delivery_id: str, relay: str, limit: float, tenant: str = ""
+    ) -> Wait | None:
+        """Begin to wait; None when too many wait for *relay*, or of *tenant*."""
+        wait = Wait(delivery_id, relay, limit, tenant)
+        whose = (relay, tenant)
         with self._lock:
             if self._by_relay[relay] >= self._per_relay:
                 return None
+            if self._by_tenant[whose] >= self._per_tenant:
+                return None
             self._by_relay[relay] += 1
+            self._by_tenant[whose] += 1
             self._waits.setdefault(delivery_id, []).append(wait)
         return wait
 
@@ -82,6 +92,7 @@ class WaitRoom:
         """End a wait."""
         with self._lock:
             self._by_relay[wait.relay] -= 1
+            self._by_tenant[wait.relay, wait.tenant] -= 1
             waits = self._waits[wait.delivery_id]
             waits.remove(wait)
             if not waits:

@@ -7,6 +7,7 @@ every caller is `OWNER`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -58,6 +59,11 @@ class Credential:
     def expired(self, now: Instant) -> bool:
         """Whether it proves nothing any more."""
         return self.expires_at is not None and self.expires_at <= now
+
+
+def several_tenants(credentials: Iterable[Credential]) -> bool:
+    """Whether what one caller takes may be missing to another tenant."""
+    return len({one.principal.tenant for one in credentials}) > 1
 
 
 OWNER = Principal(role=Role.ADMINISTRATOR)

@@ -9,6 +9,7 @@ caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import grpc
@@ -17,6 +18,7 @@ from google.protobuf.message import Message
 
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.errors import DeadlinePassed
+from postroom_server.domain.principal import Principal
 from postroom_server.rpc.access import Access, identified
 from postroom_server.rpc.access_log import Observer
 from postroom_server.rpc.context import CallContext, answer_by
@@ -26,6 +28,7 @@ from postroom_server.rpc.finish import Ending
 from postroom_server.rpc.methods import Method
 from postroom_server.rpc.pools import CountingPool
 from postroom_server.rpc.reading import Reader
+from postroom_server.rpc.seats import Seats
 from postroom_server.rpc.streams import OpenStreams
 from postroom_server.rpc.watchdog import Lane, Watchdog
 
@@ -60,6 +63,14 @@ def serialised(method: Method, response: object) -> bytes:
     return response.SerializeToString()
 
 
+def seated(caller: Principal | None, seats: Seats) -> AbstractContextManager[object]:
+    """A seat for *caller*, taken before its body is read; strangers need none.
+
+    Raises `Overloaded`.
+    """
+    return nullcontext() if caller is None else seats.held(caller.tenant)
+
+
 class UnaryAdapter:
     """Serves one unary method on *pool*."""
 
@@ -68,6 +79,7 @@ class UnaryAdapter:
     ) -> None:
         # gRPC looks for this name.
         self.experimental_thread_pool = pool
+        self._seats = pool.seats
         self._method = method
         self._lane = lane
         self._serving = serving
@@ -82,7 +94,8 @@ class UnaryAdapter:
         reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
         try:
             call.caller = identified(self._method.access, shared.credentials, context)
-            answer = self._answer(reader.only(), call, ending.arrived)
+            with seated(call.caller, self._seats):
+                answer = self._answer(reader.only(), call, ending.arrived)
         except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
             ending.fail(context, call, error)
         ending.succeed(context, call)
@@ -112,6 +125,7 @@ class StreamAdapter:
         serving: Serving,
     ) -> None:
         self.experimental_thread_pool = pool
+        self._seats = pool.seats
         self._label = label
         self._access = access
         self._behaviour = behaviour
@@ -128,7 +142,7 @@ class StreamAdapter:
         reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
         try:
             call.caller = identified(self._access, shared.credentials, context)
-            with shared.streams.held(context):
+            with seated(call.caller, self._seats), shared.streams.held(context):
                 for response in self._behaviour(reader, call):
                     yield response.SerializeToString()
         except GeneratorExit:

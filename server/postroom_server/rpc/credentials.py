@@ -18,7 +18,12 @@ from functools import lru_cache
 from typing import Any
 
 from postroom_server.domain.clock import Clock, Instant
-from postroom_server.domain.principal import OWNER, Credential, Principal
+from postroom_server.domain.principal import (
+    OWNER,
+    Credential,
+    Principal,
+    several_tenants,
+)
 from postroom_server.rpc.certificates import CertificateError, not_after
 
 LEAST, MOST = 32, 512
@@ -52,6 +57,11 @@ class Credentials:
     def required(self) -> bool:
         """Whether callers have to say who they are."""
         return bool(self._known)
+
+    @property
+    def of_several_tenants(self) -> bool:
+        """Whether callers share the server with those of another tenant."""
+        return several_tenants(self._known)
 
     @property
     def by_certificate(self) -> bool:

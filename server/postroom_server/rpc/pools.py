@@ -18,6 +18,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from postroom_server.domain.clock import Clock, SystemClock
+from postroom_server.rpc.seats import Seats
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -81,15 +82,22 @@ class PoolReading:
 class CountingPool(ThreadPoolExecutor):
     """Named threads, made on demand, and an exact count of the calls in them.
 
-    A class of `ThreadPoolExecutor`, since gRPC takes nothing else.
+    *seats* are for the calls that are being served, by tenant; *shared* says that there
+    are several.  A class of `ThreadPoolExecutor`, since gRPC takes nothing else.
     """
 
     def __init__(
-        self, kind: PoolKind, plan: PoolPlan, clock: Clock | None = None
+        self,
+        kind: PoolKind,
+        plan: PoolPlan,
+        clock: Clock | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
         super().__init__(plan.threads, thread_name_prefix=f"postroom-rpc-{kind.value}")
         self.kind = kind
         self.plan = plan
+        self.seats = Seats(plan.threads, shared=shared)
         self._clock = clock or SystemClock()
         self._count = _Count()
         self._closed = False
@@ -104,8 +112,8 @@ class CountingPool(ThreadPoolExecutor):
 
     @property
     def pressed(self) -> bool:
-        """Whether a call waits for a thread."""
-        return self._count.inside > self.plan.threads
+        """Whether a call waits for a thread, or would be refused one."""
+        return self._count.inside > self.plan.threads or self.seats.contested
 
     def submit(
         self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs

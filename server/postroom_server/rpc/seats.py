@@ -1,9 +1,13 @@
-"""How many streams of a method are moved at a time, and how many of one tenant.
+"""How many calls are served at a time, and how many of one tenant.
+
+Each pool has as many seats as threads, and one tenant never has all of them where there
+are several: whoever holds its own threads, by being slow or by asking for much, leaves
+the others theirs.
 
 A mail that comes in pieces is received on the threads that wait for verdicts, since
 its caller then waits for one like any other.  While it is being received it also has a
-seat; there are fewer seats than threads, so that slow uploads leave most threads to
-those who send.  One tenant never has all seats where there are several tenants.
+seat among such mails; there are fewer of these than threads, so that slow uploads leave
+most threads to those who send.
 """
 
 from __future__ import annotations
@@ -25,14 +29,21 @@ class Seats:
     def __init__(self, most: int, *, shared: bool = False) -> None:
         self._most = most
         self._most_each = most - most // 4 if shared else most
+        self._shared = shared
         self._lock = threading.Lock()
         self._by_tenant: Counter[str] = Counter()
         self._taken = 0
+        self._with_all = 0
 
     @property
     def full(self) -> bool:
         """Whether the next one may be refused."""
-        return self._taken >= self._most_each
+        return self._taken >= self._most or self._with_all > 0
+
+    @property
+    def contested(self) -> bool:
+        """Whether one of several tenants has all that it may have."""
+        return self._shared and self._with_all > 0
 
     @contextmanager
     def held(self, tenant: str) -> Iterator[ExitStack]:
@@ -49,13 +60,15 @@ class Seats:
         with self._lock:
             most_each = self._most_each
             if self._taken >= self._most or self._by_tenant[tenant] >= most_each:
-                raise Overloaded("too many streams are open at the moment")
+                raise Overloaded("too many calls like this are open at the moment")
             self._taken += 1
             self._by_tenant[tenant] += 1
+            self._with_all += self._by_tenant[tenant] == most_each
 
     def _give_back(self, tenant: str) -> None:
         with self._lock:
             self._taken -= 1
+            self._with_all -= self._by_tenant[tenant] == self._most_each
             self._by_tenant[tenant] -= 1
             if not self._by_tenant[tenant]:
                 del self._by_tenant[tenant]

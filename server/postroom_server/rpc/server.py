@@ -103,12 +103,15 @@ class RpcServer:
         self._streams = OpenStreams()
         self._counts = CallCounts()
         self._certificates: ServerCertificates | None = None
+        credentials = Credentials(settings.credentials, clock)
+        several = credentials.of_several_tenants
         self._pools = {
-            kind: CountingPool(kind, plans[kind], clock) for kind in PoolKind
+            kind: CountingPool(kind, plans[kind], clock, shared=several)
+            for kind in PoolKind
         }
         serving = Serving(
             clock,
-            Credentials(settings.credentials, clock),
+            credentials,
             self._watchdog,
             (*observers, self._counts),
             self._streams,

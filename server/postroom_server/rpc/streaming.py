@@ -36,7 +36,8 @@ class _Streaming:
     ) -> None:
         # gRPC looks for this name.
         self.experimental_thread_pool = pool
-        several = serving.credentials.required
+        several = serving.credentials.of_several_tenants
+        self._threads = pool.seats
         self._seats = seats = Seats(method.seats or pool.plan.threads, shared=several)
         # Who can't have a seat waits for one that is slow, as others do for a thread.
         self._lane = replace(lane, pressed=lambda: seats.full or lane.pressed())
@@ -84,7 +85,7 @@ class UploadAdapter(_Streaming):
     def _answer(self, reader: Reader, call: CallContext, ending: Ending) -> bytes:
         method = self._method
         tenant = self._identify(call, reader.context)
-        with self._seats.held(tenant) as seat:
+        with self._threads.held(tenant), self._seats.held(tenant) as seat:
 
             def received() -> None:
                 seat.close()
@@ -128,7 +129,7 @@ class DownloadAdapter(_Streaming):
         self, reader: Reader, call: CallContext, ending: Ending
     ) -> Generator[bytes, None, None]:
         method = self._method
-        with self._seats.held(self._identify(call, reader.context)):
+        with self._threads.held(self._identify(call, reader.context)):
             request = decode(method.request, reader.only(), strict=method.strict)
             self._begin_waiting(call, ending)
             for response in method.behaviour(request, call):

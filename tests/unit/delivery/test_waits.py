@@ -49,3 +49,20 @@ def test_all_who_wait_look_up_when_the_room_closes(room):
 
     assert room.closing
     assert all(wait.woken.is_set() for wait in waits)
+
+
+def test_callers_of_one_tenant_leave_places_to_those_of_another():
+    room = WaitRoom(4, shared=True)
+    mine = [room.enter(f"d{n}", "main", 1.0, "a") for n in range(4)]
+    theirs = room.enter("e1", "main", 1.0, "b")
+
+    assert [wait is not None for wait in (*mine, theirs)] == [True] * 3 + [False, True]
+    room.leave(mine[0])
+    assert room.enter("d5", "main", 1.0, "b") is not None
+    assert room.enter("d6", "other", 1.0, "a") is not None
+
+
+def test_the_only_tenant_has_all_places():
+    room = WaitRoom(4)
+
+    assert all(room.enter(f"d{n}", "main", 1.0, "a") for n in range(4))

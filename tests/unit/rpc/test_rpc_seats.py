@@ -57,3 +57,14 @@ def test_it_is_told_when_the_next_one_may_be_refused(shared):
         within = seats.full
 
     assert (before, within, seats.full) == (False, True, False)
+
+
+@pytest.mark.parametrize(("shared", "contested"), [(True, True), (False, False)])
+def test_who_has_all_of_its_share_is_in_the_way_of_its_own(shared, contested):
+    seats = Seats(4, shared=shared)
+    with seats.held("a"), seats.held("a"), seats.held("b"):
+        before = seats.contested
+        with seats.held("a"):
+            within = seats.contested
+
+    assert (before, within, seats.contested) == (False, contested, False)
