@@ -7,6 +7,7 @@ mail.  `GetDelivery` tells them to those whose mail it is.
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,6 +19,12 @@ from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import EventKind
 from postroom_server.domain.transitions import Change
 
+_BOUND = ("delivery", "relay", "tenant", "request_id", "trace_id")
+# structlog makes a name's variable when the name is first bound.  Threads that did so
+# at once would make two, and one of them would name its delivery for good.
+contextvars.Context().run(
+    structlog.contextvars.bind_contextvars, **dict.fromkeys(_BOUND, "")
+)
 _log = structlog.get_logger(__name__)
 
 

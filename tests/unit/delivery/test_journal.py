@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -104,10 +107,28 @@ def test_steps_on_the_way_are_none(change):
 
 
 def test_what_a_delivering_thread_logs_names_the_delivery():
-    structlog.contextvars.clear_contextvars()
     delivery = replace(a_delivery(request_id="mine"), trace_id="4b")
-    with journal.bound(delivery):
-        inside = structlog.contextvars.get_contextvars()
+
+    def deliver():
+        with journal.bound(delivery):
+            inside = structlog.contextvars.get_contextvars()
+        return inside, structlog.contextvars.get_contextvars()
+
+    # A context of its own, as each thread has: other tests left things in this one.
+    inside, outside = contextvars.Context().run(deliver)
 
     assert inside == IDENTITY | {"trace_id": "4b"}
-    assert structlog.contextvars.get_contextvars() == {}
+    assert outside == {}
+
+
+def test_names_are_known_before_threads_bind_them():
+    code = (
+        "import postroom_server.delivery.journal, structlog;"
+        "print(*structlog.contextvars._CONTEXT_VARS)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    names = {name.removeprefix("structlog_") for name in printed.stdout.split()}
+
+    assert names >= IDENTITY.keys() | {"trace_id"}
