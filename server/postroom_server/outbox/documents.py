@@ -19,9 +19,14 @@ from postroom_server.domain.attempt import (
     PhaseTiming,
 )
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.delivery import Plan, Recipient, RecipientStatus
+from postroom_server.domain.delivery import (
+    DeliveryStatus,
+    Plan,
+    Recipient,
+    RecipientStatus,
+)
 from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
-from postroom_server.domain.events import Event
+from postroom_server.domain.events import Event, EventKind
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
 
@@ -205,6 +210,21 @@ def attempt_in(document: Read) -> Attempt:
 def event_document(event: Event) -> Document:
     """*event* as an object, less what has a column: its kind and time."""
     return put_reply(_EVENT.put({}, event), event.reply)
+
+
+def event_in(kind: EventKind, at: Instant, document: Read) -> Event:
+    """The event that `event_document` made, with what its columns hold."""
+    return Event(
+        kind=kind,
+        occurred_at=at,
+        status=DeliveryStatus(document["s"]),
+        recipient=document.get("to", ""),
+        attempt=document.get("a", 0),
+        reason=FailureReason(document.get("r", 0)),
+        reply=reply_in(document),
+        detail=document.get("d", ""),
+        next_attempt_at=document.get("n"),
+    )
 
 
 _DEFAULT_RETRY = RetryPolicy()

@@ -45,7 +45,9 @@ class Schema:
         return list(script(source.read_text(encoding="utf-8")))
 
 
-CURRENT = Schema(Path(__file__).with_name("migrations"), ("0001", "0002", "0003"))
+CURRENT = Schema(
+    Path(__file__).with_name("migrations"), ("0001", "0002", "0003", "0004")
+)
 
 
 def prepare(

@@ -13,6 +13,8 @@ from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.content import Find, decode_content
+from postroom_server.outbox.event_log import EventLog
+from postroom_server.outbox.event_pages import EventPage, EventQuery, Place
 from postroom_server.outbox.listing import listing, narrowest
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
@@ -39,7 +41,8 @@ class Reading:
         self._readers = readers
         self._find = find
         self._clock = clock
-        ((_, created_at, _),) = self._rows("identity")
+        ((self._epoch, created_at, _),) = self._rows("identity")
+        self._event_log = EventLog(readers)
         self._created_at = Instant(created_at)
         self._leased_at_open = self._rows(
             "versions_of_leased", int(DeliveryStatus.SENDING)
@@ -49,6 +52,19 @@ class Reading:
     def created_at(self) -> Instant:
         """When this store was made."""
         return self._created_at
+
+    @property
+    def epoch(self) -> str:
+        """What tells the order of this store's events from every other."""
+        return str(self._epoch)
+
+    def events(self, query: EventQuery) -> EventPage:
+        """The next events in their order; see `Outbox.events`."""
+        return self._event_log.read(query)
+
+    def events_end(self) -> Place:
+        """The place after all events that can be read now."""
+        return self._event_log.end()
 
     def get(self, tenant: str, delivery_id: str) -> Delivery | None:
         """The delivery, or None if the tenant has none of that id."""

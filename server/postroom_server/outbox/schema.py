@@ -108,6 +108,7 @@ event = Table(
     sqlite_strict=True,
 )
 Index("event_of_delivery", event.c.delivery, event.c.sequence, unique=True)
+Index("event_of_tenant", event.c.tenant, event.c.seq)
 request = _keyed(
     "request",
     _text("tenant", key=True),

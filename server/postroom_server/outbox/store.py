@@ -32,6 +32,7 @@ from postroom_server.domain.message import AnyMessage, Identity
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change
+from postroom_server.outbox.event_pages import EventPage, EventQuery, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,22 @@ class Outbox(Protocol):
 
     def waiting(self, completion: Completion) -> Sequence[Delivery]:
         """Deliveries of that completion, neither final nor under way, oldest first."""
+
+    @property
+    def epoch(self) -> str:
+        """What tells the order of this store's events from every other: places of one
+        epoch mean nothing in another.  A store that was restored has a new one.
+        """
+
+    def events(self, query: EventQuery) -> EventPage:
+        """The next events, in an order that is final.
+
+        Those of one delivery are in their order, and none is ever put before one that
+        was read: a change that was not committed yet is not passed by.
+        """
+
+    def events_end(self) -> Place:
+        """The place after all events that can be read now."""
 
     def counters(self, relay: str = "") -> Counters:
         """All that was ever counted, of *relay* or of all."""

@@ -16,12 +16,13 @@ from tests.support.builders import NOW, a_content, a_new_delivery, an_attachment
 MAIL = a_content(attachments=(an_attachment(b"octets" * 20_000),))
 
 
-def tables(schema: Schema, path) -> set[str]:
+def parts(schema: Schema, path) -> set[tuple[str, str]]:
+    """The tables and indexes, by kind and name."""
     path.touch()
     with closing(connect_writer(path)) as connection:
         prepare(connection, path, NOW, schema)
-        query = "SELECT name FROM sqlite_schema WHERE type = 'table'"
-        return {name for (name,) in connection.execute(query)}
+        query = "SELECT type, name FROM sqlite_schema WHERE sql IS NOT NULL"
+        return set(connection.execute(query).fetchall())
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def old_store(open_outbox, path, tmp_path):
     outbox.accept(change, MAIL, None)
     outbox.close()
     first = Schema(CURRENT.folder, CURRENT.revisions[:1])
-    later = tables(CURRENT, path) - tables(first, tmp_path / "first.db")
+    later = parts(CURRENT, path) - parts(first, tmp_path / "first.db")
     with closing(sqlite3.connect(path)) as store:
-        for table in later:
-            store.execute(f"DROP TABLE {table}")
+        for kind, name in sorted(later):
+            store.execute(f"DROP {kind} IF EXISTS {name}")
         store.execute("UPDATE alembic_version SET version_num = '0001'")
         store.commit()
     return change.after.id

@@ -152,6 +152,36 @@ SELECT
     (SELECT min(due_at) FROM due WHERE relay = :relay AND lane IN (0, 1)
         AND due_at <= :now)
 
+-- last_event --
+SELECT seq FROM sqlite_sequence WHERE name = 'event'
+
+-- events_of_all --
+SELECT seq, delivery, sequence, kind, at, doc FROM event
+WHERE seq > :after AND seq <= :until AND at >= :since
+ORDER BY seq
+LIMIT :limit
+
+-- events_of_tenant --
+SELECT seq, delivery, sequence, kind, at, doc FROM event INDEXED BY event_of_tenant
+WHERE tenant = :tenant AND seq > :after AND seq <= :until AND at >= :since
+ORDER BY seq
+LIMIT :limit
+
+-- events_of_deliveries --
+SELECT seq, delivery, sequence, kind, at, doc FROM event INDEXED BY event_of_delivery
+WHERE delivery IN (SELECT value FROM json_each(:deliveries)) AND tenant = :tenant
+    AND seq > :after AND seq <= :until AND at >= :since
+ORDER BY seq
+LIMIT :limit
+
+-- event_sources --
+-- What events tell of their deliveries.
+SELECT
+    id, tenant, relay, message_id, request_id,
+    CASE WHEN json_valid(doc) THEN json_extract(doc, '$.trace', '$.tags', '$.meta') END
+FROM delivery
+WHERE id IN (SELECT value FROM json_each(?))
+
 -- identity --
 SELECT id, created_at, format FROM store
 

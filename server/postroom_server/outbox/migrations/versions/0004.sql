@@ -1,0 +1,3 @@
+-- Events are read by tenant, in their order.
+
+CREATE INDEX event_of_tenant ON event (tenant, seq);
