@@ -7,7 +7,6 @@ told apart, also where the file is there.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.files import Files
 from postroom_server.outbox.incoming import Incoming
 from postroom_server.outbox.readers import Readers
-from postroom_server.outbox.statements import statement
+from postroom_server.outbox.statements import Connection, statement
 from postroom_server.outbox.store import Blob, BlobTerms
 from postroom_server.outbox.work import Work
 
@@ -93,7 +92,7 @@ class KeepBlob(Work[bool]):
         self._now = now
         self._quota = quota
 
-    def perform(self, connection: sqlite3.Connection, /) -> bool:
+    def perform(self, connection: Connection, /) -> bool:
         blob, octets = self._blob, self._blob.octets
         key = (blob.tenant, octets.sha256)
         known = connection.execute(statement("blob"), (*key, self._now)).fetchall()
@@ -103,7 +102,7 @@ class KeepBlob(Work[bool]):
         connection.execute(statement("put_blob"), row)
         return bool(known)
 
-    def _check_quota(self, connection: sqlite3.Connection) -> None:
+    def _check_quota(self, connection: Connection) -> None:
         values = (LEAST_COUNTED, self._blob.tenant, self._now)
         ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
         if used + max(LEAST_COUNTED, self._blob.octets.size) > self._quota:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from postroom_server.domain.transitions import (
 )
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
 from postroom_server.outbox.rows import FRESH, ORDER, RETRY, merged, rows_of_change
-from postroom_server.outbox.statements import statement, write_rows
+from postroom_server.outbox.statements import Connection, statement, write_rows
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Work
 from postroom_server.outbox.works import Save
@@ -57,7 +56,7 @@ class Claim(Work[Sequence[Taken]]):
         self._now = now
         self._limit = limit
 
-    def perform(self, connection: sqlite3.Connection, /) -> Sequence[Taken]:
+    def perform(self, connection: Connection, /) -> Sequence[Taken]:
         taken: list[Taken] = []
         wanted = self._limit
         for _ in range(MOST_ROUNDS):
@@ -75,7 +74,7 @@ class Claim(Work[Sequence[Taken]]):
         return [Save(_lost(delivery, self._now)) for delivery in begun]
 
     def _take(
-        self, connection: sqlite3.Connection, found: Sequence[tuple[Any, ...]]
+        self, connection: Connection, found: Sequence[tuple[Any, ...]]
     ) -> Sequence[Taken]:
         taken = []
         for row in found:
@@ -91,9 +90,7 @@ class Claim(Work[Sequence[Taken]]):
             return settle(delivery, fates, self._now)
         return begin_attempt(delivery, self._now)
 
-    def _read(
-        self, connection: sqlite3.Connection, row: tuple[Any, ...]
-    ) -> Delivery | None:
+    def _read(self, connection: Connection, row: tuple[Any, ...]) -> Delivery | None:
         try:
             return delivery_in(row)
         except UnreadableDelivery:
@@ -116,7 +113,7 @@ def _lost(delivery: Delivery, now: Instant) -> Change:
     return finish_attempt(delivery, attempt, {}, now)
 
 
-def _write(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+def _write(connection: Connection, changes: Sequence[Change]) -> None:
     rows = merged(rows_of_change(change) for change in changes)
     for name in ORDER:
         if name in rows:

@@ -110,6 +110,8 @@ class Committer:
             outcomes = [Outcome(error=RowRefused("commit failed")) for _ in batch]
         self._counts.committed(len(batch), self._clock.monotonic() - began)
         self._undoing += self._line.end(batch, outcomes)
+        for work, result in self._writer.doubtful():
+            self._undoing += work.undone(result)
         self._undo()
         self._dirty = True
 

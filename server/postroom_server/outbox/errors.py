@@ -1,4 +1,4 @@
-"""Why a store can't be opened, and what SQLite's errors mean.
+"""Why a store can't be opened, and what the errors of databases mean.
 
 The three kinds of trouble are answered differently: a full disk is the operator's to
 repair while we serve on, a store that is away comes back, and bad data is one
@@ -44,6 +44,17 @@ class Trouble(Enum):
     DATA = "data"
 
 
+class DatabaseTrouble(Exception):
+    """What a database other than SQLite answered, already judged."""
+
+    def __init__(self, kind: Trouble, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+DRIVER_ERRORS = (sqlite3.Error, DatabaseTrouble)
+"""What statements raise."""
+
 _DATA_CODES = frozenset(
     {
         sqlite3.SQLITE_ERROR,
@@ -59,6 +70,8 @@ _BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 def trouble_of(error: Exception) -> Trouble:
     """The kind of *error*, which a statement raised."""
+    if isinstance(error, DatabaseTrouble):
+        return error.kind
     if not isinstance(error, sqlite3.Error):
         return Trouble.DATA
     code = getattr(error, "sqlite_errorcode", None)
@@ -75,8 +88,8 @@ def trouble_of(error: Exception) -> Trouble:
 
 
 def translated(error: Exception) -> Exception:
-    """What a caller is told of *error*; SQLite's own words stay in its cause."""
-    if not isinstance(error, sqlite3.Error):
+    """What a caller is told of *error*; the database's words stay in its cause."""
+    if not isinstance(error, DRIVER_ERRORS):
         return error
     kind = trouble_of(error)
     if kind is Trouble.DATA:
@@ -91,8 +104,8 @@ def translated(error: Exception) -> Exception:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Let no exception of SQLite out."""
+    """Let no exception of a database out."""
     try:
         yield
-    except sqlite3.Error as error:
+    except DRIVER_ERRORS as error:
         raise translated(error) from error

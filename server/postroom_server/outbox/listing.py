@@ -12,12 +12,11 @@ few tells.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from postroom_server.outbox.label_keys import keys_of
-from postroom_server.outbox.statements import statement
+from postroom_server.outbox.statements import Connection, statement
 from postroom_server.outbox.store import DeliveryQuery
 
 COUNTED = 1000
@@ -64,7 +63,7 @@ def indexes(query: DeliveryQuery) -> tuple[Index, ...]:
     return (*_keyed(query), *_live(query))
 
 
-def narrowest(connection: sqlite3.Connection, query: DeliveryQuery) -> Index | None:
+def narrowest(connection: Connection, query: DeliveryQuery) -> Index | None:
     """Which of `indexes` to read the list of *query* from; None: another one."""
     found = indexes(query)
     # Of one Message-ID there are few.
@@ -108,7 +107,7 @@ def _live(query: DeliveryQuery) -> Iterator[Index]:
         yield Index("live", *map(int, query.statuses))
 
 
-def _count(connection: sqlite3.Connection, index: Index, query: DeliveryQuery) -> int:
+def _count(connection: Connection, index: Index, query: DeliveryQuery) -> int:
     values = {
         "tenant": query.tenant,
         "key": index.key,

@@ -6,7 +6,6 @@ subject with it, and gets a new version: whoever read it before can't write it b
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.records import delivery_in
 from postroom_server.outbox.rows import rows_of_change
-from postroom_server.outbox.statements import Row, statement, write_rows
+from postroom_server.outbox.statements import Connection, Row, statement, write_rows
 from postroom_server.outbox.store import Retention
 from postroom_server.outbox.work import Work
 from postroom_server.outbox.works import REMOVALS
@@ -40,7 +39,7 @@ class Purge(Work[int]):
         self._retention = retention
         self._cursor = cursor
 
-    def perform(self, connection: sqlite3.Connection, /) -> int:
+    def perform(self, connection: Connection, /) -> int:
         return (
             self._requests(connection)
             + self._contents(connection)
@@ -49,15 +48,15 @@ class Purge(Work[int]):
             + self._blobs(connection)
         )
 
-    def _requests(self, connection: sqlite3.Connection) -> int:
+    def _requests(self, connection: Connection) -> int:
         values = (self._now, MOST_REMOVED)
         return connection.execute(statement("purge_requests"), values).rowcount
 
-    def _blobs(self, connection: sqlite3.Connection) -> int:
+    def _blobs(self, connection: Connection) -> int:
         values = (self._now, MOST_REMOVED)
         return connection.execute(statement("purge_blobs"), values).rowcount
 
-    def _contents(self, connection: sqlite3.Connection) -> int:
+    def _contents(self, connection: Connection) -> int:
         settled_before = after(self._now, -self._retention.content)
         found = _all(connection, "spent_contents", settled_before)
         changes = [_without_content(row) for row in found]
@@ -69,12 +68,12 @@ class Purge(Work[int]):
             [(row[0],) for row in found],
         )
 
-    def _deliveries(self, connection: sqlite3.Connection) -> int:
+    def _deliveries(self, connection: Connection) -> int:
         settled_before = after(self._now, -self._retention.deliveries)
         found = _all(connection, "old_deliveries", settled_before)
         return _remove(connection, REMOVALS, found)
 
-    def _events(self, connection: sqlite3.Connection) -> int:
+    def _events(self, connection: Connection) -> int:
         before = after(self._now, -self._retention.events)
         found = _all(connection, "events_after", self._cursor.after)
         old = [(seq, live) for seq, at, live in found if at < before]
@@ -84,7 +83,7 @@ class Purge(Work[int]):
         return write_rows(connection, "purge_events", dead)
 
 
-def _all(connection: sqlite3.Connection, name: str, bound: int) -> list[Any]:
+def _all(connection: Connection, name: str, bound: int) -> list[Any]:
     return connection.execute(statement(name), (bound, MOST_REMOVED)).fetchall()
 
 
@@ -96,9 +95,7 @@ def _without_content(row: tuple[Any, ...]) -> Change:
     return Change(before=before, after=purged)
 
 
-def _remove(
-    connection: sqlite3.Connection, names: Sequence[str], keys: Sequence[Row]
-) -> int:
+def _remove(connection: Connection, names: Sequence[str], keys: Sequence[Row]) -> int:
     for name in names:
         write_rows(connection, name, keys)
     return len(keys)

@@ -6,13 +6,18 @@ anything.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from postroom_server.domain.errors import NotReady
-from postroom_server.outbox.errors import Trouble, store_errors, trouble_of
+from postroom_server.outbox.errors import (
+    DRIVER_ERRORS,
+    Trouble,
+    store_errors,
+    trouble_of,
+)
+from postroom_server.outbox.statements import Connection
 
 PATIENCE = 30.0
 """How long a caller waits for a connection, in seconds."""
@@ -24,24 +29,24 @@ LAST_PATIENCE = 5.0
 class Readers:
     """Up to *most* reading connections, opened when first needed and kept."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], most: int) -> None:
+    def __init__(self, connect: Callable[[], Connection], most: int) -> None:
         self._connect = connect
         self._most = most
         self._mutex = threading.Lock()
         self._returned = threading.Condition(self._mutex)
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Connection] = []
         self._lent = 0
         self._closed = False
 
     @contextmanager
-    def lend(self) -> Iterator[sqlite3.Connection]:
-        """A connection for the time of the block; SQLite's errors become ours."""
+    def lend(self) -> Iterator[Connection]:
+        """A connection for the time of the block; the database's errors become ours."""
         with store_errors():
             connection = self._take()
             sound = True
             try:
                 yield connection
-            except sqlite3.Error as error:
+            except DRIVER_ERRORS as error:
                 # After such an error it may hold on to a file that is gone.
                 sound = trouble_of(error) is not Trouble.AWAY
                 raise
@@ -58,7 +63,7 @@ class Readers:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> Connection:
         with self._mutex:
             free = self._returned.wait_for(self._has_room, PATIENCE)
             if self._closed:
@@ -78,7 +83,7 @@ class Readers:
     def _has_room(self) -> bool:
         return self._closed or self._lent < self._most
 
-    def _give_back(self, connection: sqlite3.Connection, *, sound: bool) -> None:
+    def _give_back(self, connection: Connection, *, sound: bool) -> None:
         with self._mutex:
             self._lent -= 1
             self._returned.notify()

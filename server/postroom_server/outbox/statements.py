@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import chain
+from typing import Any, Protocol, cast
 
 MOST_ROWS = 32
 _HEAD = re.compile(r"^-- (\w+) --$", re.MULTILINE)
@@ -22,14 +23,38 @@ _EACH = re.compile(r"EACH(\([^)]*\))")
 Row = Sequence[object]
 
 
+class Cursor(Protocol):
+    """What a statement found or changed."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...  # noqa: ANN401  a row, or None
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection to a store: SQLite's own, or one that understands its SQL."""
+
+    def execute(self, sql: str, values: Any = (), /) -> Cursor: ...  # noqa: ANN401  bound
+    def close(self) -> None: ...
+
+
+class RowWriter(Connection, Protocol):
+    """A connection that writes many rows in a way of its own."""
+
+    def write_rows(self, name: str, rows: Sequence[Row], /) -> int: ...
+
+
 @cache
 def statement(name: str) -> str:
     """The query *name*; KeyError if there is none."""
     return _queries()[name]
 
 
-def write_rows(connection: sqlite3.Connection, name: str, rows: Sequence[Row]) -> int:
+def write_rows(connection: Connection, name: str, rows: Sequence[Row]) -> int:
     """Run the query *name* over *rows*; how many rows it changed."""
+    if not isinstance(connection, sqlite3.Connection):
+        return cast("RowWriter", connection).write_rows(name, rows)
     changed = 0
     for start in range(0, len(rows), MOST_ROWS):
         part = rows[start : start + MOST_ROWS]

@@ -6,12 +6,12 @@ own, or both.  All of it is stored or none of it.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from postroom_server.outbox.rows import Rows
+from postroom_server.outbox.statements import Connection
 
 T = TypeVar("T")
 
@@ -30,14 +30,14 @@ class Work(Generic[T]):
     def __init__(self, rows: Rows | None = None) -> None:
         self.rows: Rows = rows or {}
 
-    def perform(self, connection: sqlite3.Connection, /) -> T:
+    def perform(self, connection: Connection, /) -> T:
         """Its own steps, after all rows were written; the caller's result."""
         raise NotImplementedError
 
-    def make_room(self, connection: sqlite3.Connection, /) -> None:
+    def make_room(self, connection: Connection, /) -> None:
         """Remove what may stand in the way of the rows and needn't."""
 
-    def refused(self, _connection: sqlite3.Connection, error: Exception, /) -> T:
+    def refused(self, _connection: Connection, error: Exception, /) -> T:
         """The caller's result where its rows can't be written; or raise *error*."""
         raise error
 

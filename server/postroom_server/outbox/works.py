@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from postroom_server.outbox.rows import (
     rows_of_change,
     rows_of_new,
 )
-from postroom_server.outbox.statements import Row, statement, write_rows
+from postroom_server.outbox.statements import Connection, Row, statement, write_rows
 from postroom_server.outbox.store import Content, RequestRecord
 from postroom_server.outbox.work import Work
 
@@ -47,14 +46,14 @@ class UseOnce(Work[RequestRecord | None]):
         self._request = request
         self._now = now
 
-    def perform(self, _connection: sqlite3.Connection, /) -> None:
+    def perform(self, _connection: Connection, /) -> None:
         """Its row is all."""
 
-    def make_room(self, connection: sqlite3.Connection, /) -> None:
+    def make_room(self, connection: Connection, /) -> None:
         make_room_for(connection, self._request, self._now)
 
     def refused(
-        self, connection: sqlite3.Connection, error: Exception, /
+        self, connection: Connection, error: Exception, /
     ) -> RequestRecord | None:
         return used_before(connection, self._request, self._now, error)
 
@@ -133,14 +132,14 @@ class Save(Work[bool]):
         self.rows["drop_request"] = [(made.tenant, made.request_id, made.id)]
         return self
 
-    def perform(self, _connection: sqlite3.Connection, /) -> bool:
+    def perform(self, _connection: Connection, /) -> bool:
         """Its rows are all."""
         return True
 
-    def make_room(self, connection: sqlite3.Connection, /) -> None:
+    def make_room(self, connection: Connection, /) -> None:
         make_room_for(connection, self._request, self._now)
 
-    def refused(self, connection: sqlite3.Connection, error: Exception, /) -> bool:
+    def refused(self, connection: Connection, error: Exception, /) -> bool:
         after = self._change.after
         row = connection.execute(statement("stored_delivery"), (after.id,)).fetchone()
         document = self.rows["change_delivery"][0][-1]
@@ -160,7 +159,7 @@ class Forget(Work[None]):
     def __init__(self, request: RequestRecord) -> None:
         super().__init__({"drop_request": [made_key(request)]})
 
-    def perform(self, _connection: sqlite3.Connection, /) -> None:
+    def perform(self, _connection: Connection, /) -> None:
         """Its row is all."""
 
 
@@ -172,7 +171,7 @@ class Withdraw(Work[None]):
         self._change = change
         self._request = request
 
-    def perform(self, connection: sqlite3.Connection, /) -> None:
+    def perform(self, connection: Connection, /) -> None:
         delivery = self._change.after
         found = connection.execute(statement("stored_delivery"), (delivery.id,))
         row = found.fetchone()
@@ -192,7 +191,7 @@ def made_key(request: RequestRecord) -> Row:
 
 
 def find_request(
-    connection: sqlite3.Connection, request: RequestRecord, now: Instant
+    connection: Connection, request: RequestRecord, now: Instant
 ) -> RequestRecord | None:
     """The record under the id of *request*, unless it has expired."""
     key = (request.tenant, request.request_id, now)
@@ -214,7 +213,7 @@ def record_in(row: tuple[Any, ...]) -> RequestRecord:
 
 
 def make_room_for(
-    connection: sqlite3.Connection, request: RequestRecord | None, now: Instant
+    connection: Connection, request: RequestRecord | None, now: Instant
 ) -> None:
     """Remove an expired record under the id of *request*."""
     if request is not None:
@@ -223,7 +222,7 @@ def make_room_for(
 
 
 def used_before(
-    connection: sqlite3.Connection,
+    connection: Connection,
     request: RequestRecord | None,
     now: Instant,
     error: Exception,

@@ -4,49 +4,62 @@ Optimistic: all rows are written together, and if any is refused the transaction
 rolled back and each caller's part is written behind a savepoint, so that one bad row
 fails its own caller alone.
 
-After a failed commit nothing of it is in the store.  The commit may have reached the
-log and failed after that, where a restart would find it; so a further commit, the
-repair, overwrites it before anything else is done.
+After a failed commit nothing of it is in the store, or it is taken back: the commit may
+have succeeded although its answer did not come.  In SQLite a further commit, the
+repair, overwrites what reached the log; elsewhere it is told as `doubtful`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from postroom_server.domain.errors import NotReady
-from postroom_server.outbox.errors import Trouble, translated, trouble_of
+from postroom_server.outbox.errors import (
+    DRIVER_ERRORS,
+    Trouble,
+    translated,
+    trouble_of,
+)
 from postroom_server.outbox.rows import EXACT, ORDER, Rows, merged
-from postroom_server.outbox.statements import statement, write_rows
+from postroom_server.outbox.statements import Connection, statement, write_rows
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Outcome, Work
 
-KEPT_PAGES = 1024
-GIVEN_BACK_PAGES = 1024
-
 Works = Sequence[Work[Any]]
 Outcomes = list[Outcome[Any]]
+Doubts = list[tuple[Work[Any], Any]]
+"""Work, and the result that it would have had."""
 
 
 class RowsMissed(Exception):
     """Not every row changed one in the store: a version has moved on."""
 
 
-class Writer:
-    """The writing connection, for one thread; *connect* makes another if it breaks."""
+class Writing(Connection, Protocol):
+    """A connection that writes."""
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        connect: Callable[[], sqlite3.Connection],
-    ) -> None:
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, or one that failed."""
+
+
+class Writer:
+    """The writing connection, for one thread; *connect* makes another if it breaks.
+
+    This much is the same for every database; a subclass knows its own ways.
+    """
+
+    BEGIN = "BEGIN"
+
+    def __init__(self, connection: Writing, connect: Callable[[], Writing]) -> None:
         self._connection = connection
         self._connect = connect
         self.is_away = False
         self._trouble: Trouble | None = None
+        self._in_doubt: Doubts = []
 
     def commit(self, works: Works) -> Outcomes:
         """Store *works* durably, or tell for each why not; nothing is raised."""
@@ -54,7 +67,7 @@ class Writer:
             return [Outcome(error=NotReady("the store is away")) for _ in works]
         try:
             outcomes = self._stored(works)
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             return self._failed(works, error)
         self._trouble = None
         return outcomes
@@ -65,44 +78,43 @@ class Writer:
             # The old one is closed after: were it the last, closing would move into
             # the database what a failed commit left in the log.
             fresh = self._connect()
-        except sqlite3.Error:
+        except DRIVER_ERRORS:
             return False
         old, self._connection = self._connection, fresh
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*DRIVER_ERRORS):
             old.close()
         self.is_away = not self._repaired()
         return not self.is_away
 
     def tidy(self) -> bool:
-        """Do a little of what can wait; whether there is more of it.
+        """Do a little of what can wait; whether there is more of it."""
+        return False
 
-        Moves the log into the database, and gives back pages that purging freed; some
-        are kept for new mail, so that the file does not shrink and grow all day.
-        """
-        connection = self._connection
-        free = 0
-        with contextlib.suppress(sqlite3.Error):
-            ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
-            if free > KEPT_PAGES:
-                # Not `execute`, which would run it for one page only.
-                pages = min(GIVEN_BACK_PAGES, free - KEPT_PAGES)
-                connection.executescript(f"PRAGMA incremental_vacuum({pages})")
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        return free > KEPT_PAGES + GIVEN_BACK_PAGES
+    def doubtful(self) -> Doubts:
+        """Work whose commit may have been stored, though it was told otherwise."""
+        doubts, self._in_doubt = self._in_doubt, []
+        return doubts
 
     def close(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*DRIVER_ERRORS):
             self._connection.close()
 
     def _stored(self, works: Works) -> Outcomes:
         try:
-            with self._transaction():
-                return self._together(works)
+            return self._committed(works, self._together)
         except Exception as error:
             if trouble_of(error) is not Trouble.DATA:
                 raise
+        return self._committed(works, self._one_by_one)
+
+    def _committed(
+        self, works: Works, written: Callable[[Works], Outcomes]
+    ) -> Outcomes:
         with self._transaction():
-            return [self._alone(work) for work in works]
+            return written(works)
+
+    def _one_by_one(self, works: Works) -> Outcomes:
+        return [self._alone(work) for work in works]
 
     def _together(self, works: Works) -> Outcomes:
         self._write(merged(work.rows for work in works))
@@ -140,7 +152,7 @@ class Writer:
             if name in EXACT and changed != len(part):
                 raise RowsMissed(name)
 
-    def _failed(self, works: Works, error: sqlite3.Error) -> Outcomes:
+    def _failed(self, works: Works, error: Exception) -> Outcomes:
         kind = trouble_of(error)
         self._note(kind, error)
         if kind is Trouble.FULL:
@@ -149,18 +161,18 @@ class Writer:
             self.is_away = not self._repaired()
         return [Outcome(error=translated(error)) for _ in works]
 
-    def _note(self, kind: Trouble, error: sqlite3.Error) -> None:
+    def _note(self, kind: Trouble, error: Exception) -> None:
         # Once, however many callers it hits: the log may be on the same full disk.
         if kind is not self._trouble:
             tell("error", "outbox.not_stored", trouble=kind.value, error=str(error))
         self._trouble = kind
 
-    def _without_new(self, works: Works, error: sqlite3.Error) -> Outcomes:
+    def _without_new(self, works: Works, error: Exception) -> Outcomes:
         """What is recorded of mail under way may still fit where new mail does not."""
         old = [work for work in works if not work.adds]
         stored: Outcomes = []
         if len(old) < len(works):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 stored = self._stored(old)
         kept = iter(stored)
         return [
@@ -172,19 +184,19 @@ class Writer:
         try:
             with self._transaction():
                 self._connection.execute(statement("count_repair"))
-        except sqlite3.Error:
+        except DRIVER_ERRORS:
             return False
         return True
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(self.BEGIN)
         try:
             yield
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
+                with contextlib.suppress(*DRIVER_ERRORS):
                     connection.execute("ROLLBACK")
             raise

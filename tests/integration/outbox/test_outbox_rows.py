@@ -11,7 +11,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import DeliveryStatus
 from postroom_server.domain.events import EventKind
 from postroom_server.domain.submission import Completion
-from postroom_server.outbox import writer
+from postroom_server.outbox import sqlite_writer as writer
 from postroom_server.outbox.connecting import connect_writer
 from postroom_server.outbox.label_keys import keys_of
 from postroom_server.outbox.listing import indexes, listing, narrowest
@@ -180,7 +180,7 @@ def test_room_that_was_freed_is_given_back_a_little_at_once(path, monkeypatch):
     connection.execute("INSERT INTO content VALUES ('a', 1, zeroblob(400000))")
     connection.execute("DELETE FROM content")
     before = pages(path)
-    single = writer.Writer(connection, lambda: connect_writer(path))
+    single = writer.SqliteWriter(connection, lambda: connect_writer(path))
     more = single.tidy()
     after_one = pages(path)
     while single.tidy():

@@ -1,0 +1,154 @@
+"""What all outboxes have in common whose changes are committed by one thread.
+
+Callers' threads prepare what is written and read what is stored.  A subclass knows how
+its store is opened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from postroom_server.domain.clock import Clock, Instant, after
+from postroom_server.domain.octets import StoredOctets
+from postroom_server.domain.transitions import Change
+from postroom_server.outbox.claims import Claim, Taken
+from postroom_server.outbox.commit_counts import CommitReading
+from postroom_server.outbox.committer import Committer
+from postroom_server.outbox.content import Find
+from postroom_server.outbox.purge import EventCursor, Purge
+from postroom_server.outbox.readers import Readers
+from postroom_server.outbox.reading import Reading
+from postroom_server.outbox.store import (
+    Blobs,
+    BlobTerms,
+    Claimed,
+    Content,
+    RequestRecord,
+    Retention,
+)
+from postroom_server.outbox.telling import tell
+from postroom_server.outbox.works import Accept, Remember, Save, Times
+
+OnStored = Callable[[Change], None]
+
+
+class SecuredBlobs(Blobs, Protocol):
+    """Blobs whose octets can be kept for a mail that is being accepted."""
+
+    @property
+    def terms(self) -> BlobTerms:
+        """How long they are kept, and how many."""
+
+    def secure(self, stored: Iterable[StoredOctets]) -> None:
+        """Keep them for an hour; raises `BlobNotFound`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxParts:
+    """What such an outbox is made of; *let_go* is the last thing done with it."""
+
+    committer: Committer
+    readers: Readers
+    blobs: SecuredBlobs
+    find: Find
+    let_go: Callable[[], None]
+
+
+class CommittingOutbox(Reading):
+    """An `Outbox` on a committer and readers."""
+
+    def __init__(self, parts: OutboxParts, clock: Clock, on_stored: OnStored) -> None:
+        super().__init__(parts.readers, clock, parts.find)
+        self.blobs = parts.blobs
+        self._committer = parts.committer
+        self._let_go = parts.let_go
+        self._on_stored = on_stored
+        self._event_cursor = EventCursor()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the store could be written when it was last tried."""
+        return not self._committer.is_away
+
+    def commits(self) -> CommitReading:
+        """How long the line for the next commit is, and how those so far went."""
+        return self._committer.reading()
+
+    def watch(self, on_ready: Callable[[bool], None]) -> None:
+        """Tell *on_ready* when the store goes away (False), and when it is back.
+
+        It is called by the thread that writes, and must not block.
+        """
+        self._committer.on_ready = on_ready
+
+    def accept(
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        *,
+        patience: float = math.inf,
+    ) -> RequestRecord | None:
+        """Store a new delivery; see `Outbox.accept`."""
+        self.blobs.secure(content.message.stored)
+        now = self._clock.now()
+        blobs_until = after(now, self.blobs.terms.retention)
+        work = Accept(change, content, request, Times(now, blobs_until))
+        used = self._committer.run(work, patience)
+        if used is None:
+            self._tell(change)
+        return used
+
+    def claim(
+        self, relay: str, now: Instant, *, retries: bool, limit: int
+    ) -> Sequence[Claimed]:
+        """Begin attempts on what is due; see `Outbox.claim`."""
+        work = Claim(relay, now, retries=retries, limit=limit)
+        taken = self._committer.run(work)
+        for one in taken:
+            self._tell(one.change)
+        return [self._claimed(one) for one in taken if one.is_begun]
+
+    def save(
+        self,
+        change: Change,
+        *,
+        request: RequestRecord | None = None,
+        forget_request: bool = False,
+        patience: float = math.inf,
+    ) -> bool:
+        """Store a change; see `Outbox.save`."""
+        work = Save(change, request, self._clock.now())
+        asked = work.forgetting() if forget_request else work
+        stored = self._committer.run(asked, patience)
+        if stored:
+            self._tell(change)
+        return stored
+
+    def remember(self, request: RequestRecord) -> RequestRecord | None:
+        """Use a request id without a change; see `Outbox.remember`."""
+        return self._committer.run(Remember(request, self._clock.now()))
+
+    def purge(self, now: Instant, retention: Retention) -> int:
+        """Remove some of what is past its time; see `Outbox.purge`."""
+        return self._committer.run(Purge(now, retention, self._event_cursor))
+
+    def close(self) -> None:
+        """Finish the commits under way and let go of the store.  May be repeated."""
+        self._readers.close()
+        self._committer.close()
+        self._let_go()
+
+    def _claimed(self, taken: Taken) -> Claimed:
+        form, data = taken.stored
+        content = None if data is None else self._decoded(form, data)
+        return Claimed(taken.change.after, content)
+
+    def _tell(self, change: Change) -> None:
+        try:
+            self._on_stored(change)
+        except Exception:  # noqa: BLE001  what is stored is stored, whoever fails
+            tell("exception", "outbox.listener_failed", delivery=change.after.id)
