@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from postroom_server.outbox.event_pages import (
     RecordedEvent,
 )
 from postroom_server.outbox.readers import Readers
-from postroom_server.outbox.statements import statement
+from postroom_server.outbox.statements import Connection, statement
 from postroom_server.outbox.telling import tell
 
 Row = tuple[Any, ...]
@@ -69,7 +68,7 @@ def source_in(row: Row) -> EventSource:
     )
 
 
-def _last(connection: sqlite3.Connection) -> int:
+def _last(connection: Connection) -> int:
     row = connection.execute(statement("last_event")).fetchone()
     return int(row[0]) if row else 0
 
@@ -90,7 +89,7 @@ def _asked(query: EventQuery, until: int) -> tuple[str, Mapping[str, object]]:
     return "events_of_deliveries", {**values, "deliveries": deliveries}
 
 
-def _sources(connection: sqlite3.Connection, deliveries: set[str]) -> Sources:
+def _sources(connection: Connection, deliveries: set[str]) -> Sources:
     if not deliveries:
         return {}
     wanted = (json.dumps(sorted(deliveries)),)
