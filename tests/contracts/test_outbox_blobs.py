@@ -33,7 +33,7 @@ from tests.support.builders import (
     a_finish,
     a_new_delivery,
 )
-from tests.support.outboxes import claim
+from tests.support.outboxes import claim, claim_whole
 
 PATIENCE = 10.0
 KEEP = Retention(content=DAY / SECOND, deliveries=30 * DAY / SECOND)
@@ -186,7 +186,7 @@ def test_a_mail_is_tried_again_with_its_octets_after_a_restart(
     outbox.purge(clock.now(), KEEP)
     age(store)
     sweep_all(outbox.blobs)
-    (claimed,) = outbox.claim("main", clock.now(), retries=True, limit=1)
+    (claimed,) = claim_whole(outbox, clock.now(), retries=True, limit=1)
     (octets,) = claimed.content.message.stored
 
     assert b"".join(octets.blocks()) == DATA
@@ -275,7 +275,7 @@ def test_a_store_without_its_files_still_opens(open_outbox, store):
 
     with pytest.raises(DamagedOctets):
         octets_of(outbox, delivery)
-    assert len(outbox.claim("main", NOW, retries=False, limit=9)) == 2
+    assert len(claim_whole(outbox, NOW, retries=False, limit=9)) == 2
     assert outbox.content(plain.after.id) == a_content()
 
 

@@ -19,12 +19,12 @@ from tests.support.builders import (
     a_deferral,
     a_finish,
 )
-from tests.support.outboxes import accept, claim
+from tests.support.outboxes import accept, claim, claim_whole, first_due
 
 
 def test_what_is_due_is_claimed_with_its_content(outbox):
     delivery = accept(outbox)
-    (claimed,) = outbox.claim("main", NOW, retries=False, limit=1)
+    (claimed,) = claim_whole(outbox, NOW, retries=False, limit=1)
 
     assert claimed.delivery.id == delivery.id
     assert claimed.delivery.status is DeliveryStatus.SENDING
@@ -83,7 +83,7 @@ def test_what_moved_to_another_relay_is_claimed_there(outbox):
     outbox.save(replace(change, after=replace(change.after, relay="other")))
 
     assert claim(outbox) == []
-    assert len(outbox.claim("other", NOW, retries=False, limit=1)) == 1
+    assert len(claim_whole(outbox, NOW, relay="other", retries=False, limit=1)) == 1
 
 
 def test_what_has_settled_is_not_claimed(outbox):
@@ -91,7 +91,7 @@ def test_what_has_settled_is_not_claimed(outbox):
     outbox.save(a_finish(delivery))
 
     assert claim(outbox, retries=True) == []
-    assert outbox.next_due("main", retries=True) is None
+    assert first_due(outbox, retries=True) is None
 
 
 def test_expired_deliveries_are_settled_and_do_not_use_up_the_limit(outbox):
@@ -112,7 +112,7 @@ def test_expired_deliveries_are_settled_and_do_not_use_up_the_limit(outbox):
 def test_what_expires_before_its_next_attempt_settles_at_its_expiry(outbox):
     delivery = accept(outbox, leased=True, expire_at=Instant(NOW + 10 * SECOND))
     outbox.save(a_deferral(delivery, Instant(NOW + 3600 * SECOND)))
-    due = outbox.next_due("main", retries=True)
+    due = first_due(outbox, retries=True)
     claimed = claim(outbox, NOW + 10 * SECOND, retries=True)
     recipient = outbox.get("default", delivery.id).recipients[0]
 
@@ -151,6 +151,6 @@ def test_a_purged_content_is_claimed_as_none(outbox):
     pending = replace(purged.recipients[0], status=RecipientStatus.PENDING)
     reopened = replace(reopened, recipients=(pending,))
     outbox.save(replace(finished, before=purged, after=reopened, attempt=None))
-    (claimed,) = outbox.claim("main", NOW, retries=True, limit=1)
+    (claimed,) = claim_whole(outbox, NOW, retries=True, limit=1)
 
     assert claimed.content is None

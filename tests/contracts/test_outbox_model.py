@@ -38,7 +38,7 @@ from tests.support.builders import (
     a_request,
 )
 from tests.support.clocks import FakeClock
-from tests.support.outboxes import listed, open_sqlite
+from tests.support.outboxes import claim_whole, first_due, listed, open_sqlite
 
 RELAYS = ("main", "other")
 CANCELLED = Fate(status=RecipientStatus.CANCELLED)
@@ -123,7 +123,9 @@ class OutboxModel(RuleBasedStateMachine):
             else:
                 self.applied(begin_attempt(delivery, now))
                 begun.append(self.deliveries[delivery.id])
-        claimed = self.outbox.claim(relay, now, retries=retries, limit=limit)
+        claimed = claim_whole(
+            self.outbox, now, relay=relay, retries=retries, limit=limit
+        )
 
         assert [one.delivery for one in claimed] == begun
         assert all(one.content == a_content() for one in claimed)
@@ -198,15 +200,20 @@ class OutboxModel(RuleBasedStateMachine):
         waits = [d for d in self.deliveries.values() if d.due_at is not None]
         due = [self.found_at(d) for d in waits if self.found_at(d) <= now]
         sending = sum(d.leased_at is not None for d in self.deliveries.values())
+        later = [d.was_tried for d in waits if self.found_at(d) > now]
         expected = QueueDepth(
-            len(due), len(waits) - len(due), sending, min(due, default=None)
+            due=len(due),
+            scheduled=later.count(False),
+            retrying=later.count(True),
+            sending=sending,
+            oldest_due_at=min(due, default=None),
         )
 
         assert self.outbox.depth(now) == expected
         for relay in RELAYS:
             for retries in (False, True):
                 lane = [self.found_at(d) for d in self.lane(relay, retries=retries)]
-                assert self.outbox.next_due(relay, retries=retries) == min(
+                assert first_due(self.outbox, relay, retries=retries) == min(
                     lane, default=None
                 )
 

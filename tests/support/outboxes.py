@@ -9,7 +9,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.sqlite import SqliteOutbox
-from postroom_server.outbox.store import DeliveryQuery, Outbox
+from postroom_server.outbox.store import Claimed, DeliveryQuery, Outbox
 
 from tests.support.builders import NOW, a_content, a_finish, a_new_delivery
 from tests.support.clocks import FakeClock
@@ -34,12 +34,32 @@ def settle(outbox: Outbox, **fields: Any) -> Delivery:
     return change.after
 
 
-def claim(
-    outbox: Outbox, now: int = NOW, *, retries: bool = False, limit: int = 10
-) -> list[Delivery]:
-    """What a claim on the relay "main" begins."""
-    found = outbox.claim("main", Instant(now), retries=retries, limit=limit)
-    return [claimed.delivery for claimed in found]
+def claim(outbox: Outbox, now: int = NOW, **conditions: Any) -> list[Delivery]:
+    """What a claim begins; *conditions* are those of `claim_whole`."""
+    return [one.delivery for one in claim_whole(outbox, now, **conditions)]
+
+
+def claim_whole(
+    outbox: Outbox,
+    now: int = NOW,
+    *,
+    relay: str = "main",
+    retries: bool = False,
+    limit: int = 10,
+) -> list[Claimed]:
+    """The same with contents: of each lane of the relay, at most *limit*."""
+    wanted = {lane: limit for lane in outbox.lanes(relay) if lane.retries is retries}
+    return list(outbox.claim(relay, Instant(now), wanted))
+
+
+def first_due(outbox: Outbox, relay: str = "main", *, retries: bool) -> Instant | None:
+    """When the first of a kind is due, as the lanes have it."""
+    lanes = outbox.lanes(relay)
+    for lane, due_at in lanes.items():
+        assert outbox.next_due(relay, lane) == due_at
+    return min(
+        (due for lane, due in lanes.items() if lane.retries is retries), default=None
+    )
 
 
 def listed(outbox: Outbox, **conditions: Any) -> list[str]:

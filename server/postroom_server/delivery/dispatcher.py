@@ -4,15 +4,15 @@ One thread, woken by what happens: mail accepted without a slot, a slot freed, a
 scheduled, the next due time.  It never polls a lane that it knows to be empty; a look
 at every lane each `SAFETY_NET` seconds covers jumps of the wall clock.
 
-Per relay, fresh mail and retries have lanes of their own: while fresh mail waits,
-retries get a quarter of the slots (at least one), so that a storm of retries cannot
-starve new mail.
+Per relay first: its free slots.  Then whose turn it is among tenants and priorities
+(`turns`), and among fresh mail and retries (`lanes`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -20,12 +20,12 @@ from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.relay import RelayWatch
 from postroom_server.domain.clock import Clock, Instant, after, seconds_between
+from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import PostroomError
+from postroom_server.domain.lane import LaneKey
 from postroom_server.outbox.store import Claimed, Outbox
 
 SAFETY_NET = 5.0
-RETRY_SHARE = 4
-"""While fresh mail waits, retries get one slot in so many."""
 
 Deliver = Callable[[Claimed, Mailing | None], None]
 """Makes the attempt and records it; never raises."""
@@ -68,35 +68,40 @@ class Dispatcher:
         """
         with self._changed:
             lane = self._lanes[relay]
-            waiting = lane.fresh_at is not None and lane.fresh_at <= self._clock.now()
+            waiting = lane.waits(self._clock.now())
             waiting = waiting and not self._watches[relay].resumes_in() > 0
             if self._stopping or lane.free == 0 or waiting:
                 return False
-            lane.free -= 1
+            lane.take(1, retries=False)
             return True
 
-    def release(self, relay: str) -> None:
-        """Give a slot back."""
+    def release(self, relay: str, slots: int = 1, *, retries: bool = False) -> None:
+        """Give slots back."""
         with self._changed:
-            self._lanes[relay].free += 1
+            self._lanes[relay].give_back(slots, retries=retries)
             self._changed.notify()
 
-    def begin(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
+    def begin(
+        self,
+        claimed: Claimed,
+        mailing: Mailing | None = None,
+        *,
+        retries: bool = False,
+    ) -> None:
         """Deliver *claimed*, for which a slot was reserved; *mailing* if composed.
 
         Where the threads have ended already, the next start finds it under way.
         """
         lane = self._lanes[claimed.delivery.relay]
         try:
-            lane.run(lambda: self._work(claimed, mailing))
+            lane.run(lambda: self._work(claimed, mailing, retries=retries))
         except RuntimeError:
             _log.exception("dispatch.no_thread", delivery=claimed.delivery.id)
 
-    def hear(self, relay: str, due_at: Instant, *, retries: bool) -> None:
-        """A delivery was stored that is due at *due_at*."""
-        with self._changed:
-            self._lanes[relay].hear(due_at, retries=retries)
-            self._changed.notify()
+    def hear(self, delivery: Delivery) -> None:
+        """*delivery* was stored, and waits for its next attempt."""
+        if delivery.due_at is not None:
+            self._hear(delivery.relay, {delivery.lane: delivery.due_at})
 
     def wake(self) -> None:
         """Something changed that is not told in detail."""
@@ -145,21 +150,21 @@ class Dispatcher:
 
     def _look_everywhere(self) -> None:
         """Ask the store what is due, in case that something was not heard of."""
-        for lane in self._lanes.values():
-            for retries in (False, True):
-                due_at = self._outbox.next_due(lane.relay, retries=retries)
-                if due_at is not None:
-                    with self._changed:
-                        lane.hear(due_at, retries=retries)
+        for relay in self._lanes:
+            self._hear(relay, self._outbox.lanes(relay))
+
+    def _hear(self, relay: str, dues: Mapping[LaneKey, Instant]) -> None:
+        with self._changed:
+            for lane, due_at in dues.items():
+                self._lanes[relay].hear(lane, due_at)
+            self._changed.notify()
 
     def _idle_for(self) -> float:
         now = self._clock.now()
         dues = [
             max(seconds_between(now, due), self._watches[lane.relay].resumes_in())
             for lane in self._lanes.values()
-            if lane.free
-            for due in (lane.fresh_at, lane.retry_at)
-            if due is not None
+            if lane.free and (due := lane.first_due()) is not None
         ]
         return max(0.0, min(dues, default=SAFETY_NET))
 
@@ -169,7 +174,6 @@ class Dispatcher:
     def _serve(self, lane: Lane) -> int:
         """Start what is due on *lane*; how much that was."""
         order = (True, False) if lane.retries_first else (False, True)
-        lane.retries_first = not lane.retries_first
         return sum(self._serve_kind(lane, retries=kind) for kind in order)
 
     def _serve_kind(self, lane: Lane, *, retries: bool) -> int:
@@ -178,56 +182,58 @@ class Dispatcher:
             return 0
         claimed: Sequence[Claimed] = ()
         try:
-            claimed = self._claim(lane, wanted, retries=retries)
+            claimed = self._claim(lane, wanted)
         finally:
-            for _ in range(wanted - len(claimed)):
-                self.release(lane.relay)
+            unused = sum(wanted.values()) - len(claimed)
+            self.release(lane.relay, unused, retries=retries)
+        lane.started(len(claimed), retries=retries)
         for one in claimed:
-            self.begin(one)
+            self.begin(one, retries=retries)
         return len(claimed)
 
-    def _reserve_for(self, lane: Lane, *, retries: bool) -> int:
+    def _reserve_for(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
         with self._changed:
-            now = self._clock.now()
-            due_at = lane.due_at(retries=retries)
-            if self._stopping or due_at is None or due_at > now:
-                return 0
             watch = self._watches[lane.relay]
-            if watch.resumes_in() > 0:
-                return 0
+            if self._stopping or watch.resumes_in() > 0:
+                return {}
             # One alone finds out whether a relay that refused us does so still.
-            wanted = min(lane.free, 1) if watch.refuses else lane.free
-            if retries and lane.fresh_at is not None and lane.fresh_at <= now:
-                wanted = min(wanted, max(1, lane.slots // RETRY_SHARE))
-            lane.free -= wanted
-            return wanted
+            most = 1 if watch.refuses else lane.slots
+            return lane.reserve(self._clock.now(), most, retries=retries)
 
-    def _claim(self, lane: Lane, wanted: int, *, retries: bool) -> Sequence[Claimed]:
+    def _claim(self, lane: Lane, wanted: Mapping[LaneKey, int]) -> Sequence[Claimed]:
         with self._changed:
             # What is stored from here on is heard of; what was before is claimed.
-            lane.learn(None, retries=retries)
+            for key in wanted:
+                lane.learn(key, None)
         now = self._clock.now()
+        later = after(now, SAFETY_NET)
         try:
-            claimed = self._outbox.claim(lane.relay, now, retries=retries, limit=wanted)
+            claimed = self._outbox.claim(lane.relay, now, wanted)
         except Exception:
             # What was claimed for nobody is given back among the retries.
-            for kind in (retries, True):
-                self.hear(lane.relay, after(now, SAFETY_NET), retries=kind)
+            self._hear(lane.relay, dict.fromkeys(wanted, later))
+            again = [replace(key, retries=True) for key in wanted]
+            self._hear(lane.relay, dict.fromkeys(again, later))
             raise
         try:
-            next_due = self._outbox.next_due(lane.relay, retries=retries)
+            self._hear(lane.relay, self._next_due(lane.relay, wanted))
         except PostroomError:
             # What was claimed is ours to begin all the same.
-            next_due = after(now, SAFETY_NET)
-        if next_due is not None:
-            with self._changed:
-                lane.hear(next_due, retries=retries)
+            self._hear(lane.relay, dict.fromkeys(wanted, later))
         return claimed
 
-    def _work(self, claimed: Claimed, mailing: Mailing | None) -> None:
+    def _next_due(
+        self, relay: str, lanes: Iterable[LaneKey]
+    ) -> Mapping[LaneKey, Instant]:
+        dues = {lane: self._outbox.next_due(relay, lane) for lane in lanes}
+        return {lane: due for lane, due in dues.items() if due is not None}
+
+    def _work(
+        self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
+    ) -> None:
         deliver = self._deliver
         try:
             if deliver is not None:
                 deliver(claimed, mailing)
         finally:
-            self.release(claimed.delivery.relay)
+            self.release(claimed.delivery.relay, retries=retries)

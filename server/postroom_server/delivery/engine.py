@@ -255,15 +255,9 @@ class DeliveryEngine:
             under_way=self._under_way,
             clock=parts.clock,
             closing=self._closing,
-            scheduled=self._scheduled,
+            scheduled=self._dispatcher.hear,
             observe=parts.observer.attempted,
         )
-
-    def _scheduled(self, delivery: Delivery) -> None:
-        if delivery.due_at is not None:
-            self._dispatcher.hear(
-                delivery.relay, delivery.due_at, retries=delivery.was_tried
-            )
 
     def _was_marked(self, delivery: Delivery) -> bool:
         return self._marks.was_marked(delivery.id, delivery.version)

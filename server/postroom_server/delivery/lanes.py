@@ -2,50 +2,111 @@
 
 A slot is reserved before a delivery is accepted or claimed, so that nothing is ever
 claimed that cannot start at once.
+
+While fresh mail waits, retries get one start in four and never hold more than a
+quarter of the slots (at least one), so that a storm of retries cannot starve new mail,
+nor new mail the retries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from postroom_server.delivery.turns import Turns
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.lane import LaneKey
+
+RETRY_SHARE = 4
+"""While fresh mail waits, retries get one slot in so many."""
 
 
 class Lane:
     """The slots of one relay, and what is known to wait for them.
 
-    *fresh_at* and *retry_at* are when the first delivery of each kind is due, as far as
-    is known; None when none is.  Guarded by the dispatcher's lock.
+    *free* of them are not taken, *retrying* hold retries.  Guarded by the dispatcher's
+    lock.
     """
 
     def __init__(self, relay: str, slots: int) -> None:
         self.relay = relay
         self.slots = slots
         self.free = slots
-        self.fresh_at: Instant | None = None
-        self.retry_at: Instant | None = None
-        self.retries_first = False
+        self.retrying = 0
+        self._due: dict[LaneKey, Instant] = {}
+        """When the first delivery of each lane is due, as far as is known."""
+        self._turns = {False: Turns(), True: Turns()}
+        self._fresh_in_a_row = 0
         self._threads = ThreadPoolExecutor(slots, f"postroom-deliver-{relay}")
 
     def run(self, work: Callable[[], None]) -> None:
         """Start *work* on a thread of its own; a slot must have been reserved."""
         self._threads.submit(work)
 
-    def due_at(self, *, retries: bool) -> Instant | None:
-        return self.retry_at if retries else self.fresh_at
+    @property
+    def retries_first(self) -> bool:
+        """Whether it is the retries' turn."""
+        return self._fresh_in_a_row >= RETRY_SHARE - 1
 
-    def learn(self, due_at: Instant | None, *, retries: bool) -> None:
-        """Set when the first delivery of a kind is due."""
-        if retries:
-            self.retry_at = due_at
+    def first_due(self) -> Instant | None:
+        """When the first delivery of all is due; None: none is known of."""
+        return min(self._due.values(), default=None)
+
+    def waits(self, now: Instant, *, retries: bool = False) -> bool:
+        """Whether a delivery of a kind is due *now*."""
+        return any(
+            due_at <= now
+            for lane, due_at in self._due.items()
+            if lane.retries is retries
+        )
+
+    def learn(self, lane: LaneKey, due_at: Instant | None) -> None:
+        """Set when the first delivery of *lane* is due; None: it is empty."""
+        if due_at is None:
+            self._due.pop(lane, None)
         else:
-            self.fresh_at = due_at
+            self._due[lane] = due_at
 
-    def hear(self, due_at: Instant, *, retries: bool) -> None:
-        """A delivery of a kind is due then, perhaps before the others."""
-        known = self.due_at(retries=retries)
-        self.learn(due_at if known is None else min(known, due_at), retries=retries)
+    def hear(self, lane: LaneKey, due_at: Instant) -> None:
+        """A delivery of *lane* is due then, perhaps before the others."""
+        known = self._due.get(lane, due_at)
+        self._due[lane] = min(known, due_at)
+
+    def reserve(
+        self, now: Instant, most: int, *, retries: bool
+    ) -> Mapping[LaneKey, int]:
+        """Take free slots, at most *most*, for what of a kind is due; whose they are.
+
+        What is not used of them is to be given back.
+        """
+        due = [
+            lane
+            for lane, due_at in self._due.items()
+            if lane.retries is retries and due_at <= now
+        ]
+        allowed = min(self.free, most)
+        if retries and self.waits(now):
+            room = max(1, self.slots // RETRY_SHARE) - self.retrying
+            allowed = min(allowed, max(0, room))
+        shares = self._turns[retries].share(due, allowed)
+        self.take(sum(shares.values()), retries=retries)
+        return shares
+
+    def take(self, slots: int, *, retries: bool) -> None:
+        """Use *slots* of those that are free."""
+        self.free -= slots
+        self.retrying += slots if retries else 0
+
+    def give_back(self, slots: int = 1, *, retries: bool) -> None:
+        """Free *slots* again."""
+        self.take(-slots, retries=retries)
+
+    def started(self, count: int, *, retries: bool) -> None:
+        """So many deliveries of a kind got their turn."""
+        if retries and count:
+            self._fresh_in_a_row = 0
+        elif not retries:
+            self._fresh_in_a_row += count
 
     def close(self) -> None:
         """Wait for the threads, which must have come to an end of their work."""

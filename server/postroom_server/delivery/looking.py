@@ -170,10 +170,7 @@ class Looking:
             now = self.clock.now()
             change = retried(delivery, request, now, self.limits)
             if self.outbox.save(change, request=record):
-                if change.after.due_at is not None:
-                    self.dispatcher.hear(
-                        delivery.relay, now, retries=change.after.was_tried
-                    )
+                self.dispatcher.hear(change.after)
                 return change.after
         raise Overloaded("the delivery changes too fast")
 

@@ -158,7 +158,7 @@ class Sending:
         if leased:
             self.dispatcher.begin(Claimed(change.after, ready.content), ready.mailing)
         else:
-            self.dispatcher.hear(relay, ready.delivery.accepted_at, retries=False)
+            self.dispatcher.hear(change.after)
         return change.after
 
     def _accepted(self, delivery: Delivery, *, leased: bool) -> Change:
@@ -209,7 +209,7 @@ class Sending:
         if not self.outbox.save(change):
             # A twin was faster; its attempt is ours too.
             return self.outbox.get(delivery.tenant, delivery.id) or delivery
-        self.dispatcher.hear(delivery.relay, now, retries=True)
+        self.dispatcher.hear(change.after)
         return change.after
 
 

@@ -14,8 +14,14 @@ from postroom_server.domain.attempt import Attempt, FailureReason
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.labels import Pairs
+from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.reply import Reply
-from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
+from postroom_server.domain.submission import (
+    Completion,
+    OnUncertain,
+    Priority,
+    RetryPolicy,
+)
 
 
 class DeliveryStatus(IntEnum):
@@ -95,6 +101,7 @@ class Plan:
     retry: RetryPolicy
     all_recipients_or_none: bool = False
     dsn: Dsn | None = None
+    priority: Priority = Priority.NORMAL
 
     @property
     def holds_when_uncertain(self) -> bool:
@@ -113,7 +120,8 @@ class Delivery:
     use up the retry policy: RetryDelivery begins anew, and an attempt lost with our
     process costs nothing.  *crashes* counts processes in a row that died with it;
     *data_marked* says that the attempt under way may have written its end of data.
-    *due_at* is when the next attempt may begin, and None where none is to come.
+    *due_at* is when the next attempt may begin, and None where none is to come;
+    *send_at* is before when the first may not, where the caller asked for that.
     """
 
     id: str
@@ -132,6 +140,7 @@ class Delivery:
     size_bytes: int = 0
     trace_id: str = ""
     version: int = 1
+    send_at: Instant | None = None
     due_at: Instant | None = None
     leased_at: Instant | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -167,6 +176,13 @@ class Delivery:
     def was_tried(self) -> bool:
         """Whether its next attempt is not its first: it waits among the retries."""
         return self.attempts_made > 0
+
+    @property
+    def lane(self) -> LaneKey:
+        """Where it waits, when it does."""
+        return LaneKey(
+            tenant=self.tenant, priority=self.plan.priority, retries=self.was_tried
+        )
 
     @property
     def is_untouched(self) -> bool:

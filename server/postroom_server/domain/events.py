@@ -15,6 +15,7 @@ class EventKind(IntEnum):
     """What happened; "of the delivery" has no recipient, "of a recipient" has one."""
 
     ACCEPTED = 1
+    SCHEDULED = 2
     ATTEMPT_STARTED = 3
     DEFERRED = 4
     DELIVERED = 5

@@ -30,6 +30,15 @@ class OnUncertain(IntEnum):
     HOLD = 2
 
 
+class Priority(IntEnum):
+    """How urgently a mail is taken from the queue."""
+
+    UNSPECIFIED = 0
+    BULK = 1
+    NORMAL = 2
+    URGENT = 3
+
+
 QUICK_DELAYS = (1.0, 5.0, 30.0)
 MIN_DELAY = 60.0
 MAX_DELAY = 4 * 3600.0
@@ -74,9 +83,11 @@ class Submission:
     wait_timeout: float | None = None
     retry: RetryDraft = RetryDraft()
     on_uncertain: OnUncertain = OnUncertain.UNSPECIFIED
+    send_at: Instant | None = None
     expire_at: Instant | None = None
     all_recipients_or_none: bool = False
     dsn: Dsn | None = None
+    priority: Priority = Priority.UNSPECIFIED
     metadata: Pairs = ()
     tags: tuple[str, ...] = ()
     parts: Contents = field(default_factory=dict)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.domain.attempt import Attempt, AttemptOutcome
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.transitions import (
     Change,
     begin_attempt,
@@ -17,7 +18,7 @@ from postroom_server.domain.transitions import (
     settle,
 )
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
-from postroom_server.outbox.rows import FRESH, ORDER, RETRY, merged, rows_of_change
+from postroom_server.outbox.rows import ORDER, lane_number, merged, rows_of_change
 from postroom_server.outbox.statements import Connection, statement, write_rows
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Work
@@ -48,23 +49,32 @@ class Taken:
 
 
 class Claim(Work[Sequence[Taken]]):
-    """Begin attempts on what is due in one lane of one relay."""
+    """Begin attempts on what is due in some lanes of one relay."""
 
-    def __init__(self, relay: str, now: Instant, *, retries: bool, limit: int) -> None:
+    def __init__(self, relay: str, now: Instant, wanted: Mapping[LaneKey, int]) -> None:
         super().__init__()
-        self._lane = (relay, RETRY if retries else FRESH, now)
+        self._relay = relay
         self._now = now
-        self._limit = limit
+        self._wanted = wanted
 
     def perform(self, connection: Connection, /) -> Sequence[Taken]:
         taken: list[Taken] = []
-        wanted = self._limit
+        for lane, limit in self._wanted.items():
+            taken += self._from(connection, lane, limit)
+        return taken
+
+    def _from(
+        self, connection: Connection, lane: LaneKey, limit: int
+    ) -> Sequence[Taken]:
+        place = (self._relay, lane_number(lane), lane.tenant, self._now)
+        taken: list[Taken] = []
+        wanted = limit
         for _ in range(MOST_ROUNDS):
             found = connection.execute(
-                statement("due_deliveries"), (*self._lane, wanted)
+                statement("due_deliveries"), (*place, wanted)
             ).fetchall()
             taken += self._take(connection, found)
-            expected, wanted = wanted, self._limit - sum(t.is_begun for t in taken)
+            expected, wanted = wanted, limit - sum(t.is_begun for t in taken)
             if len(found) < expected or not wanted:
                 break
         return taken

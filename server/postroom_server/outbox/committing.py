@@ -7,11 +7,12 @@ its store is opened.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.domain.clock import Clock, Instant, after
+from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.claims import Claim, Taken
@@ -103,10 +104,10 @@ class CommittingOutbox(Reading):
         return used
 
     def claim(
-        self, relay: str, now: Instant, *, retries: bool, limit: int
+        self, relay: str, now: Instant, wanted: Mapping[LaneKey, int]
     ) -> Sequence[Claimed]:
         """Begin attempts on what is due; see `Outbox.claim`."""
-        work = Claim(relay, now, retries=retries, limit=limit)
+        work = Claim(relay, now, wanted)
         taken = self._committer.run(work)
         for one in taken:
             self._tell(one.change)

@@ -28,7 +28,12 @@ from postroom_server.domain.delivery import (
 from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
 from postroom_server.domain.events import Event, EventKind
 from postroom_server.domain.reply import Reply
-from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
+from postroom_server.domain.submission import (
+    Completion,
+    OnUncertain,
+    Priority,
+    RetryPolicy,
+)
 
 Document = dict[str, Any]
 Read = Mapping[str, Any]
@@ -114,6 +119,8 @@ def plan_document(plan: Plan) -> Document:
         document["a"] = True
     if plan.dsn is not None:
         document["d"] = _dsn_document(plan.dsn)
+    if plan.priority is not Priority.NORMAL:
+        document["p"] = plan.priority
     retry = _RETRY.put({}, plan.retry)
     if plan.retry.quick_delays != _DEFAULT_RETRY.quick_delays:
         retry["q"] = plan.retry.quick_delays
@@ -130,6 +137,7 @@ def plan_in(document: Read) -> Plan:
         retry=_retry_in(document["r"]) if "r" in document else _DEFAULT_RETRY,
         all_recipients_or_none=document.get("a", False),
         dsn=_dsn_in(document["d"]) if "d" in document else None,
+        priority=Priority(document.get("p", Priority.NORMAL)),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
+from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.content import Find, decode_content
 from postroom_server.outbox.event_log import EventLog
@@ -18,7 +19,7 @@ from postroom_server.outbox.event_pages import EventPage, EventQuery, Place
 from postroom_server.outbox.listing import listing, narrowest
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
-from postroom_server.outbox.rows import FRESH, RETRY
+from postroom_server.outbox.rows import lane_number, lane_of
 from postroom_server.outbox.statements import statement
 from postroom_server.outbox.store import (
     Content,
@@ -96,10 +97,15 @@ class Reading:
             found += [d for d in _readable(rows) if d.version == version]
         return found
 
-    def next_due(self, relay: str, *, retries: bool) -> Instant | None:
-        """When the first delivery of the lane is due, past or to come."""
-        rows = self._rows("next_due", relay, RETRY if retries else FRESH)
+    def next_due(self, relay: str, lane: LaneKey) -> Instant | None:
+        """When the first delivery of *lane* is due, past or to come."""
+        rows = self._rows("next_due", relay, lane_number(lane), lane.tenant)
         return Instant(rows[0][0]) if rows else None
+
+    def lanes(self, relay: str) -> Mapping[LaneKey, Instant]:
+        """The lanes that have something in them, and when their first is due."""
+        rows = self._named_rows("lanes", {"relay": relay})
+        return {lane_of(number, tenant): Instant(due) for number, tenant, due in rows}
 
     def waiting(self, completion: Completion) -> Sequence[Delivery]:
         """Deliveries of that completion, neither final nor under way, oldest first."""

@@ -15,6 +15,8 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import COUNTED, Counters
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import Event
+from postroom_server.domain.lane import LaneKey
+from postroom_server.domain.submission import Priority
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.documents import attempt_document, compact, event_document
 from postroom_server.outbox.label_keys import keys_of
@@ -43,8 +45,6 @@ ORDER = (
 # Each of their rows must change a row: it is the check that the version still holds.
 EXACT = frozenset({"change_delivery", "add_event"})
 
-FRESH, RETRY = 0, 1
-
 
 def rows_of_new(change: Change, content: Row, recipients: Iterable[Address]) -> Rows:
     """What makes *change.after* exist; *content* is its format and bytes."""
@@ -72,6 +72,17 @@ def rows_of_change(change: Change) -> Rows:
         rows["drop_due"] = [(after.id,)]
     _add_common(rows, change)
     return rows
+
+
+def lane_number(lane: LaneKey) -> int:
+    """The column `lane` of the table `due`: priority, and fresh mail or retries."""
+    return 2 * lane.priority + lane.retries
+
+
+def lane_of(number: int, tenant: str) -> LaneKey:
+    """The lane that `lane_number` made *number* of."""
+    priority, retries = divmod(number, 2)
+    return LaneKey(tenant=tenant, priority=Priority(priority), retries=bool(retries))
 
 
 def request_row(request: RequestRecord) -> Row:
@@ -174,8 +185,8 @@ def _event_rows(delivery: Delivery, events: Sequence[Event]) -> list[Row]:
 def _due_row(delivery: Delivery, due_at: Instant) -> Row:
     # What expires before its next attempt must be found at its expiry.
     found_at = min(due_at, delivery.expire_at)
-    lane = RETRY if delivery.was_tried else FRESH
-    return (delivery.id, delivery.relay, lane, found_at)
+    lane = lane_number(delivery.lane)
+    return (delivery.id, delivery.relay, lane, delivery.tenant, found_at)
 
 
 def _summed(rows: Iterable[Row]) -> list[Row]:

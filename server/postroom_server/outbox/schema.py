@@ -82,9 +82,10 @@ due = _keyed(
     _text("delivery", key=True),
     _text("relay"),
     _number("lane"),
+    _text("tenant"),
     _number("due_at"),
 )
-Index("due_order", due.c.relay, due.c.lane, due.c.due_at, due.c.delivery)
+Index("due_order", due.c.relay, due.c.lane, due.c.tenant, due.c.due_at, due.c.delivery)
 content = _table(
     "content",
     _text("delivery", key=True),

@@ -27,6 +27,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.labels import Pairs
+from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.limits import MB
 from postroom_server.domain.message import AnyMessage, Identity
 from postroom_server.domain.octets import StoredOctets
@@ -90,9 +91,10 @@ class DeliveryQuery:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """What waits: due now, waiting for a retry, under way; and the oldest due."""
+    """What waits: due now, for its time, for a retry, under way; and the oldest due."""
 
     due: int = 0
+    scheduled: int = 0
     retrying: int = 0
     sending: int = 0
     oldest_due_at: Instant | None = None
@@ -197,12 +199,13 @@ class Outbox(Protocol):
         """
 
     def claim(
-        self, relay: str, now: Instant, *, retries: bool, limit: int
+        self, relay: str, now: Instant, wanted: Mapping[LaneKey, int]
     ) -> Sequence[Claimed]:
-        """Begin attempts on up to *limit* due deliveries, first due first.
+        """Begin attempts on what is due: of each lane at most as many as *wanted*.
 
-        *retries* picks the lane: deliveries tried before, or fresh ones.  Deliveries
-        found past their expiry are settled EXPIRED on the way, and not returned.
+        Lanes come in the order of *wanted*, in each first due first.  Deliveries found
+        past their expiry are settled EXPIRED on the way, and not returned.  What is not
+        due yet costs nothing, however much there is of it.
         """
 
     def save(
@@ -238,8 +241,14 @@ class Outbox(Protocol):
     def leased(self) -> Sequence[Delivery]:
         """Deliveries whose attempt was under way when the store was opened."""
 
-    def next_due(self, relay: str, *, retries: bool) -> Instant | None:
-        """When the first delivery of the lane is due, past or to come."""
+    def next_due(self, relay: str, lane: LaneKey) -> Instant | None:
+        """When the first delivery of *lane* is due, past or to come."""
+
+    def lanes(self, relay: str) -> Mapping[LaneKey, Instant]:
+        """The lanes that have something in them, and when their first is due.
+
+        It costs something for each lane, and nothing for what is in them.
+        """
 
     def waiting(self, completion: Completion) -> Sequence[Delivery]:
         """Deliveries of that completion, neither final nor under way, oldest first."""

@@ -12,8 +12,16 @@ from postroom_server.outbox.migrating import CURRENT, Schema, prepare
 
 from tests.support.blobs import DATA, upload, with_file
 from tests.support.builders import NOW, a_content, a_new_delivery, an_attachment
+from tests.support.outboxes import claim
 
 MAIL = a_content(attachments=(an_attachment(b"octets" * 20_000),))
+
+LANES_OF_THE_FIRST = """
+    DROP INDEX due_order;
+    ALTER TABLE due DROP COLUMN tenant;
+    UPDATE due SET lane = lane - 4;
+    CREATE INDEX due_order ON due (relay, lane, due_at, delivery);
+"""
 
 
 def parts(schema: Schema, path) -> set[tuple[str, str]]:
@@ -37,6 +45,7 @@ def old_store(open_outbox, path, tmp_path):
     with closing(sqlite3.connect(path)) as store:
         for kind, name in sorted(later):
             store.execute(f"DROP {kind} IF EXISTS {name}")
+        store.executescript(LANES_OF_THE_FIRST)
         store.execute("UPDATE alembic_version SET version_num = '0001'")
         store.commit()
     return change.after.id
@@ -67,3 +76,9 @@ def test_it_is_copied_aside_before(open_outbox, old_store, path):
         assert store.execute("SELECT version_num FROM alembic_version").fetchall() == [
             ("0001",)
         ]
+
+
+def test_its_mail_waits_as_before(open_outbox, old_store):
+    outbox = open_outbox()
+
+    assert [delivery.id for delivery in claim(outbox)] == [old_store]

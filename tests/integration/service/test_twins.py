@@ -31,9 +31,9 @@ def deaf(service, monkeypatch):
     engine = service.app.engine
     hear = engine._dispatcher.hear
 
-    def hear_and_wait(relay, due_at, *, retries):
+    def hear_and_wait(delivery):
         before = _ended(service)
-        hear(relay, due_at, retries=retries)
+        hear(delivery)
         for _ in range(500):
             if _ended(service) > before:
                 return

@@ -8,13 +8,16 @@ from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.relay import FIRST_PROBE, RelayWatch
 from postroom_server.domain.errors import NotReady
+from postroom_server.domain.lane import LaneKey
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.store import Claimed
 
+from tests.support.builders import a_delivery
 from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW, under_way
 
 PATIENCE = 10.0
+FRESH = LaneKey(tenant="default")
 REFUSED = Finding(Found.RELAY_AT_FAULT)
 
 
@@ -27,17 +30,20 @@ class Queue:
         self.look_failures = []
         self.claims = []
 
-    def next_due(self, _relay, *, retries):
+    def lanes(self, _relay):
+        return {FRESH: NOW} if self.waiting else {}
+
+    def next_due(self, _relay, lane):
         if self.look_failures:
             raise self.look_failures.pop()
-        return NOW if self.waiting and not retries else None
+        return NOW if self.waiting and lane == FRESH else None
 
-    def claim(self, _relay, _now, *, retries, limit):
+    def claim(self, _relay, _now, wanted):
         if self.claim_failures:
             raise self.claim_failures.pop()
-        taken = 0 if retries else min(limit, self.waiting)
+        taken = min(wanted.get(FRESH, 0), self.waiting)
         if taken:
-            self.claims.append(limit)
+            self.claims.append(wanted[FRESH])
         self.waiting -= taken
         return [Claimed(under_way(), None)] * taken
 
@@ -80,13 +86,13 @@ def dispatching():
 def test_what_was_claimed_is_begun_though_the_store_does_not_answer_after_it(
     dispatching,
 ):
-    dispatching.dispatcher.hear("main", NOW, retries=False)
+    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
     dispatching.start()
     assert dispatching.delivered.acquire(timeout=PATIENCE)
     dispatching.queue.waiting = 1
     dispatching.queue.look_failures = [NotReady("away")]
 
-    dispatching.dispatcher.hear("main", NOW, retries=False)
+    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 
     assert dispatching.delivered.acquire(timeout=PATIENCE)
 
@@ -98,7 +104,7 @@ def test_mail_still_leaves_after_the_store_failed_once(dispatching, failure, cap
     dispatching.start()
     while "dispatch." not in capsys.readouterr().out:
         threading.Event().wait(0.01)
-    dispatching.dispatcher.hear("main", NOW, retries=False)
+    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 
     assert dispatching.delivered.acquire(timeout=PATIENCE)
     assert dispatching.all_slots_free()
@@ -117,13 +123,13 @@ def test_one_delivery_alone_asks_a_relay_that_refused_us(dispatching):
 
 
 def test_new_mail_does_not_jump_the_queue(dispatching):
-    dispatching.dispatcher.hear("main", NOW, retries=False)
+    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 
     assert not dispatching.dispatcher.reserve("main")
 
 
 def test_a_queue_that_rests_does_not_keep_a_caller_from_hearing_why(dispatching):
-    dispatching.dispatcher.hear("main", NOW, retries=False)
+    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
     dispatching.watch.failed(REFUSED)
 
     assert dispatching.dispatcher.reserve("main")

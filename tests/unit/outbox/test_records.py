@@ -20,7 +20,12 @@ from postroom_server.domain.delivery import Delivery, Plan, Recipient, Recipient
 from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
 from postroom_server.domain.events import Event
 from postroom_server.domain.reply import Reply
-from postroom_server.domain.submission import Completion, OnUncertain, RetryPolicy
+from postroom_server.domain.submission import (
+    Completion,
+    OnUncertain,
+    Priority,
+    RetryPolicy,
+)
 from postroom_server.outbox.documents import event_document
 from postroom_server.outbox.records import (
     UnreadableDelivery,
@@ -41,6 +46,7 @@ plans = st.builds(
     completion=st.sampled_from(Completion),
     on_uncertain=st.sampled_from(OnUncertain),
     all_recipients_or_none=st.booleans(),
+    priority=st.sampled_from(Priority),
     dsn=st.none()
     | st.builds(
         Dsn,
@@ -108,6 +114,7 @@ deliveries = st.builds(
     size_bytes=counts,
     trace_id=texts,
     version=counts,
+    send_at=maybe,
     due_at=maybe,
     leased_at=maybe,
     attempts=st.lists(attempts, max_size=3).map(tuple),
@@ -147,9 +154,9 @@ def test_every_field_of_a_delivery_is_stored():
     """A field that was added to the domain must be added here and to the codec."""
     known = {
         Dsn: 4,
-        Delivery: 28,
+        Delivery: 29,
         Recipient: 8,
-        Plan: 5,
+        Plan: 6,
         RetryPolicy: 5,
         Attempt: 16,
         Reply: 4,

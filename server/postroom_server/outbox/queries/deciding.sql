@@ -15,7 +15,7 @@ SELECT
 FROM due
 JOIN delivery AS d ON d.id = due.delivery
 LEFT JOIN content AS c ON c.delivery = due.delivery
-WHERE due.relay = ? AND due.lane = ? AND due.due_at <= ?
+WHERE due.relay = ? AND due.lane = ? AND due.tenant = ? AND due.due_at <= ?
 ORDER BY due.due_at, due.delivery
 LIMIT ?
 

@@ -92,9 +92,31 @@ SELECT format, data FROM content WHERE delivery = ?
 
 -- next_due --
 SELECT due_at FROM due
-WHERE relay = ? AND lane = ?
-ORDER BY relay, lane, due_at
+WHERE relay = ? AND lane = ? AND tenant = ?
+ORDER BY relay, lane, tenant, due_at
 LIMIT 1
+
+-- lanes --
+-- From each lane straight to the next: what is in them is not read.
+WITH RECURSIVE found (lane, tenant) AS (
+    SELECT
+        v.column1,
+        (SELECT min(tenant) FROM due WHERE relay = :relay AND lane = v.column1)
+    FROM (VALUES (2), (3), (4), (5), (6), (7)) AS v
+    UNION ALL
+    SELECT
+        f.lane,
+        (SELECT min(d.tenant) FROM due AS d
+            WHERE d.relay = :relay AND d.lane = f.lane AND d.tenant > f.tenant)
+    FROM found AS f
+    WHERE f.tenant IS NOT NULL
+)
+SELECT
+    f.lane, f.tenant,
+    (SELECT min(d.due_at) FROM due AS d
+        WHERE d.relay = :relay AND d.lane = f.lane AND d.tenant = f.tenant)
+FROM found AS f
+WHERE f.tenant IS NOT NULL
 
 -- counters --
 SELECT name, sum(value) FROM counter GROUP BY name
@@ -117,17 +139,17 @@ WHERE (:relay = '' OR relay = :relay) AND tenant IN (
 GROUP BY tenant, name
 
 -- depth_by_tenant --
--- The row of a delivery says whose it is, so the whole queue is read.
-SELECT tenant, sum(due), sum(retrying), sum(sending), min(oldest)
+-- The even lanes hold fresh mail, the odd ones retries.
+SELECT tenant, sum(due), sum(scheduled), sum(retrying), sum(sending), min(oldest)
 FROM (
     SELECT
-        d.tenant, b.due_at <= :now AS due, b.due_at > :now AS retrying, 0 AS sending,
-        CASE WHEN b.due_at <= :now THEN b.due_at END AS oldest
-    FROM due AS b
-    CROSS JOIN delivery AS d ON d.id = b.delivery
-    WHERE (:relay = '' OR b.relay = :relay)
+        tenant, due_at <= :now AS due, due_at > :now AND lane % 2 = 0 AS scheduled,
+        due_at > :now AND lane % 2 = 1 AS retrying, 0 AS sending,
+        CASE WHEN due_at <= :now THEN due_at END AS oldest
+    FROM due
+    WHERE (:relay = '' OR relay = :relay)
     UNION ALL
-    SELECT tenant, 0, 0, 1, NULL FROM delivery
+    SELECT tenant, 0, 0, 0, 1, NULL FROM delivery
     WHERE settled_at IS NULL AND status = :sending
         AND (:relay = '' OR relay = :relay)
 )
@@ -136,21 +158,23 @@ GROUP BY tenant
 
 -- depth --
 SELECT
-    (SELECT count(*) FROM due WHERE due_at <= :now),
-    (SELECT count(*) FROM due WHERE due_at > :now),
+    count(*) FILTER (WHERE due_at <= :now),
+    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 0),
+    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 1),
     (SELECT count(*) FROM delivery WHERE settled_at IS NULL AND status = :sending),
-    (SELECT min(due_at) FROM due WHERE due_at <= :now)
+    min(due_at) FILTER (WHERE due_at <= :now)
+FROM due
 
 -- depth_of_relay --
 SELECT
-    (SELECT count(*) FROM due WHERE relay = :relay AND lane IN (0, 1)
-        AND due_at <= :now),
-    (SELECT count(*) FROM due WHERE relay = :relay AND lane IN (0, 1)
-        AND due_at > :now),
+    count(*) FILTER (WHERE due_at <= :now),
+    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 0),
+    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 1),
     (SELECT count(*) FROM delivery WHERE settled_at IS NULL AND status = :sending
         AND relay = :relay),
-    (SELECT min(due_at) FROM due WHERE relay = :relay AND lane IN (0, 1)
-        AND due_at <= :now)
+    min(due_at) FILTER (WHERE due_at <= :now)
+FROM due
+WHERE relay = :relay
 
 -- last_event --
 SELECT seq FROM sqlite_sequence WHERE name = 'event'

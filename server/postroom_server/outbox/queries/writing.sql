@@ -44,9 +44,10 @@ INSERT INTO label (tenant, key, accepted_at, delivery) VALUES EACH(?, ?, ?, ?)
 DELETE FROM due WHERE delivery IN (VALUES EACH(?))
 
 -- put_due --
-INSERT INTO due (delivery, relay, lane, due_at) VALUES EACH(?, ?, ?, ?)
+INSERT INTO due (delivery, relay, lane, tenant, due_at) VALUES EACH(?, ?, ?, ?, ?)
 ON CONFLICT (delivery) DO UPDATE SET
-    relay = excluded.relay, lane = excluded.lane, due_at = excluded.due_at
+    relay = excluded.relay, lane = excluded.lane, tenant = excluded.tenant,
+    due_at = excluded.due_at
 
 -- drop_request --
 -- tenant, request id, the delivery it made.

@@ -1,0 +1,16 @@
+"""Lanes: of one tenant and one priority."""
+
+from __future__ import annotations
+
+from alembic import op
+from postroom_server.outbox.migrating import CURRENT
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in CURRENT.sql(revision):
+        op.execute(statement)
