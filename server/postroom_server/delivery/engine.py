@@ -16,6 +16,7 @@ from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.contents import PartsExpected, parts_expected
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
+from postroom_server.delivery.following import Following
 from postroom_server.delivery.intake import Intake
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.looking import Cancellation, Looking
@@ -29,6 +30,7 @@ from postroom_server.delivery.statistics import NOTHING_MORE, Include, Statistic
 from postroom_server.delivery.upkeep import Upkeep
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import WaitRoom
+from postroom_server.delivery.watching import EventHub
 from postroom_server.delivery.worker import Ports, Worker
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
@@ -52,6 +54,10 @@ from postroom_server.smtp.timeouts import Deadline
 
 LAST_WORD = 2.0
 """Seconds that attempts get to end after they were broken off at the end of a drain."""
+
+EVENTS_SPARED = 3600.0
+"""Seconds that events are kept longer than cursors are good for: clocks jump, and an
+event is stored a little later than it occurred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,13 @@ class DeliveryEngine:
             clock=parts.clock,
             limits=parts.limits,
         )
+        self.events = EventHub(parts.outbox, parts.clock, parts.observer.news)
+        self.following = Following(
+            outbox=parts.outbox,
+            hub=self.events,
+            clock=parts.clock,
+            retention=parts.limits.event_retention,
+        )
         self._upkeep = Upkeep(
             parts.outbox,
             parts.blobs,
@@ -126,6 +139,7 @@ class DeliveryEngine:
             Retention(
                 content=parts.limits.content_retention,
                 deliveries=parts.limits.delivery_retention,
+                events=parts.limits.event_retention + EVENTS_SPARED,
             ),
         )
 
@@ -135,6 +149,7 @@ class DeliveryEngine:
         self._marks.forget()
         self._dispatcher.start(self._worker.deliver)
         self._upkeep.start()
+        self.events.start()
         return recovered
 
     def send(self, submission: Submission, caller: Caller) -> Answer:
@@ -226,6 +241,7 @@ class DeliveryEngine:
         self._draining = True
         self._dispatcher.stop()
         self._waits.close()
+        self.events.stop()
 
     def drain(self, grace: float) -> bool:
         """Take no new mail, let attempts finish within *grace* seconds.
@@ -245,6 +261,7 @@ class DeliveryEngine:
         self._under_way.call_off_all()
         self._upkeep.stop()
         self._dispatcher.close()
+        self.events.close()
 
     def _ports(self, parts: EngineParts, waits: WaitRoom) -> Ports:
         return Ports(

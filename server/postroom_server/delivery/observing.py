@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from postroom_server.delivery import journal
 from postroom_server.delivery.attempts import Course
@@ -16,12 +17,16 @@ from postroom_server.telemetry.meter import Meter
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Feeds the meter, and the log."""
+    """Feeds the meter, and the log; sets *news* when there are new events."""
 
     meter: Meter
+    news: threading.Event = field(default_factory=threading.Event)
 
     def stored(self, change: Change) -> None:
         """A change was stored; called by the outbox for each."""
+        # Asked first: it is cheaper, and mostly set already under load.
+        if change.events and not self.news.is_set():
+            self.news.set()
         if change.counters:
             after = change.after
             self.meter.record(after.relay, change.counters, after.tenant)

@@ -78,7 +78,7 @@ class ChecksumMismatch(PostroomError):
 
 
 class InvalidToken(PostroomError):
-    """A page token that we did not make, or of another filter."""
+    """A page token or cursor that we did not make, or of another filter."""
 
     reason = "INVALID_TOKEN"
 
@@ -201,6 +201,29 @@ class DeadlinePassed(PostroomError, TimeoutError):
     """The caller's time ran out before anything was sent; the delivery is withdrawn."""
 
     reason = "DEADLINE_PASSED"
+
+
+class CursorExpired(PostroomError):
+    """What followed the cursor may be gone; *oldest_cursor* is where to begin."""
+
+    reason = "CURSOR_EXPIRED"
+
+    def __init__(self, oldest_cursor: str) -> None:
+        super().__init__(
+            "the cursor is older than the events that are kept",
+            oldest_cursor=oldest_cursor,
+        )
+
+
+class SlowConsumer(PostroomError):
+    """The reader of a stream was too slow; *cursor* is where to go on."""
+
+    reason = "SLOW_CONSUMER"
+
+    def __init__(self, cursor: str = "") -> None:
+        super().__init__(
+            "the reader was too slow: go on from the last cursor", cursor=cursor
+        )
 
 
 class NotImplementedHere(PostroomError):

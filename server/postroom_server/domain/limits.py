@@ -28,6 +28,8 @@ class Limits:
     request_id_retention: float = 86_400.0
     delivery_retention: float = 30 * 86_400.0
     content_retention: float = 86_400.0
+    event_retention: float = 7 * 86_400.0
+    max_watch: float = 1500.0
     max_chunk_bytes: int = MB
     max_blob_bytes: int = 100 * MB
     max_blobs_bytes: int = 1024 * MB

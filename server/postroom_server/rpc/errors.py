@@ -137,6 +137,8 @@ TABLE: dict[type, Row] = {
     errors.Draining: _BUSY,
     errors.NotReady: _BUSY,
     errors.DeadlinePassed: Row(StatusCode.DEADLINE_EXCEEDED),
+    errors.CursorExpired: Row(StatusCode.OUT_OF_RANGE),
+    errors.SlowConsumer: Row(StatusCode.ABORTED),
     errors.NotImplementedHere: Row(StatusCode.UNIMPLEMENTED),
     errors.InternalError: _BUG,
 }
