@@ -24,6 +24,8 @@ STATUS_DETAILS = "grpc-status-details-bin"
 PUSHBACK = "grpc-retry-pushback-ms"
 
 _OVERLOADED = frozenset({"OVERLOADED", "DRAINING", "NOT_READY"})
+# Of ABORTED the one that asks for the call to be made again.
+_TOO_SLOW = "SLOW_CONSUMER"
 _KINDS: dict[str, type[PostroomError]] = {
     "INVALID_ARGUMENT": errors.InvalidRequest,
     "OUT_OF_RANGE": errors.InvalidRequest,
@@ -146,7 +148,7 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
     kind = _KINDS.get(failure.code, PostroomError)
     if known.reason in _OVERLOADED:
         kind = errors.Overloaded
-    elif _turned_away(failure):
+    elif known.reason == _TOO_SLOW or _turned_away(failure):
         kind = errors.Unavailable
     text = (failure.text if info else _explained(failure, asked)) or failure.code
     return kind(text + _advice(asked), known)

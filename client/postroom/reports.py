@@ -205,6 +205,8 @@ class ServerLimits(Plain):
     request_id_retention: float
     delivery_retention: float
     content_retention: float
+    event_retention: float
+    max_watch: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ import structlog
 
 from postroom_server.config import Config, RelayConfig
 from postroom_server.delivery.engine import DeliveryEngine, EngineParts
+from postroom_server.delivery.event_series import EventSeries
 from postroom_server.delivery.observing import Observer
 from postroom_server.delivery.queue_series import PoolSeries, QueueSeries, StoreSeries
 from postroom_server.delivery.relay import Relay, RelayWatch
@@ -204,6 +205,7 @@ class App:
             PoolSeries(engine),
             StoreSeries(outbox),
             QueueSeries(engine, outbox, clock),
+            EventSeries(engine.events),
             *self._series,
         )
         exposition = Exposition(sources, clock.monotonic)

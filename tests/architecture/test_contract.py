@@ -18,6 +18,7 @@ REQUIRED = (
     "Completion",
     "DeliveryStatus",
     "Disposition",
+    "EventKind",
     "FailureReason",
     "LatencyKind",
     "OnUncertain",
@@ -25,8 +26,7 @@ REQUIRED = (
     "RecipientStatus",
     "StatsWindow",
 )
-# The contract has no events yet; the outbox keeps their numbers all the same.
-OURS_ALONE = {"EventKind", "LogLevel"}
+OURS_ALONE = {"LogLevel"}
 # A pool has one reason more than it tells: of a configuration that changed.
 DIGIT_FIRST = "LAST_"
 """Stands before names that Python does not allow, as 1M."""

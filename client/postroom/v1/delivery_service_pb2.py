@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from postroom.v1 import connection_pb2 as postroom_dot_v1_dot_connection__pb2
 from postroom.v1 import content_pb2 as postroom_dot_v1_dot_content__pb2
 from postroom.v1 import delivery_requests_pb2 as postroom_dot_v1_dot_delivery__requests__pb2
+from postroom.v1 import event_pb2 as postroom_dot_v1_dot_event__pb2
 from postroom.v1 import send_pb2 as postroom_dot_v1_dot_send__pb2
 from postroom.v1 import send_stream_pb2 as postroom_dot_v1_dot_send__stream__pb2
 from postroom.v1 import server_info_pb2 as postroom_dot_v1_dot_server__info__pb2
 from postroom.v1 import stats_pb2 as postroom_dot_v1_dot_stats__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"postroom/v1/delivery_service.proto\x12\x0bpostroom.v1\x1a\x1cpostroom/v1/connection.proto\x1a\x19postroom/v1/content.proto\x1a#postroom/v1/delivery_requests.proto\x1a\x16postroom/v1/send.proto\x1a\x1dpostroom/v1/send_stream.proto\x1a\x1dpostroom/v1/server_info.proto\x1a\x17postroom/v1/stats.proto2\xf3\x07\n\x0f\x44\x65liveryService\x12P\n\x0bSendMessage\x12\x1f.postroom.v1.SendMessageRequest\x1a .postroom.v1.SendMessageResponse\x12\x64\n\x11SendMessageStream\x12%.postroom.v1.SendMessageStreamRequest\x1a&.postroom.v1.SendMessageStreamResponse(\x01\x12]\n\rRenderMessage\x12!.postroom.v1.RenderMessageRequest\x1a\".postroom.v1.RenderMessageResponse\"\x03\x90\x02\x01\x30\x01\x12T\n\nUploadBlob\x12\x1e.postroom.v1.UploadBlobRequest\x1a\x1f.postroom.v1.UploadBlobResponse\"\x03\x90\x02\x02(\x01\x12U\n\x0bGetDelivery\x12\x1f.postroom.v1.GetDeliveryRequest\x1a .postroom.v1.GetDeliveryResponse\"\x03\x90\x02\x01\x12^\n\x0eListDeliveries\x12\".postroom.v1.ListDeliveriesRequest\x1a#.postroom.v1.ListDeliveriesResponse\"\x03\x90\x02\x01\x12^\n\x0e\x43\x61ncelDelivery\x12\".postroom.v1.CancelDeliveryRequest\x1a#.postroom.v1.CancelDeliveryResponse\"\x03\x90\x02\x02\x12V\n\rRetryDelivery\x12!.postroom.v1.RetryDeliveryRequest\x1a\".postroom.v1.RetryDeliveryResponse\x12Y\n\x0eTestConnection\x12\".postroom.v1.TestConnectionRequest\x1a#.postroom.v1.TestConnectionResponse\x12L\n\x08GetStats\x12\x1c.postroom.v1.GetStatsRequest\x1a\x1d.postroom.v1.GetStatsResponse\"\x03\x90\x02\x01\x12[\n\rGetServerInfo\x12!.postroom.v1.GetServerInfoRequest\x1a\".postroom.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x42y\n\x0f\x63om.postroom.v1B\x14\x44\x65liveryServiceProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"postroom/v1/delivery_service.proto\x12\x0bpostroom.v1\x1a\x1cpostroom/v1/connection.proto\x1a\x19postroom/v1/content.proto\x1a#postroom/v1/delivery_requests.proto\x1a\x17postroom/v1/event.proto\x1a\x16postroom/v1/send.proto\x1a\x1dpostroom/v1/send_stream.proto\x1a\x1dpostroom/v1/server_info.proto\x1a\x17postroom/v1/stats.proto2\xac\t\n\x0f\x44\x65liveryService\x12P\n\x0bSendMessage\x12\x1f.postroom.v1.SendMessageRequest\x1a .postroom.v1.SendMessageResponse\x12\x64\n\x11SendMessageStream\x12%.postroom.v1.SendMessageStreamRequest\x1a&.postroom.v1.SendMessageStreamResponse(\x01\x12]\n\rRenderMessage\x12!.postroom.v1.RenderMessageRequest\x1a\".postroom.v1.RenderMessageResponse\"\x03\x90\x02\x01\x30\x01\x12T\n\nUploadBlob\x12\x1e.postroom.v1.UploadBlobRequest\x1a\x1f.postroom.v1.UploadBlobResponse\"\x03\x90\x02\x02(\x01\x12U\n\x0bGetDelivery\x12\x1f.postroom.v1.GetDeliveryRequest\x1a .postroom.v1.GetDeliveryResponse\"\x03\x90\x02\x01\x12^\n\x0eListDeliveries\x12\".postroom.v1.ListDeliveriesRequest\x1a#.postroom.v1.ListDeliveriesResponse\"\x03\x90\x02\x01\x12^\n\x0e\x43\x61ncelDelivery\x12\".postroom.v1.CancelDeliveryRequest\x1a#.postroom.v1.CancelDeliveryResponse\"\x03\x90\x02\x02\x12V\n\rRetryDelivery\x12!.postroom.v1.RetryDeliveryRequest\x1a\".postroom.v1.RetryDeliveryResponse\x12\x63\n\x0fWatchDeliveries\x12#.postroom.v1.WatchDeliveriesRequest\x1a$.postroom.v1.WatchDeliveriesResponse\"\x03\x90\x02\x01\x30\x01\x12R\n\nPullEvents\x12\x1e.postroom.v1.PullEventsRequest\x1a\x1f.postroom.v1.PullEventsResponse\"\x03\x90\x02\x01\x12Y\n\x0eTestConnection\x12\".postroom.v1.TestConnectionRequest\x1a#.postroom.v1.TestConnectionResponse\x12L\n\x08GetStats\x12\x1c.postroom.v1.GetStatsRequest\x1a\x1d.postroom.v1.GetStatsResponse\"\x03\x90\x02\x01\x12[\n\rGetServerInfo\x12!.postroom.v1.GetServerInfoRequest\x1a\".postroom.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x42y\n\x0f\x63om.postroom.v1B\x14\x44\x65liveryServiceProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,10 +50,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERYSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\220\002\001'
   _globals['_DELIVERYSERVICE'].methods_by_name['CancelDelivery']._loaded_options = None
   _globals['_DELIVERYSERVICE'].methods_by_name['CancelDelivery']._serialized_options = b'\220\002\002'
+  _globals['_DELIVERYSERVICE'].methods_by_name['WatchDeliveries']._loaded_options = None
+  _globals['_DELIVERYSERVICE'].methods_by_name['WatchDeliveries']._serialized_options = b'\220\002\001'
+  _globals['_DELIVERYSERVICE'].methods_by_name['PullEvents']._loaded_options = None
+  _globals['_DELIVERYSERVICE'].methods_by_name['PullEvents']._serialized_options = b'\220\002\001'
   _globals['_DELIVERYSERVICE'].methods_by_name['GetStats']._loaded_options = None
   _globals['_DELIVERYSERVICE'].methods_by_name['GetStats']._serialized_options = b'\220\002\001'
   _globals['_DELIVERYSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
   _globals['_DELIVERYSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001'
-  _globals['_DELIVERYSERVICE']._serialized_start=257
-  _globals['_DELIVERYSERVICE']._serialized_end=1268
+  _globals['_DELIVERYSERVICE']._serialized_start=282
+  _globals['_DELIVERYSERVICE']._serialized_end=1478
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ import warnings
 from postroom.v1 import connection_pb2 as postroom_dot_v1_dot_connection__pb2
 from postroom.v1 import content_pb2 as postroom_dot_v1_dot_content__pb2
 from postroom.v1 import delivery_requests_pb2 as postroom_dot_v1_dot_delivery__requests__pb2
+from postroom.v1 import event_pb2 as postroom_dot_v1_dot_event__pb2
 from postroom.v1 import send_pb2 as postroom_dot_v1_dot_send__pb2
 from postroom.v1 import send_stream_pb2 as postroom_dot_v1_dot_send__stream__pb2
 from postroom.v1 import server_info_pb2 as postroom_dot_v1_dot_server__info__pb2
@@ -92,6 +93,16 @@ class DeliveryServiceStub(object):
                 '/postroom.v1.DeliveryService/RetryDelivery',
                 request_serializer=postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryRequest.SerializeToString,
                 response_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryResponse.FromString,
+                _registered_method=True)
+        self.WatchDeliveries = channel.unary_stream(
+                '/postroom.v1.DeliveryService/WatchDeliveries',
+                request_serializer=postroom_dot_v1_dot_event__pb2.WatchDeliveriesRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_event__pb2.WatchDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.PullEvents = channel.unary_unary(
+                '/postroom.v1.DeliveryService/PullEvents',
+                request_serializer=postroom_dot_v1_dot_event__pb2.PullEventsRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_event__pb2.PullEventsResponse.FromString,
                 _registered_method=True)
         self.TestConnection = channel.unary_unary(
                 '/postroom.v1.DeliveryService/TestConnection',
@@ -188,6 +199,22 @@ class DeliveryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchDeliveries(self, request, context):
+        """Tells what happens, as it happens. INVALID_TOKEN, CURSOR_EXPIRED,
+        SLOW_CONSUMER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullEvents(self, request, context):
+        """Tells what happened since a cursor; for callers without streams.
+        INVALID_TOKEN, CURSOR_EXPIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TestConnection(self, request, context):
         """Tests the way to a relay over a connection of its own, without sending mail;
         at most 30 s, or the deadline. NO_DEFAULT_RELAY.
@@ -252,6 +279,16 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.RetryDelivery,
                     request_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryRequest.FromString,
                     response_serializer=postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryResponse.SerializeToString,
+            ),
+            'WatchDeliveries': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDeliveries,
+                    request_deserializer=postroom_dot_v1_dot_event__pb2.WatchDeliveriesRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_event__pb2.WatchDeliveriesResponse.SerializeToString,
+            ),
+            'PullEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.PullEvents,
+                    request_deserializer=postroom_dot_v1_dot_event__pb2.PullEventsRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_event__pb2.PullEventsResponse.SerializeToString,
             ),
             'TestConnection': grpc.unary_unary_rpc_method_handler(
                     servicer.TestConnection,
@@ -498,6 +535,60 @@ class DeliveryService(object):
             '/postroom.v1.DeliveryService/RetryDelivery',
             postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryRequest.SerializeToString,
             postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/postroom.v1.DeliveryService/WatchDeliveries',
+            postroom_dot_v1_dot_event__pb2.WatchDeliveriesRequest.SerializeToString,
+            postroom_dot_v1_dot_event__pb2.WatchDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postroom.v1.DeliveryService/PullEvents',
+            postroom_dot_v1_dot_event__pb2.PullEventsRequest.SerializeToString,
+            postroom_dot_v1_dot_event__pb2.PullEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

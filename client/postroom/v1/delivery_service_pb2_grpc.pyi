@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from postroom.v1 import connection_pb2 as _connection_pb2
 from postroom.v1 import content_pb2 as _content_pb2
 from postroom.v1 import delivery_requests_pb2 as _delivery_requests_pb2
+from postroom.v1 import event_pb2 as _event_pb2
 from postroom.v1 import send_pb2 as _send_pb2
 from postroom.v1 import send_stream_pb2 as _send_stream_pb2
 from postroom.v1 import server_info_pb2 as _server_info_pb2
@@ -79,6 +80,14 @@ class DeliveryServiceStub:
     """Goes on with the recipients that are still open, or settles them.
     NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
     """
+    WatchDeliveries: _grpc.UnaryStreamMultiCallable[_event_pb2.WatchDeliveriesRequest, _event_pb2.WatchDeliveriesResponse]
+    """Tells what happens, as it happens. INVALID_TOKEN, CURSOR_EXPIRED,
+    SLOW_CONSUMER.
+    """
+    PullEvents: _grpc.UnaryUnaryMultiCallable[_event_pb2.PullEventsRequest, _event_pb2.PullEventsResponse]
+    """Tells what happened since a cursor; for callers without streams.
+    INVALID_TOKEN, CURSOR_EXPIRED.
+    """
     TestConnection: _grpc.UnaryUnaryMultiCallable[_connection_pb2.TestConnectionRequest, _connection_pb2.TestConnectionResponse]
     """Tests the way to a relay over a connection of its own, without sending mail;
     at most 30 s, or the deadline. NO_DEFAULT_RELAY.
@@ -132,6 +141,14 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Goes on with the recipients that are still open, or settles them.
     NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+    """
+    WatchDeliveries: _aio.UnaryStreamMultiCallable[_event_pb2.WatchDeliveriesRequest, _event_pb2.WatchDeliveriesResponse]  # type: ignore[assignment]
+    """Tells what happens, as it happens. INVALID_TOKEN, CURSOR_EXPIRED,
+    SLOW_CONSUMER.
+    """
+    PullEvents: _aio.UnaryUnaryMultiCallable[_event_pb2.PullEventsRequest, _event_pb2.PullEventsResponse]  # type: ignore[assignment]
+    """Tells what happened since a cursor; for callers without streams.
+    INVALID_TOKEN, CURSOR_EXPIRED.
     """
     TestConnection: _aio.UnaryUnaryMultiCallable[_connection_pb2.TestConnectionRequest, _connection_pb2.TestConnectionResponse]  # type: ignore[assignment]
     """Tests the way to a relay over a connection of its own, without sending mail;
@@ -231,6 +248,26 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_delivery_requests_pb2.RetryDeliveryResponse, _abc.Awaitable[_delivery_requests_pb2.RetryDeliveryResponse]]:
         """Goes on with the recipients that are still open, or settles them.
         NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchDeliveries(
+        self,
+        request: _event_pb2.WatchDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_event_pb2.WatchDeliveriesResponse], _abc.AsyncIterator[_event_pb2.WatchDeliveriesResponse]]:
+        """Tells what happens, as it happens. INVALID_TOKEN, CURSOR_EXPIRED,
+        SLOW_CONSUMER.
+        """
+
+    @_abc_1.abstractmethod
+    def PullEvents(
+        self,
+        request: _event_pb2.PullEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_pb2.PullEventsResponse, _abc.Awaitable[_event_pb2.PullEventsResponse]]:
+        """Tells what happened since a cursor; for callers without streams.
+        INVALID_TOKEN, CURSOR_EXPIRED.
         """
 
     @_abc_1.abstractmethod

@@ -48,8 +48,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     was announced.
     """
     ERROR_REASON_INVALID_TOKEN: _ErrorReason.ValueType  # 7
-    """INVALID_ARGUMENT. page_token is not one that we made, or belongs to another
-    filter.
+    """INVALID_ARGUMENT. page_token or cursor is not one that we made, or belongs
+    to another filter, tenant or store.
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 10
     """ALREADY_EXISTS. The request_id was used with another body or another method
@@ -101,6 +101,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED. The time ran out before anything was sent, and the
     delivery was withdrawn.
     """
+    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 71
+    """OUT_OF_RANGE. The cursor is older than the events kept; metadata
+    "oldest_cursor".
+    """
+    ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 72
+    """ABORTED. The reader was too slow; go on from the last cursor, which
+    metadata "cursor" tells too.
+    """
     ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 73
     """UNIMPLEMENTED. This server does not offer the method."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 74
@@ -145,8 +153,8 @@ ERROR_REASON_CHECKSUM_MISMATCH: ErrorReason.ValueType  # 6
 was announced.
 """
 ERROR_REASON_INVALID_TOKEN: ErrorReason.ValueType  # 7
-"""INVALID_ARGUMENT. page_token is not one that we made, or belongs to another
-filter.
+"""INVALID_ARGUMENT. page_token or cursor is not one that we made, or belongs
+to another filter, tenant or store.
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 10
 """ALREADY_EXISTS. The request_id was used with another body or another method
@@ -197,6 +205,14 @@ ERROR_REASON_NOT_READY: ErrorReason.ValueType  # 62
 ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 70
 """DEADLINE_EXCEEDED. The time ran out before anything was sent, and the
 delivery was withdrawn.
+"""
+ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 71
+"""OUT_OF_RANGE. The cursor is older than the events kept; metadata
+"oldest_cursor".
+"""
+ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 72
+"""ABORTED. The reader was too slow; go on from the last cursor, which
+metadata "cursor" tells too.
 """
 ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 73
 """UNIMPLEMENTED. This server does not offer the method."""

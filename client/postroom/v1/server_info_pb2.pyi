@@ -59,8 +59,10 @@ class ServerLimits(_message.Message):
     MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
     MAX_WAIT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_RETENTION_FIELD_NUMBER: _builtins.int
+    EVENT_RETENTION_FIELD_NUMBER: _builtins.int
     DELIVERY_RETENTION_FIELD_NUMBER: _builtins.int
     CONTENT_RETENTION_FIELD_NUMBER: _builtins.int
+    MAX_WATCH_FIELD_NUMBER: _builtins.int
     max_request_bytes: _builtins.int
     """The largest request or stream frame, in bytes. Default: 10 MB."""
     max_message_bytes: _builtins.int
@@ -92,12 +94,20 @@ class ServerLimits(_message.Message):
         """How long a request_id is remembered. Default: 24 h."""
 
     @_builtins.property
+    def event_retention(self) -> _duration_pb2.Duration:
+        """How long events are kept. Default: 7 days."""
+
+    @_builtins.property
     def delivery_retention(self) -> _duration_pb2.Duration:
         """How long deliveries are kept after they settle. Default: 30 days."""
 
     @_builtins.property
     def content_retention(self) -> _duration_pb2.Duration:
         """How long a mail's bytes are kept after it settles. Default: 24 h."""
+
+    @_builtins.property
+    def max_watch(self) -> _duration_pb2.Duration:
+        """How long one WatchDeliveries stream lives. Default: 25 min."""
 
     def __init__(
         self,
@@ -114,12 +124,14 @@ class ServerLimits(_message.Message):
         max_chunk_bytes: _builtins.int = ...,
         max_wait: _duration_pb2.Duration | None = ...,
         request_id_retention: _duration_pb2.Duration | None = ...,
+        event_retention: _duration_pb2.Duration | None = ...,
         delivery_retention: _duration_pb2.Duration | None = ...,
         content_retention: _duration_pb2.Duration | None = ...,
+        max_watch: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "max_wait", b"max_wait", "request_id_retention", b"request_id_retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "request_id_retention", b"request_id_retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -114,6 +114,19 @@ class LimitsTable(Table):
         least=60,
         most=_YEAR,
     )
+    event_retention: float = seconds(
+        _LIMITS.event_retention,
+        "How long events are kept, and cursors are good for; never longer than "
+        "deliveries are kept.",
+        least=60,
+        most=_YEAR,
+    )
+    max_watch: float = seconds(
+        _LIMITS.max_watch,
+        "How long one stream of events lives; a balancer needs it to end.",
+        least=1,
+        most=43_200,
+    )
     delivery_retention: float = seconds(
         _LIMITS.delivery_retention,
         "How long deliveries are kept after they settle.",

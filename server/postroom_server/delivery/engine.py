@@ -130,7 +130,7 @@ class DeliveryEngine:
             outbox=parts.outbox,
             hub=self.events,
             clock=parts.clock,
-            retention=parts.limits.event_retention,
+            retention=parts.limits.events_kept,
         )
         self._upkeep = Upkeep(
             parts.outbox,
@@ -139,7 +139,7 @@ class DeliveryEngine:
             Retention(
                 content=parts.limits.content_retention,
                 deliveries=parts.limits.delivery_retention,
-                events=parts.limits.event_retention + EVENTS_SPARED,
+                events=parts.limits.events_kept + EVENTS_SPARED,
             ),
         )
 

@@ -34,3 +34,8 @@ class Limits:
     max_blob_bytes: int = 100 * MB
     max_blobs_bytes: int = 1024 * MB
     blob_retention: float = 86_400.0
+
+    @property
+    def events_kept(self) -> float:
+        """How long events are kept: they go with their deliveries."""
+        return min(self.event_retention, self.delivery_retention)

@@ -31,6 +31,10 @@ DELIVERY_SERVICE: ServiceDescriptor = delivery_service_pb2.DESCRIPTOR.services_b
 DELIVERY_SERVICE_NAME: str = DELIVERY_SERVICE.full_name
 
 
+DAY = 86_400.0
+"""Seconds; no stream of events is as old as that."""
+
+
 class Shape(Enum):
     """How requests and answers come: (client streams, server streams)."""
 
@@ -47,13 +51,14 @@ class _Row(NamedTuple):
 
     *cap* is the longest wait in seconds for callers without a deadline (or with a
     longer one), and *seats* how many uploads are received at a time where that is less
-    than the pool has threads.
+    than the pool has threads.  A stream that is *paced* must move on.
     """
 
     pool: PoolKind
     cap: float
     access: Access
     seats: int | None = None
+    paced: bool = True
 
 
 _ROWS = {
@@ -66,6 +71,8 @@ _ROWS = {
     "GetDelivery": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "ListDeliveries": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "CancelDelivery": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
+    "WatchDeliveries": _Row(PoolKind.EVENTS, DAY, Access.CALLERS, paced=False),
+    "PullEvents": _Row(PoolKind.EVENTS, 70.0, Access.CALLERS),
     "GetStats": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "GetServerInfo": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "TestConnection": _Row(PoolKind.PROBE, 30.0, Access.ADMINISTRATORS),
@@ -82,7 +89,7 @@ class Method:
 
     *strict* methods refuse fields that we do not know; *gated* ones are refused while
     the server is not ready or drains.  *access* says who may call, *seats* bounds the
-    uploads under way.
+    uploads under way.  A download that is not *paced* may be silent for long.
     """
 
     path: str
@@ -96,6 +103,7 @@ class Method:
     gated: bool = True
     shape: Shape = Shape.UNARY
     seats: int | None = None
+    paced: bool = True
 
     @property
     def label(self) -> str:
@@ -138,4 +146,5 @@ def _method(
         row.access,
         shape=Shape((declared.client_streaming, declared.server_streaming)),
         seats=row.seats,
+        paced=row.paced,
     )

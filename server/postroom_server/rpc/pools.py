@@ -35,6 +35,7 @@ class PoolKind(Enum):
     PROBE = "probe"
     HEALTH = "health"
     WATCH = "watch"
+    EVENTS = "events"
     REFLECTION = "reflection"
     REJECT = "reject"
 
@@ -63,6 +64,8 @@ PLANS = {
     PoolKind.PROBE: PoolPlan(4, 8),
     PoolKind.HEALTH: PoolPlan(2, 256, patience=0.25),
     PoolKind.WATCH: PoolPlan(16, 0),
+    # Those who watch sleep most of the time, and nobody waits for one to end.
+    PoolKind.EVENTS: PoolPlan(512, 0, patience=5.0),
     PoolKind.REFLECTION: PoolPlan(4, 16, patience=10.0),
     PoolKind.REJECT: PoolPlan(2, 1 << 20),
 }

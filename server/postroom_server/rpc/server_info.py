@@ -18,6 +18,7 @@ FEATURES = (
     "blobs",
     "cancel",
     "dsn",
+    "events",
     "list",
     "metadata",
     "on_uncertain",
@@ -87,6 +88,8 @@ def server_limits(limits: Limits) -> wire.ServerLimits:
         max_chunk_bytes=limits.max_chunk_bytes,
         max_wait=duration(limits.max_wait),
         request_id_retention=duration(limits.request_id_retention),
+        event_retention=duration(limits.events_kept),
         delivery_retention=duration(limits.delivery_retention),
         content_retention=duration(limits.content_retention),
+        max_watch=duration(limits.max_watch),
     )

@@ -116,7 +116,8 @@ class DownloadAdapter(_Streaming):
                     finally:
                         shared.watchdog.release(wait)
                     _refuse_if_expired(wait)
-                    pace.step(len(answer))
+                    if self._method.paced:
+                        pace.step(len(answer))
         except GeneratorExit:
             # gRPC drops us when the caller is gone.
             ending.left(call, SILENT if wait.expired else "")

@@ -30,6 +30,8 @@ MAY = {
     "GetDelivery": (True, True),
     "ListDeliveries": (True, True),
     "CancelDelivery": (True, True),
+    "WatchDeliveries": (True, True),
+    "PullEvents": (True, True),
     "GetStats": (True, True),
     "GetServerInfo": (True, True),
     "TestConnection": (False, True),
