@@ -33,6 +33,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Never sent."""
     EVENT_KIND_ACCEPTED: _EventKind.ValueType  # 1
     """Of the delivery: durably stored."""
+    EVENT_KIND_SCHEDULED: _EventKind.ValueType  # 2
+    """Of the delivery: waits for send_at; also after a reschedule."""
     EVENT_KIND_ATTEMPT_STARTED: _EventKind.ValueType  # 3
     """Of the delivery: an attempt began."""
     EVENT_KIND_DEFERRED: _EventKind.ValueType  # 4
@@ -47,8 +49,6 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Of a recipient: a temporary failure, and we have stopped."""
     EVENT_KIND_UNCERTAIN: _EventKind.ValueType  # 9
     """Of a recipient: the relay may or may not have it."""
-    EVENT_KIND_SUPPRESSED: _EventKind.ValueType  # 10
-    """Of a recipient: on the suppression list, not sent to."""
     EVENT_KIND_CANCELLED: _EventKind.ValueType  # 11
     """Of a recipient: taken back."""
     EVENT_KIND_EXPIRED: _EventKind.ValueType  # 12
@@ -69,6 +69,8 @@ EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 """Never sent."""
 EVENT_KIND_ACCEPTED: EventKind.ValueType  # 1
 """Of the delivery: durably stored."""
+EVENT_KIND_SCHEDULED: EventKind.ValueType  # 2
+"""Of the delivery: waits for send_at; also after a reschedule."""
 EVENT_KIND_ATTEMPT_STARTED: EventKind.ValueType  # 3
 """Of the delivery: an attempt began."""
 EVENT_KIND_DEFERRED: EventKind.ValueType  # 4
@@ -83,8 +85,6 @@ EVENT_KIND_TEMP_FAILED: EventKind.ValueType  # 8
 """Of a recipient: a temporary failure, and we have stopped."""
 EVENT_KIND_UNCERTAIN: EventKind.ValueType  # 9
 """Of a recipient: the relay may or may not have it."""
-EVENT_KIND_SUPPRESSED: EventKind.ValueType  # 10
-"""Of a recipient: on the suppression list, not sent to."""
 EVENT_KIND_CANCELLED: EventKind.ValueType  # 11
 """Of a recipient: taken back."""
 EVENT_KIND_EXPIRED: EventKind.ValueType  # 12
@@ -201,7 +201,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def next_attempt_at(self) -> _timestamp_pb2.Timestamp:
-        """For DEFERRED: when we try again."""
+        """For DEFERRED and SCHEDULED: when we try (again)."""
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -14,6 +14,7 @@ from postroom_server.domain.reply import Reply
 class EventKind(IntEnum):
     """What happened; "of the delivery" has no recipient, "of a recipient" has one."""
 
+    UNSPECIFIED = 0
     ACCEPTED = 1
     SCHEDULED = 2
     ATTEMPT_STARTED = 3
