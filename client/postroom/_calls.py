@@ -18,6 +18,7 @@ from postroom._labels import dsn_of, metadata_of, tags_of
 from postroom._problems import Problems, duration
 from postroom.arguments import (
     ListArguments,
+    RescheduleArguments,
     RetryArguments,
     SendArguments,
     StatsArguments,
@@ -31,13 +32,21 @@ from postroom.v1 import (
     send_pb2,
     stats_pb2,
 )
-from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
+from postroom.words import (
+    Completion,
+    DeliveryView,
+    OnUncertain,
+    Priority,
+    Settlement,
+    Status,
+)
 
 DeliveryLike = str | Delivery | DeliveryResult
 PAGE_SIZE = 50
 _CHANGES = (
     send_pb2.SendMessageRequest,
     delivery_requests_pb2.CancelDeliveryRequest,
+    delivery_requests_pb2.RescheduleDeliveryRequest,
     delivery_requests_pb2.RetryDeliveryRequest,
 )
 
@@ -47,6 +56,7 @@ def send_options(
 ) -> send_pb2.SendMessageRequest:
     """The request that *given* asks for, but for the mail; faults go to *problems*."""
     uncertain = problems.word("on_uncertain", OnUncertain, given.get("on_uncertain"))
+    priority = problems.word("priority", Priority, given.get("priority"))
     return send_pb2.SendMessageRequest(
         relay=relay_name(given.get("relay")),
         request_id=_request_id(given),
@@ -54,12 +64,30 @@ def send_options(
         wait_timeout=duration(given.get("wait_timeout")),
         retry=_retry_policy(given.get("retry")),
         on_uncertain=number_of(uncertain, send_pb2.OnUncertain.DESCRIPTOR),
+        send_at=problems.instant("send_at", given.get("send_at"), now),
         expire_at=problems.instant("expire_at", given.get("expire_at"), now),
         all_recipients_or_none=given.get("all_recipients_or_none", False),
+        priority=number_of(priority, send_pb2.Priority.DESCRIPTOR),
         dsn=dsn_of(given.get("dsn"), problems),
         metadata=metadata_of(given.get("metadata", {}), "metadata", problems),
         tags=tags_of(given.get("tags", ())),
     )
+
+
+def reschedule_request(
+    delivery: DeliveryLike, given: RescheduleArguments, now: datetime
+) -> delivery_requests_pb2.RescheduleDeliveryRequest:
+    """Asks to move *delivery* to another time."""
+    check_names(given, RescheduleArguments)
+    problems = Problems()
+    request = delivery_requests_pb2.RescheduleDeliveryRequest(
+        delivery=delivery_name(delivery),
+        send_at=problems.instant("send_at", given.get("send_at"), now),
+        expire_at=problems.instant("expire_at", given.get("expire_at"), now),
+        request_id=_request_id(given),
+    )
+    problems.raise_any()
+    return request
 
 
 def retry_request(
@@ -214,7 +242,9 @@ def _retry_policy(given: bool | RetryPolicy | None) -> send_pb2.RetryPolicy | No
     )
 
 
-def _request_id(given: SendArguments | RetryArguments) -> str:
+def _request_id(
+    given: SendArguments | RetryArguments | RescheduleArguments,
+) -> str:
     return given.get("request_id") or _new_request_id()
 
 

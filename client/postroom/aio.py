@@ -21,6 +21,7 @@ import grpc
 from google.protobuf.message import Message
 
 from postroom import _calls, _outgoing
+from postroom._aio_deliveries import AsyncDeliveries
 from postroom._attempts import (
     HEALTH_TIMEOUT,
     MAX_ATTEMPTS,
@@ -39,7 +40,6 @@ from postroom._wire import Wire
 from postroom.arguments import (
     CallArguments,
     ListArguments,
-    RetryArguments,
     SecurityArguments,
     SendArguments,
     StatsArguments,
@@ -48,7 +48,6 @@ from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
     Blob,
-    Cancellation,
     Delivery,
     DeliveryResult,
     Rendered,
@@ -61,7 +60,7 @@ Asking = TypeVar("Asking", bound=Message)
 Response = TypeVar("Response")
 
 
-class AsyncClient:
+class AsyncClient(AsyncDeliveries):
     """Speaks with one Postroom service, from asyncio.
 
     ::
@@ -212,23 +211,6 @@ class AsyncClient:
                 part.place.refer(blob.name)
             return await self._render(_outgoing.of_mail(found), rendering, mail)
 
-    async def get(
-        self,
-        delivery: DeliveryLike | None = None,
-        *,
-        request_id: str | None = None,
-        timeout: Seconds | None = None,
-        traceparent: str | None = None,
-    ) -> Delivery:
-        """What became of a mail, by its name or by the request id that made it.
-
-        Raises `NotFound`.
-        """
-        request = _calls.get_request(delivery, request_id)
-        given = CallArguments(timeout=timeout, traceparent=traceparent)
-        answer = await self._call(self._wire.service.GetDelivery, request, given)
-        return read(Delivery, answer.delivery)
-
     def list(self, **conditions: Unpack[ListArguments]) -> AsyncIterator[Delivery]:
         """The mails that meet *conditions* (`ListArguments`), newest first.
 
@@ -236,34 +218,6 @@ class AsyncClient:
         """
         request = _calls.list_request(conditions, datetime.now(UTC))
         return self._pages(request, conditions)
-
-    async def cancel(
-        self,
-        delivery: DeliveryLike,
-        *,
-        request_id: str | None = None,
-        timeout: Seconds | None = None,
-        traceparent: str | None = None,
-    ) -> Cancellation:
-        """Take back what is not sent yet.
-
-        Raises `FailedPrecondition`, reason TOO_LATE, when all of it is.
-        """
-        request = _calls.cancel_request(delivery, request_id)
-        given = CallArguments(timeout=timeout, traceparent=traceparent)
-        answer = await self._call(self._wire.service.CancelDelivery, request, given)
-        return read(Cancellation, answer)
-
-    async def retry(
-        self, delivery: DeliveryLike, **options: Unpack[RetryArguments]
-    ) -> DeliveryResult:
-        """Go on with the recipients that did not get it; see `RetryArguments`.
-
-        Raises `FailedPrecondition`, reason NOT_RETRYABLE, when there are none.
-        """
-        request = _calls.retry_request(delivery, options, datetime.now(UTC))
-        answer = await self._call(self._wire.service.RetryDelivery, request, options)
-        return read(DeliveryResult, answer.result)
 
     async def test_connection(
         self,

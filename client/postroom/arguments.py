@@ -24,7 +24,14 @@ from postroom.messages import (
     Text,
     Unsubscribe,
 )
-from postroom.words import Completion, DeliveryView, OnUncertain, Settlement, Status
+from postroom.words import (
+    Completion,
+    DeliveryView,
+    OnUncertain,
+    Priority,
+    Settlement,
+    Status,
+)
 
 
 class SecurityArguments(TypedDict, total=False):
@@ -94,10 +101,11 @@ class SendArguments(CallArguments, MailArguments, total=False):
     *relay* is a name, "main" or "relays/main".  *request_id* makes repeating the call
     safe; one is made up where none is given.  *completion* is when to answer, at the
     latest after *wait_timeout*.  *retry* False makes one attempt and no more.  Nothing
-    is begun after *expire_at*, a time or a span from now (with a span, a call repeated
-    by hand is not the same call).  *dsn* asks the relay for notifications.
-    *metadata* and *tags* are the caller's own, to find the mail by later; they are not
-    in it.
+    is begun before *send_at* nor after *expire_at*, times or spans from now (with a
+    span, a call repeated by hand is not the same call); with *send_at* the answer comes
+    when the mail is stored.  *priority* is among the caller's own mail that waits.
+    *dsn* asks the relay for notifications.  *metadata* and *tags* are the caller's own,
+    to find the mail by later; they are not in it.
 
     *on_progress* is called while a mail goes that is too large for one request, with
     the bytes of its contents that left and those there are; from the beginning again
@@ -111,12 +119,25 @@ class SendArguments(CallArguments, MailArguments, total=False):
     wait_timeout: Seconds
     retry: bool | RetryPolicy
     on_uncertain: OnUncertain | str
+    send_at: datetime | timedelta | None
     expire_at: datetime | timedelta
+    priority: Priority | str
     all_recipients_or_none: bool
     dsn: Dsn | None
     metadata: Mapping[str, str]
     tags: str | Iterable[str]
     on_progress: Progress | None
+
+
+class RescheduleArguments(CallArguments, total=False):
+    """When a delivery is to be sent: *send_at*, a time or a span from now.
+
+    Without it that is now.  *expire_at* keeps its distance where it is not given.
+    """
+
+    send_at: datetime | timedelta | None
+    expire_at: datetime | timedelta | None
+    request_id: str
 
 
 class RetryArguments(CallArguments, total=False):

@@ -35,6 +35,7 @@ from postroom._transfers import blob_transfer, mail_transfer
 from postroom.arguments import (
     CallArguments,
     ListArguments,
+    RescheduleArguments,
     RetryArguments,
     SecurityArguments,
     SendArguments,
@@ -249,6 +250,17 @@ class Client:
         given = CallArguments(timeout=timeout, traceparent=traceparent)
         answer = self._call(self._service.CancelDelivery, request, given)
         return read(Cancellation, answer)
+
+    def reschedule(
+        self, delivery: DeliveryLike, **options: Unpack[RescheduleArguments]
+    ) -> DeliveryResult:
+        """Move what waits to another time, or to now; see `RescheduleArguments`.
+
+        Raises `FailedPrecondition`, reason TOO_LATE, when it does not wait.
+        """
+        request = _calls.reschedule_request(delivery, options, datetime.now(UTC))
+        answer = self._call(self._service.RescheduleDelivery, request, options)
+        return read(DeliveryResult, answer.result)
 
     def retry(
         self, delivery: DeliveryLike, **options: Unpack[RetryArguments]

@@ -149,6 +149,7 @@ class QueueStats(Plain):
     """What waits in the store."""
 
     due: int
+    scheduled: int
     retrying: int
     sending: int
     oldest_due_age: float
@@ -202,6 +203,7 @@ class ServerLimits(Plain):
     max_headers: int
     max_chunk_bytes: int
     max_wait: float
+    max_send_ahead: float
     request_id_retention: float
     delivery_retention: float
     content_retention: float

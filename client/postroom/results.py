@@ -19,6 +19,7 @@ from postroom.words import (
     Completion,
     FailureReason,
     Phase,
+    Priority,
     RecipientStatus,
     Status,
 )
@@ -181,10 +182,12 @@ class Delivery(Plain):
     relay: str
     envelope_from: str
     subject: str
+    send_at: datetime | None
     expire_at: datetime | None
     purge_at: datetime | None
     metadata: Mapping[str, str]
     tags: tuple[str, ...]
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,15 @@ class OnUncertain(Word):
     HOLD = auto()
 
 
+class Priority(Word):
+    """How urgently a mail is taken from the queue."""
+
+    UNSPECIFIED = auto()
+    BULK = auto()
+    NORMAL = auto()
+    URGENT = auto()
+
+
 class DsnNotify(Word):
     """When the relay is to notify; NEVER stands alone."""
 

@@ -17,6 +17,7 @@ from postroom.cli.health import health
 from postroom.cli.info import info
 from postroom.cli.list import list_deliveries
 from postroom.cli.render import render
+from postroom.cli.reschedule import reschedule
 from postroom.cli.retry import retry
 from postroom.cli.send import EXAMPLES, send
 from postroom.cli.session import Settings
@@ -127,6 +128,7 @@ app.command(epilog=EXAMPLES)(send)
 app.command()(get)
 app.command("list")(list_deliveries)
 app.command()(cancel)
+app.command()(reschedule)
 app.command()(retry)
 app.command()(upload)
 app.command()(render)

@@ -123,6 +123,8 @@ def send_batch(asked: Session, given: Mapping[str, Any]) -> None:
     template = mail_of(given)
     if isinstance(template.get("expire_at"), timedelta):
         raise typer.BadParameter("--expire has to be a time: a batch may be run again")
+    if isinstance(template.get("send_at"), timedelta):
+        raise typer.BadParameter("give --at, not --in: a batch may be run again")
     try:
         total = checked(path, template)
         rows = _identified(path, given["batch_id"] or _digest(template))

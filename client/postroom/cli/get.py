@@ -12,6 +12,7 @@ from postroom.cli.session import JsonFlag, session
 from postroom.cli.show import plain, show_result, table, when
 from postroom.cli.story import show_story
 from postroom.results import Delivery
+from postroom.words import Priority
 
 
 def get(
@@ -54,9 +55,16 @@ def _facts(delivery: Delivery) -> list[tuple[str, str]]:
         ("tags", ", ".join(delivery.tags)),
         ("metadata", shown(delivery.metadata)),
         ("wait", delivery.completion.lower().replace("_", "-")),
+        ("priority", _unusual(delivery.priority)),
         ("size", f"{result.size_bytes} bytes" if result.size_bytes else ""),
         ("accepted", when(result.accepted_at)),
+        ("send at", when(None if result.sent_at else delivery.send_at)),
         ("sent", when(result.sent_at)),
         ("expires", when(None if result.is_final else delivery.expire_at)),
     ]
     return [(name, value) for name, value in facts if value not in {"", "-"}]
+
+
+def _unusual(priority: Priority) -> str:
+    known = priority not in {Priority.UNSPECIFIED, Priority.NORMAL}
+    return priority.lower() if known else ""

@@ -18,6 +18,14 @@ class Uncertain(StrEnum):
     HOLD = "hold"
 
 
+class Priority(StrEnum):
+    """How urgently a mail is taken from the queue."""
+
+    BULK = "bulk"
+    NORMAL = "normal"
+    URGENT = "urgent"
+
+
 class Wait(StrEnum):
     """When the command is to end."""
 
@@ -74,6 +82,13 @@ OnUncertain = Annotated[
 ]
 AllOrNone = Annotated[
     bool, typer.Option("--all-or-none", help="Send to all recipients or to nobody.")
+]
+At = Annotated[str, typer.Option(metavar="TIME", help="Send it then: a local time.")]
+In = Annotated[
+    str, typer.Option("--in", metavar="SPAN", help="Send it so much later: 30m, 2h.")
+]
+Urgency = Annotated[
+    Priority, typer.Option("--priority", help="Before or after other mail that waits.")
 ]
 Expire = Annotated[
     str,

@@ -16,6 +16,7 @@ import typer
 
 from postroom.arguments import SendArguments
 from postroom.cli.labels import beside, dsn_of, pairs
+from postroom.cli.options import Priority, Wait
 from postroom.messages import Attachment, Dsn, RetryPolicy, Unsubscribe
 
 PARTS = (
@@ -57,7 +58,7 @@ def options_of(given: Mapping[str, Any]) -> SendArguments:
     options: SendArguments = {
         "relay": given["relay"],
         "request_id": given["request_id"],
-        "completion": given["wait"],
+        "completion": _completion(given),
         "on_uncertain": given["on_uncertain"],
         "all_recipients_or_none": given["all_or_none"],
         "retry": not given["no_retry"],
@@ -68,9 +69,36 @@ def options_of(given: Mapping[str, Any]) -> SendArguments:
         options["retry"] = RetryPolicy(max_attempts=given["max_attempts"])
     dsn = dsn_of(given["dsn"], given["dsn_return"], required=given["dsn_required"])
     options.update(beside(Unsubscribe(), dsn))
+    if given["priority"] is not Priority.NORMAL:
+        options["priority"] = given["priority"]
+    if later := begins(given["at"], given["in_"]):
+        options["send_at"] = later
     if given["expire"]:
-        options["expire_at"] = _expiry(given["expire"])
+        options["expire_at"] = expiry(given["expire"])
     return options
+
+
+def begins(at: str, in_: str) -> datetime | timedelta | None:
+    """When to begin, by the options --at and --in; None for now."""
+    if at and in_:
+        raise typer.BadParameter("--at can't be given with --in")
+    if at:
+        return _time("--at", at)
+    return _span("--in", in_) if in_ else None
+
+
+def _completion(given: Mapping[str, Any]) -> Wait:
+    """Nobody waits for mail that goes later, unless that was asked for."""
+    wait: Wait = given["wait"]
+    later = given["at"] or given["in_"]
+    return Wait.ACCEPTED if later and wait is Wait.RELAYED else wait
+
+
+def expiry(given: str) -> datetime | timedelta:
+    """When to end, by the option --expire."""
+    if _SPAN.fullmatch(given):
+        return _span("--expire", given)
+    return _time("--expire", given)
 
 
 def refuse(given: Mapping[str, Any], names: Iterable[str], *, beside: str) -> None:
@@ -135,12 +163,21 @@ def _header(given: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _expiry(given: str) -> datetime | timedelta:
+def _span(option: str, given: str) -> timedelta:
     span = _SPAN.fullmatch(given)
     try:
         if span:
             return timedelta(**{_UNITS[span[2]]: int(span[1])})
+    except OverflowError:
+        pass
+    raise typer.BadParameter(f"{option} {given!r} is no span such as 24h")
+
+
+def _time(option: str, given: str) -> datetime:
+    try:
         return datetime.fromisoformat(given).astimezone()
     except (ValueError, OverflowError) as error:
-        advice = f"--expire {given!r} is no span such as 24h, and no time"
+        advice = f"{option} {given!r} is no span such as 24h, and no time"
+        if option == "--at":
+            advice = f"{option} {given!r} is no time such as 2027-01-31T09:30"
         raise typer.BadParameter(advice) from error

@@ -96,7 +96,8 @@ def pools_table(relays: tuple[RelayStats, ...]) -> Table:
 def queue_line(queue: QueueStats) -> str:
     """What waits, in words."""
     return (
-        f"queue: {queue.due} due, {queue.retrying} to be tried again,"
+        f"queue: {queue.due} due, {queue.scheduled} scheduled,"
+        f" {queue.retrying} to be tried again,"
         f" {queue.sending} under way, oldest due for {queue.oldest_due_age:.0f} s"
     )
 
@@ -115,7 +116,8 @@ def summary(found: Stats) -> str:
         ]
     if found.queue:
         queue = found.queue
-        counts = f"due {queue.due}  retrying {queue.retrying}  sending {queue.sending}"
+        counts = f"due {queue.due}  scheduled {queue.scheduled}"
+        counts += f"  retrying {queue.retrying}  sending {queue.sending}"
         parts.append(f"{counts}  oldest {queue.oldest_due_age:.0f} s")
     return "  ".join(parts)
 

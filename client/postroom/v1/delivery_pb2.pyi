@@ -30,7 +30,7 @@ class _DeliveryStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Delive
     DELIVERY_STATUS_UNSPECIFIED: _DeliveryStatus.ValueType  # 0
     """Never sent. Readers treat an unknown value as this one."""
     DELIVERY_STATUS_QUEUED: _DeliveryStatus.ValueType  # 1
-    """Stored; waiting for its turn."""
+    """Stored; waiting for send_at, or its turn."""
     DELIVERY_STATUS_SENDING: _DeliveryStatus.ValueType  # 2
     """An attempt is under way, or the relay's last word on one is awaited."""
     DELIVERY_STATUS_RETRY: _DeliveryStatus.ValueType  # 3
@@ -87,7 +87,7 @@ class DeliveryStatus(_DeliveryStatus, metaclass=_DeliveryStatusEnumTypeWrapper):
 DELIVERY_STATUS_UNSPECIFIED: DeliveryStatus.ValueType  # 0
 """Never sent. Readers treat an unknown value as this one."""
 DELIVERY_STATUS_QUEUED: DeliveryStatus.ValueType  # 1
-"""Stored; waiting for its turn."""
+"""Stored; waiting for send_at, or its turn."""
 DELIVERY_STATUS_SENDING: DeliveryStatus.ValueType  # 2
 """An attempt is under way, or the relay's last word on one is awaited."""
 DELIVERY_STATUS_RETRY: DeliveryStatus.ValueType  # 3
@@ -329,7 +329,7 @@ class DeliveryResult(_message.Message):
 
     @_builtins.property
     def next_attempt_at(self) -> _timestamp_pb2.Timestamp:
-        """When we try again. Set for RETRY."""
+        """When we try again. Set for RETRY, and for QUEUED with a send_at."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_attempt_pb2.Attempt]:

@@ -28,7 +28,7 @@ from postroom.v1 import delivery_pb2 as postroom_dot_v1_dot_delivery__pb2
 from postroom.v1 import send_pb2 as postroom_dot_v1_dot_send__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#postroom/v1/delivery_requests.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostroom/v1/delivery.proto\x1a\x16postroom/v1/send.proto\"\x95\x03\n\x08\x44\x65livery\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12+\n\ncompletion\x18\x04 \x01(\x0e\x32\x17.postroom.v1.Completion\x12\r\n\x05relay\x18\x05 \x01(\t\x12\x15\n\renvelope_from\x18\x06 \x01(\t\x12\x14\n\x07subject\x18\x07 \x01(\tB\x03\x80\x01\x01\x12-\n\texpire_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08purge_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x08metadata\x18\x0b \x03(\x0b\x32#.postroom.v1.Delivery.MetadataEntry\x12\x0c\n\x04tags\x18\x0c \x03(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\x12GetDeliveryRequest\x12\x12\n\x08\x64\x65livery\x18\x01 \x01(\tH\x00\x12\x14\n\nrequest_id\x18\x02 \x01(\tH\x00\x12\'\n\x04view\x18\x03 \x01(\x0e\x32\x19.postroom.v1.DeliveryViewB\n\n\x08selector\">\n\x13GetDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.postroom.v1.Delivery\"\x94\x01\n\x15ListDeliveriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12+\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1b.postroom.v1.DeliveryFilter\x12\'\n\x04view\x18\x04 \x01(\x0e\x32\x19.postroom.v1.DeliveryView\"\xd8\x02\n\x0e\x44\x65liveryFilter\x12-\n\x08statuses\x18\x01 \x03(\x0e\x32\x1b.postroom.v1.DeliveryStatus\x12\r\n\x05relay\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0b\n\x03tag\x18\x04 \x01(\t\x12;\n\x08metadata\x18\x05 \x03(\x0b\x32).postroom.v1.DeliveryFilter.MetadataEntry\x12\x12\n\nmessage_id\x18\x06 \x01(\t\x12\x31\n\raccepted_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63\x63\x65pted_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\\\n\x16ListDeliveriesResponse\x12)\n\ndeliveries\x18\x01 \x03(\x0b\x32\x15.postroom.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x15\x43\x61ncelDeliveryRequest\x12\x10\n\x08\x64\x65livery\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"r\n\x16\x43\x61ncelDeliveryResponse\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.postroom.v1.CancelOutcome\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult\"\x8a\x02\n\x14RetryDeliveryRequest\x12\x10\n\x08\x64\x65livery\x18\x01 \x01(\t\x12+\n\nsettlement\x18\x02 \x01(\x0e\x32\x17.postroom.v1.Settlement\x12+\n\ncompletion\x18\x03 \x01(\x0e\x32\x17.postroom.v1.Completion\x12/\n\x0cwait_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\texpire_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x12\n\nrecipients\x18\x07 \x03(\t\"D\n\x15RetryDeliveryResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult*^\n\x0c\x44\x65liveryView\x12\x1d\n\x19\x44\x45LIVERY_VIEW_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45LIVERY_VIEW_BASIC\x10\x01\x12\x16\n\x12\x44\x45LIVERY_VIEW_FULL\x10\x02*i\n\rCancelOutcome\x12\x1e\n\x1a\x43\x41NCEL_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41NCEL_OUTCOME_CANCELLED\x10\x01\x12\x1a\n\x16\x43\x41NCEL_OUTCOME_PENDING\x10\x02*t\n\nSettlement\x12\x1a\n\x16SETTLEMENT_UNSPECIFIED\x10\x00\x12\x19\n\x15SETTLEMENT_SEND_AGAIN\x10\x01\x12\x18\n\x14SETTLEMENT_DELIVERED\x10\x02\x12\x15\n\x11SETTLEMENT_FAILED\x10\x03\x42z\n\x0f\x63om.postroom.v1B\x15\x44\x65liveryRequestsProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#postroom/v1/delivery_requests.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostroom/v1/delivery.proto\x1a\x16postroom/v1/send.proto\"\xeb\x03\n\x08\x44\x65livery\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12+\n\ncompletion\x18\x04 \x01(\x0e\x32\x17.postroom.v1.Completion\x12\r\n\x05relay\x18\x05 \x01(\t\x12\x15\n\renvelope_from\x18\x06 \x01(\t\x12\x14\n\x07subject\x18\x07 \x01(\tB\x03\x80\x01\x01\x12+\n\x07send_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\texpire_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08purge_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x08metadata\x18\x0b \x03(\x0b\x32#.postroom.v1.Delivery.MetadataEntry\x12\x0c\n\x04tags\x18\x0c \x03(\t\x12\'\n\x08priority\x18\r \x01(\x0e\x32\x15.postroom.v1.Priority\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\x12GetDeliveryRequest\x12\x12\n\x08\x64\x65livery\x18\x01 \x01(\tH\x00\x12\x14\n\nrequest_id\x18\x02 \x01(\tH\x00\x12\'\n\x04view\x18\x03 \x01(\x0e\x32\x19.postroom.v1.DeliveryViewB\n\n\x08selector\">\n\x13GetDeliveryResponse\x12\'\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x15.postroom.v1.Delivery\"\x94\x01\n\x15ListDeliveriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12+\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1b.postroom.v1.DeliveryFilter\x12\'\n\x04view\x18\x04 \x01(\x0e\x32\x19.postroom.v1.DeliveryView\"\xd8\x02\n\x0e\x44\x65liveryFilter\x12-\n\x08statuses\x18\x01 \x03(\x0e\x32\x1b.postroom.v1.DeliveryStatus\x12\r\n\x05relay\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0b\n\x03tag\x18\x04 \x01(\t\x12;\n\x08metadata\x18\x05 \x03(\x0b\x32).postroom.v1.DeliveryFilter.MetadataEntry\x12\x12\n\nmessage_id\x18\x06 \x01(\t\x12\x31\n\raccepted_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63\x63\x65pted_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\\\n\x16ListDeliveriesResponse\x12)\n\ndeliveries\x18\x01 \x03(\x0b\x32\x15.postroom.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x15\x43\x61ncelDeliveryRequest\x12\x10\n\x08\x64\x65livery\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"r\n\x16\x43\x61ncelDeliveryResponse\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.postroom.v1.CancelOutcome\x12+\n\x06result\x18\x02 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult\"\x9d\x01\n\x19RescheduleDeliveryRequest\x12\x10\n\x08\x64\x65livery\x18\x01 \x01(\t\x12+\n\x07send_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\texpire_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"I\n\x1aRescheduleDeliveryResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult\"\x8a\x02\n\x14RetryDeliveryRequest\x12\x10\n\x08\x64\x65livery\x18\x01 \x01(\t\x12+\n\nsettlement\x18\x02 \x01(\x0e\x32\x17.postroom.v1.Settlement\x12+\n\ncompletion\x18\x03 \x01(\x0e\x32\x17.postroom.v1.Completion\x12/\n\x0cwait_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\texpire_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x12\n\nrecipients\x18\x07 \x03(\t\"D\n\x15RetryDeliveryResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResult*^\n\x0c\x44\x65liveryView\x12\x1d\n\x19\x44\x45LIVERY_VIEW_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45LIVERY_VIEW_BASIC\x10\x01\x12\x16\n\x12\x44\x45LIVERY_VIEW_FULL\x10\x02*i\n\rCancelOutcome\x12\x1e\n\x1a\x43\x41NCEL_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41NCEL_OUTCOME_CANCELLED\x10\x01\x12\x1a\n\x16\x43\x41NCEL_OUTCOME_PENDING\x10\x02*t\n\nSettlement\x12\x1a\n\x16SETTLEMENT_UNSPECIFIED\x10\x00\x12\x19\n\x15SETTLEMENT_SEND_AGAIN\x10\x01\x12\x18\n\x14SETTLEMENT_DELIVERED\x10\x02\x12\x15\n\x11SETTLEMENT_FAILED\x10\x03\x42z\n\x0f\x63om.postroom.v1B\x15\x44\x65liveryRequestsProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,34 +42,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERY'].fields_by_name['subject']._serialized_options = b'\200\001\001'
   _globals['_DELIVERYFILTER_METADATAENTRY']._loaded_options = None
   _globals['_DELIVERYFILTER_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_DELIVERYVIEW']._serialized_start=1868
-  _globals['_DELIVERYVIEW']._serialized_end=1962
-  _globals['_CANCELOUTCOME']._serialized_start=1964
-  _globals['_CANCELOUTCOME']._serialized_end=2069
-  _globals['_SETTLEMENT']._serialized_start=2071
-  _globals['_SETTLEMENT']._serialized_end=2187
+  _globals['_DELIVERYVIEW']._serialized_start=2189
+  _globals['_DELIVERYVIEW']._serialized_end=2283
+  _globals['_CANCELOUTCOME']._serialized_start=2285
+  _globals['_CANCELOUTCOME']._serialized_end=2390
+  _globals['_SETTLEMENT']._serialized_start=2392
+  _globals['_SETTLEMENT']._serialized_end=2508
   _globals['_DELIVERY']._serialized_start=170
-  _globals['_DELIVERY']._serialized_end=575
-  _globals['_DELIVERY_METADATAENTRY']._serialized_start=528
-  _globals['_DELIVERY_METADATAENTRY']._serialized_end=575
-  _globals['_GETDELIVERYREQUEST']._serialized_start=577
-  _globals['_GETDELIVERYREQUEST']._serialized_end=692
-  _globals['_GETDELIVERYRESPONSE']._serialized_start=694
-  _globals['_GETDELIVERYRESPONSE']._serialized_end=756
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=759
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=907
-  _globals['_DELIVERYFILTER']._serialized_start=910
-  _globals['_DELIVERYFILTER']._serialized_end=1254
-  _globals['_DELIVERYFILTER_METADATAENTRY']._serialized_start=528
-  _globals['_DELIVERYFILTER_METADATAENTRY']._serialized_end=575
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1256
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1348
-  _globals['_CANCELDELIVERYREQUEST']._serialized_start=1350
-  _globals['_CANCELDELIVERYREQUEST']._serialized_end=1411
-  _globals['_CANCELDELIVERYRESPONSE']._serialized_start=1413
-  _globals['_CANCELDELIVERYRESPONSE']._serialized_end=1527
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1530
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=1796
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=1798
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=1866
+  _globals['_DELIVERY']._serialized_end=661
+  _globals['_DELIVERY_METADATAENTRY']._serialized_start=614
+  _globals['_DELIVERY_METADATAENTRY']._serialized_end=661
+  _globals['_GETDELIVERYREQUEST']._serialized_start=663
+  _globals['_GETDELIVERYREQUEST']._serialized_end=778
+  _globals['_GETDELIVERYRESPONSE']._serialized_start=780
+  _globals['_GETDELIVERYRESPONSE']._serialized_end=842
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=845
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=993
+  _globals['_DELIVERYFILTER']._serialized_start=996
+  _globals['_DELIVERYFILTER']._serialized_end=1340
+  _globals['_DELIVERYFILTER_METADATAENTRY']._serialized_start=614
+  _globals['_DELIVERYFILTER_METADATAENTRY']._serialized_end=661
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1342
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1434
+  _globals['_CANCELDELIVERYREQUEST']._serialized_start=1436
+  _globals['_CANCELDELIVERYREQUEST']._serialized_end=1497
+  _globals['_CANCELDELIVERYRESPONSE']._serialized_start=1499
+  _globals['_CANCELDELIVERYRESPONSE']._serialized_end=1613
+  _globals['_RESCHEDULEDELIVERYREQUEST']._serialized_start=1616
+  _globals['_RESCHEDULEDELIVERYREQUEST']._serialized_end=1773
+  _globals['_RESCHEDULEDELIVERYRESPONSE']._serialized_start=1775
+  _globals['_RESCHEDULEDELIVERYRESPONSE']._serialized_end=1848
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=1851
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=2117
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=2119
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=2187
 # @@protoc_insertion_point(module_scope)

@@ -140,10 +140,12 @@ class Delivery(_message.Message):
     RELAY_FIELD_NUMBER: _builtins.int
     ENVELOPE_FROM_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    SEND_AT_FIELD_NUMBER: _builtins.int
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
     PURGE_AT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"deliveries/{id}"."""
     request_id: _builtins.str
@@ -156,9 +158,15 @@ class Delivery(_message.Message):
     """MAIL FROM; "<>" for none."""
     subject: _builtins.str
     """The Subject. Empty once the content is purged."""
+    priority: _send_pb2.Priority.ValueType
+    """As the caller gave it."""
     @_builtins.property
     def result(self) -> _delivery_pb2.DeliveryResult:
         """What became of it."""
+
+    @_builtins.property
+    def send_at(self) -> _timestamp_pb2.Timestamp:
+        """As asked for, by RescheduleDelivery at last. Unset: at once."""
 
     @_builtins.property
     def expire_at(self) -> _timestamp_pb2.Timestamp:
@@ -186,14 +194,16 @@ class Delivery(_message.Message):
         relay: _builtins.str = ...,
         envelope_from: _builtins.str = ...,
         subject: _builtins.str = ...,
+        send_at: _timestamp_pb2.Timestamp | None = ...,
         expire_at: _timestamp_pb2.Timestamp | None = ...,
         purge_at: _timestamp_pb2.Timestamp | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        priority: _send_pb2.Priority.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "purge_at", b"purge_at", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "purge_at", b"purge_at", "result", b"result", "send_at", b"send_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "envelope_from", b"envelope_from", "expire_at", b"expire_at", "metadata", b"metadata", "name", b"name", "purge_at", b"purge_at", "relay", b"relay", "request_id", b"request_id", "result", b"result", "subject", b"subject", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "envelope_from", b"envelope_from", "expire_at", b"expire_at", "metadata", b"metadata", "name", b"name", "priority", b"priority", "purge_at", b"purge_at", "relay", b"relay", "request_id", b"request_id", "result", b"result", "send_at", b"send_at", "subject", b"subject", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -456,6 +466,75 @@ class CancelDeliveryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelDeliveryResponse: _TypeAlias = CancelDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class RescheduleDeliveryRequest(_message.Message):
+    """Which delivery to move."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    SEND_AT_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    delivery: _builtins.str
+    """"deliveries/{id}", QUEUED or RETRY; SENDING or final: FAILED_PRECONDITION,
+    reason TOO_LATE. Required.
+    """
+    request_id: _builtins.str
+    """As SendMessageRequest.request_id."""
+    @_builtins.property
+    def send_at(self) -> _timestamp_pb2.Timestamp:
+        """The new time, at most 30 days ahead; a time in the past means now. A mail that
+        nobody tried yet gets it as its Delivery.send_at. One that a caller of
+        COMPLETION_RELAYED waits for is queued from then on, and answered. Default: now.
+        """
+
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """The new end, as SendMessageRequest.expire_at. Default: it keeps its distance
+        from the time moved.
+        """
+
+    def __init__(
+        self,
+        *,
+        delivery: _builtins.str = ...,
+        send_at: _timestamp_pb2.Timestamp | None = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "send_at", b"send_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "expire_at", b"expire_at", "request_id", b"request_id", "send_at", b"send_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleDeliveryRequest: _TypeAlias = RescheduleDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class RescheduleDeliveryResponse(_message.Message):
+    """The answer to RescheduleDelivery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> _delivery_pb2.DeliveryResult:
+        """The delivery's state now."""
+
+    def __init__(
+        self,
+        *,
+        result: _delivery_pb2.DeliveryResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleDeliveryResponse: _TypeAlias = RescheduleDeliveryResponse  # noqa: Y015
 
 @_typing.final
 class RetryDeliveryRequest(_message.Message):

@@ -89,6 +89,11 @@ class DeliveryServiceStub(object):
                 request_serializer=postroom_dot_v1_dot_delivery__requests__pb2.CancelDeliveryRequest.SerializeToString,
                 response_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.CancelDeliveryResponse.FromString,
                 _registered_method=True)
+        self.RescheduleDelivery = channel.unary_unary(
+                '/postroom.v1.DeliveryService/RescheduleDelivery',
+                request_serializer=postroom_dot_v1_dot_delivery__requests__pb2.RescheduleDeliveryRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.RescheduleDeliveryResponse.FromString,
+                _registered_method=True)
         self.RetryDelivery = channel.unary_unary(
                 '/postroom.v1.DeliveryService/RetryDelivery',
                 request_serializer=postroom_dot_v1_dot_delivery__requests__pb2.RetryDeliveryRequest.SerializeToString,
@@ -191,6 +196,14 @@ class DeliveryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RescheduleDelivery(self, request, context):
+        """Moves a mail that waits to another time, or to now. TOO_LATE,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RetryDelivery(self, request, context):
         """Goes on with the recipients that are still open, or settles them.
         NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
@@ -274,6 +287,11 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.CancelDelivery,
                     request_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.CancelDeliveryRequest.FromString,
                     response_serializer=postroom_dot_v1_dot_delivery__requests__pb2.CancelDeliveryResponse.SerializeToString,
+            ),
+            'RescheduleDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescheduleDelivery,
+                    request_deserializer=postroom_dot_v1_dot_delivery__requests__pb2.RescheduleDeliveryRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_delivery__requests__pb2.RescheduleDeliveryResponse.SerializeToString,
             ),
             'RetryDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryDelivery,
@@ -508,6 +526,33 @@ class DeliveryService(object):
             '/postroom.v1.DeliveryService/CancelDelivery',
             postroom_dot_v1_dot_delivery__requests__pb2.CancelDeliveryRequest.SerializeToString,
             postroom_dot_v1_dot_delivery__requests__pb2.CancelDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RescheduleDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postroom.v1.DeliveryService/RescheduleDelivery',
+            postroom_dot_v1_dot_delivery__requests__pb2.RescheduleDeliveryRequest.SerializeToString,
+            postroom_dot_v1_dot_delivery__requests__pb2.RescheduleDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

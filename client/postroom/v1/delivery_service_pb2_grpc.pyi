@@ -76,6 +76,10 @@ class DeliveryServiceStub:
     """Lists mails, newest first. INVALID_TOKEN."""
     CancelDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_requests_pb2.CancelDeliveryRequest, _delivery_requests_pb2.CancelDeliveryResponse]
     """Takes back what is not sent yet. TOO_LATE, REQUEST_ID_REUSED."""
+    RescheduleDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_requests_pb2.RescheduleDeliveryRequest, _delivery_requests_pb2.RescheduleDeliveryResponse]
+    """Moves a mail that waits to another time, or to now. TOO_LATE,
+    REQUEST_ID_REUSED.
+    """
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]
     """Goes on with the recipients that are still open, or settles them.
     NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
@@ -138,6 +142,10 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """Lists mails, newest first. INVALID_TOKEN."""
     CancelDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.CancelDeliveryRequest, _delivery_requests_pb2.CancelDeliveryResponse]  # type: ignore[assignment]
     """Takes back what is not sent yet. TOO_LATE, REQUEST_ID_REUSED."""
+    RescheduleDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.RescheduleDeliveryRequest, _delivery_requests_pb2.RescheduleDeliveryResponse]  # type: ignore[assignment]
+    """Moves a mail that waits to another time, or to now. TOO_LATE,
+    REQUEST_ID_REUSED.
+    """
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Goes on with the recipients that are still open, or settles them.
     NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
@@ -239,6 +247,16 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_requests_pb2.CancelDeliveryResponse, _abc.Awaitable[_delivery_requests_pb2.CancelDeliveryResponse]]:
         """Takes back what is not sent yet. TOO_LATE, REQUEST_ID_REUSED."""
+
+    @_abc_1.abstractmethod
+    def RescheduleDelivery(
+        self,
+        request: _delivery_requests_pb2.RescheduleDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_requests_pb2.RescheduleDeliveryResponse, _abc.Awaitable[_delivery_requests_pb2.RescheduleDeliveryResponse]]:
+        """Moves a mail that waits to another time, or to now. TOO_LATE,
+        REQUEST_ID_REUSED.
+        """
 
     @_abc_1.abstractmethod
     def RetryDelivery(

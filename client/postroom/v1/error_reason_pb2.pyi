@@ -62,8 +62,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BLOB_NOT_FOUND: _ErrorReason.ValueType  # 22
     """NOT_FOUND. Unknown, expired or another tenant's; ResourceInfo."""
     ERROR_REASON_TOO_LATE: _ErrorReason.ValueType  # 30
-    """FAILED_PRECONDITION. Cancel came after the delivery settled or after the end
-    of data was sent; PreconditionFailure.
+    """FAILED_PRECONDITION. Cancel or reschedule came after the delivery settled or
+    after the end of data was sent; PreconditionFailure.
     """
     ERROR_REASON_NOT_RETRYABLE: _ErrorReason.ValueType  # 31
     """FAILED_PRECONDITION. RetryDelivery on a status that cannot be retried, or
@@ -167,8 +167,8 @@ ERROR_REASON_RELAY_NOT_FOUND: ErrorReason.ValueType  # 21
 ERROR_REASON_BLOB_NOT_FOUND: ErrorReason.ValueType  # 22
 """NOT_FOUND. Unknown, expired or another tenant's; ResourceInfo."""
 ERROR_REASON_TOO_LATE: ErrorReason.ValueType  # 30
-"""FAILED_PRECONDITION. Cancel came after the delivery settled or after the end
-of data was sent; PreconditionFailure.
+"""FAILED_PRECONDITION. Cancel or reschedule came after the delivery settled or
+after the end of data was sent; PreconditionFailure.
 """
 ERROR_REASON_NOT_RETRYABLE: ErrorReason.ValueType  # 31
 """FAILED_PRECONDITION. RetryDelivery on a status that cannot be retried, or

@@ -28,7 +28,7 @@ from postroom.v1 import delivery_pb2 as postroom_dot_v1_dot_delivery__pb2
 from postroom.v1 import message_pb2 as postroom_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16postroom/v1/send.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostroom/v1/delivery.proto\x1a\x19postroom/v1/message.proto\"\xc2\x01\n\x0bRetryPolicy\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12/\n\x0cquick_delays\x18\x02 \x03(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmin_delay\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmax_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x05 \x01(\x05\"\x84\x01\n\x03\x44sn\x12&\n\x06notify\x18\x01 \x03(\x0e\x32\x16.postroom.v1.DsnNotify\x12.\n\x0ereturn_content\x18\x02 \x01(\x0e\x32\x16.postroom.v1.DsnReturn\x12\x13\n\x0b\x65nvelope_id\x18\x03 \x01(\t\x12\x10\n\x08required\x18\x04 \x01(\x08\"\xd7\x04\n\x12SendMessageRequest\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x14.postroom.v1.MessageH\x00\x12.\n\x0braw_message\x18\x02 \x01(\x0b\x32\x17.postroom.v1.RawMessageH\x00\x12\r\n\x05relay\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12+\n\ncompletion\x18\x05 \x01(\x0e\x32\x17.postroom.v1.Completion\x12/\n\x0cwait_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05retry\x18\x07 \x01(\x0b\x32\x18.postroom.v1.RetryPolicy\x12.\n\x0con_uncertain\x18\x08 \x01(\x0e\x32\x18.postroom.v1.OnUncertain\x12-\n\texpire_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rvalidate_only\x18\x0b \x01(\x08\x12\x1e\n\x16\x61ll_recipients_or_none\x18\x0c \x01(\x08\x12?\n\x08metadata\x18\r \x03(\x0b\x32-.postroom.v1.SendMessageRequest.MetadataEntry\x12\x0c\n\x04tags\x18\x0e \x03(\t\x12\x1d\n\x03\x64sn\x18\x10 \x01(\x0b\x32\x10.postroom.v1.Dsn\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontent\"\x84\x01\n\x13SendMessageResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResultH\x00\x12\x33\n\nvalidation\x18\x02 \x01(\x0b\x32\x1d.postroom.v1.ValidationReportH\x00\x42\t\n\x07outcome\"\x8e\x01\n\x10ValidationReport\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\r\n\x05relay\x18\x02 \x01(\t\x12\x15\n\renvelope_from\x18\x03 \x01(\t\x12.\n\nrecipients\x18\x04 \x03(\x0b\x32\x1a.postroom.v1.RecipientPlan\x12\x10\n\x08warnings\x18\x05 \x03(\t\":\n\rRecipientPlan\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x18\n\x10\x65nvelope_address\x18\x02 \x01(\t*{\n\nCompletion\x12\x1a\n\x16\x43OMPLETION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPLETION_RELAYED\x10\x01\x12\x17\n\x13\x43OMPLETION_ACCEPTED\x10\x02\x12 \n\x1c\x43OMPLETION_RELAYED_OR_QUEUED\x10\x03*Z\n\x0bOnUncertain\x12\x1c\n\x18ON_UNCERTAIN_UNSPECIFIED\x10\x00\x12\x16\n\x12ON_UNCERTAIN_RETRY\x10\x01\x12\x15\n\x11ON_UNCERTAIN_HOLD\x10\x02*\x83\x01\n\tDsnNotify\x12\x1a\n\x16\x44SN_NOTIFY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44SN_NOTIFY_NEVER\x10\x01\x12\x16\n\x12\x44SN_NOTIFY_SUCCESS\x10\x02\x12\x16\n\x12\x44SN_NOTIFY_FAILURE\x10\x03\x12\x14\n\x10\x44SN_NOTIFY_DELAY\x10\x04*T\n\tDsnReturn\x12\x1a\n\x16\x44SN_RETURN_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44SN_RETURN_FULL\x10\x01\x12\x16\n\x12\x44SN_RETURN_HEADERS\x10\x02\x42n\n\x0f\x63om.postroom.v1B\tSendProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16postroom/v1/send.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostroom/v1/delivery.proto\x1a\x19postroom/v1/message.proto\"\xc2\x01\n\x0bRetryPolicy\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12/\n\x0cquick_delays\x18\x02 \x03(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmin_delay\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmax_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x05 \x01(\x05\"\x84\x01\n\x03\x44sn\x12&\n\x06notify\x18\x01 \x03(\x0e\x32\x16.postroom.v1.DsnNotify\x12.\n\x0ereturn_content\x18\x02 \x01(\x0e\x32\x16.postroom.v1.DsnReturn\x12\x13\n\x0b\x65nvelope_id\x18\x03 \x01(\t\x12\x10\n\x08required\x18\x04 \x01(\x08\"\xad\x05\n\x12SendMessageRequest\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x14.postroom.v1.MessageH\x00\x12.\n\x0braw_message\x18\x02 \x01(\x0b\x32\x17.postroom.v1.RawMessageH\x00\x12\r\n\x05relay\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12+\n\ncompletion\x18\x05 \x01(\x0e\x32\x17.postroom.v1.Completion\x12/\n\x0cwait_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05retry\x18\x07 \x01(\x0b\x32\x18.postroom.v1.RetryPolicy\x12.\n\x0con_uncertain\x18\x08 \x01(\x0e\x32\x18.postroom.v1.OnUncertain\x12+\n\x07send_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\texpire_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rvalidate_only\x18\x0b \x01(\x08\x12\x1e\n\x16\x61ll_recipients_or_none\x18\x0c \x01(\x08\x12?\n\x08metadata\x18\r \x03(\x0b\x32-.postroom.v1.SendMessageRequest.MetadataEntry\x12\x0c\n\x04tags\x18\x0e \x03(\t\x12\'\n\x08priority\x18\x0f \x01(\x0e\x32\x15.postroom.v1.Priority\x12\x1d\n\x03\x64sn\x18\x10 \x01(\x0b\x32\x10.postroom.v1.Dsn\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontent\"\x84\x01\n\x13SendMessageResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResultH\x00\x12\x33\n\nvalidation\x18\x02 \x01(\x0b\x32\x1d.postroom.v1.ValidationReportH\x00\x42\t\n\x07outcome\"\x8e\x01\n\x10ValidationReport\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\r\n\x05relay\x18\x02 \x01(\t\x12\x15\n\renvelope_from\x18\x03 \x01(\t\x12.\n\nrecipients\x18\x04 \x03(\x0b\x32\x1a.postroom.v1.RecipientPlan\x12\x10\n\x08warnings\x18\x05 \x03(\t\":\n\rRecipientPlan\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x18\n\x10\x65nvelope_address\x18\x02 \x01(\t*{\n\nCompletion\x12\x1a\n\x16\x43OMPLETION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPLETION_RELAYED\x10\x01\x12\x17\n\x13\x43OMPLETION_ACCEPTED\x10\x02\x12 \n\x1c\x43OMPLETION_RELAYED_OR_QUEUED\x10\x03*Z\n\x0bOnUncertain\x12\x1c\n\x18ON_UNCERTAIN_UNSPECIFIED\x10\x00\x12\x16\n\x12ON_UNCERTAIN_RETRY\x10\x01\x12\x15\n\x11ON_UNCERTAIN_HOLD\x10\x02*a\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n\rPRIORITY_BULK\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x13\n\x0fPRIORITY_URGENT\x10\x03*\x83\x01\n\tDsnNotify\x12\x1a\n\x16\x44SN_NOTIFY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44SN_NOTIFY_NEVER\x10\x01\x12\x16\n\x12\x44SN_NOTIFY_SUCCESS\x10\x02\x12\x16\n\x12\x44SN_NOTIFY_FAILURE\x10\x03\x12\x14\n\x10\x44SN_NOTIFY_DELAY\x10\x04*T\n\tDsnReturn\x12\x1a\n\x16\x44SN_RETURN_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44SN_RETURN_FULL\x10\x01\x12\x16\n\x12\x44SN_RETURN_HEADERS\x10\x02\x42n\n\x0f\x63om.postroom.v1B\tSendProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,26 +38,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.postroom.v1B\tSendProtoP\001Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\242\002\003PRM\252\002\013Postroom.V1'
   _globals['_SENDMESSAGEREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_SENDMESSAGEREQUEST_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_COMPLETION']._serialized_start=1433
-  _globals['_COMPLETION']._serialized_end=1556
-  _globals['_ONUNCERTAIN']._serialized_start=1558
-  _globals['_ONUNCERTAIN']._serialized_end=1648
-  _globals['_DSNNOTIFY']._serialized_start=1651
-  _globals['_DSNNOTIFY']._serialized_end=1782
-  _globals['_DSNRETURN']._serialized_start=1784
-  _globals['_DSNRETURN']._serialized_end=1868
+  _globals['_COMPLETION']._serialized_start=1519
+  _globals['_COMPLETION']._serialized_end=1642
+  _globals['_ONUNCERTAIN']._serialized_start=1644
+  _globals['_ONUNCERTAIN']._serialized_end=1734
+  _globals['_PRIORITY']._serialized_start=1736
+  _globals['_PRIORITY']._serialized_end=1833
+  _globals['_DSNNOTIFY']._serialized_start=1836
+  _globals['_DSNNOTIFY']._serialized_end=1967
+  _globals['_DSNRETURN']._serialized_start=1969
+  _globals['_DSNRETURN']._serialized_end=2053
   _globals['_RETRYPOLICY']._serialized_start=160
   _globals['_RETRYPOLICY']._serialized_end=354
   _globals['_DSN']._serialized_start=357
   _globals['_DSN']._serialized_end=489
   _globals['_SENDMESSAGEREQUEST']._serialized_start=492
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=1091
-  _globals['_SENDMESSAGEREQUEST_METADATAENTRY']._serialized_start=1033
-  _globals['_SENDMESSAGEREQUEST_METADATAENTRY']._serialized_end=1080
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=1094
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=1226
-  _globals['_VALIDATIONREPORT']._serialized_start=1229
-  _globals['_VALIDATIONREPORT']._serialized_end=1371
-  _globals['_RECIPIENTPLAN']._serialized_start=1373
-  _globals['_RECIPIENTPLAN']._serialized_end=1431
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=1177
+  _globals['_SENDMESSAGEREQUEST_METADATAENTRY']._serialized_start=1119
+  _globals['_SENDMESSAGEREQUEST_METADATAENTRY']._serialized_end=1166
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=1180
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=1312
+  _globals['_VALIDATIONREPORT']._serialized_start=1315
+  _globals['_VALIDATIONREPORT']._serialized_end=1457
+  _globals['_RECIPIENTPLAN']._serialized_start=1459
+  _globals['_RECIPIENTPLAN']._serialized_end=1517
 # @@protoc_insertion_point(module_scope)

@@ -30,7 +30,7 @@ class _Completion:
 class _CompletionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Completion.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COMPLETION_UNSPECIFIED: _Completion.ValueType  # 0
-    """Means COMPLETION_RELAYED."""
+    """Means COMPLETION_RELAYED, or COMPLETION_ACCEPTED when send_at is set."""
     COMPLETION_RELAYED: _Completion.ValueType  # 1
     """The final outcome, after quick retries that fit the limit. Nothing stays
     queued and nothing is begun after the limit. Only a mail whose end of data
@@ -66,7 +66,7 @@ class Completion(_Completion, metaclass=_CompletionEnumTypeWrapper):
     """
 
 COMPLETION_UNSPECIFIED: Completion.ValueType  # 0
-"""Means COMPLETION_RELAYED."""
+"""Means COMPLETION_RELAYED, or COMPLETION_ACCEPTED when send_at is set."""
 COMPLETION_RELAYED: Completion.ValueType  # 1
 """The final outcome, after quick retries that fit the limit. Nothing stays
 queued and nothing is begun after the limit. Only a mail whose end of data
@@ -113,6 +113,34 @@ no try left the status is UNCERTAIN, as for HOLD.
 ON_UNCERTAIN_HOLD: OnUncertain.ValueType  # 2
 """Stop: the status is UNCERTAIN until RetryDelivery settles it."""
 Global___OnUncertain: _TypeAlias = OnUncertain  # noqa: Y015
+
+class _Priority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
+    """Means PRIORITY_NORMAL."""
+    PRIORITY_BULK: _Priority.ValueType  # 1
+    """Newsletters and the like."""
+    PRIORITY_NORMAL: _Priority.ValueType  # 2
+    """The default."""
+    PRIORITY_URGENT: _Priority.ValueType  # 3
+    """One-time passwords and the like."""
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """How urgently a mail is taken from the queue. It changes no header."""
+
+PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
+"""Means PRIORITY_NORMAL."""
+PRIORITY_BULK: Priority.ValueType  # 1
+"""Newsletters and the like."""
+PRIORITY_NORMAL: Priority.ValueType  # 2
+"""The default."""
+PRIORITY_URGENT: Priority.ValueType  # 3
+"""One-time passwords and the like."""
+Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 class _DsnNotify:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -298,11 +326,13 @@ class SendMessageRequest(_message.Message):
     WAIT_TIMEOUT_FIELD_NUMBER: _builtins.int
     RETRY_FIELD_NUMBER: _builtins.int
     ON_UNCERTAIN_FIELD_NUMBER: _builtins.int
+    SEND_AT_FIELD_NUMBER: _builtins.int
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ALL_RECIPIENTS_OR_NONE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     DSN_FIELD_NUMBER: _builtins.int
     relay: _builtins.str
     """"relays/{id}". Default: the tenant's default relay."""
@@ -320,7 +350,7 @@ class SendMessageRequest(_message.Message):
     validate_only, the id is free. Default: not idempotent.
     """
     completion: Global___Completion.ValueType
-    """When to answer. Default: RELAYED."""
+    """When to answer. Default: RELAYED, or ACCEPTED with send_at."""
     on_uncertain: Global___OnUncertain.ValueType
     """Default: RETRY."""
     validate_only: _builtins.bool
@@ -334,6 +364,8 @@ class SendMessageRequest(_message.Message):
     does after taking the mail is beyond this promise.
     Default: false: the accepted get it, the refused are reported.
     """
+    priority: Global___Priority.ValueType
+    """Default: NORMAL."""
     @_builtins.property
     def message(self) -> _message_pb2.Message:
         """In parts, composed by the server."""
@@ -354,9 +386,16 @@ class SendMessageRequest(_message.Message):
         """Default: the relay's."""
 
     @_builtins.property
+    def send_at(self) -> _timestamp_pb2.Timestamp:
+        """Not before this time; at most 30 days ahead; a time in the past means now.
+        Needs completion ACCEPTED or unset. Default: now.
+        """
+
+    @_builtins.property
     def expire_at(self) -> _timestamp_pb2.Timestamp:
         """Nothing is begun after this time; what is still open is then EXPIRED. Later
-        than now, at most 7 days ahead. Default: 24 h after acceptance.
+        than now and than send_at, at most 7 days after the later of the two.
+        Default: 24 h after the later of acceptance and send_at.
         """
 
     @_builtins.property
@@ -386,16 +425,18 @@ class SendMessageRequest(_message.Message):
         wait_timeout: _duration_pb2.Duration | None = ...,
         retry: Global___RetryPolicy | None = ...,
         on_uncertain: Global___OnUncertain.ValueType = ...,
+        send_at: _timestamp_pb2.Timestamp | None = ...,
         expire_at: _timestamp_pb2.Timestamp | None = ...,
         validate_only: _builtins.bool = ...,
         all_recipients_or_none: _builtins.bool = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        priority: Global___Priority.ValueType = ...,
         dsn: Global___Dsn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "dsn", b"dsn", "expire_at", b"expire_at", "message", b"message", "raw_message", b"raw_message", "retry", b"retry", "wait_timeout", b"wait_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "dsn", b"dsn", "expire_at", b"expire_at", "message", b"message", "raw_message", b"raw_message", "retry", b"retry", "send_at", b"send_at", "wait_timeout", b"wait_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_recipients_or_none", b"all_recipients_or_none", "completion", b"completion", "content", b"content", "dsn", b"dsn", "expire_at", b"expire_at", "message", b"message", "metadata", b"metadata", "on_uncertain", b"on_uncertain", "raw_message", b"raw_message", "relay", b"relay", "request_id", b"request_id", "retry", b"retry", "tags", b"tags", "validate_only", b"validate_only", "wait_timeout", b"wait_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_recipients_or_none", b"all_recipients_or_none", "completion", b"completion", "content", b"content", "dsn", b"dsn", "expire_at", b"expire_at", "message", b"message", "metadata", b"metadata", "on_uncertain", b"on_uncertain", "priority", b"priority", "raw_message", b"raw_message", "relay", b"relay", "request_id", b"request_id", "retry", b"retry", "send_at", b"send_at", "tags", b"tags", "validate_only", b"validate_only", "wait_timeout", b"wait_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["message", "raw_message"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015

@@ -58,6 +58,7 @@ class ServerLimits(_message.Message):
     MAX_HEADERS_FIELD_NUMBER: _builtins.int
     MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
     MAX_WAIT_FIELD_NUMBER: _builtins.int
+    MAX_SEND_AHEAD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_RETENTION_FIELD_NUMBER: _builtins.int
     EVENT_RETENTION_FIELD_NUMBER: _builtins.int
     DELIVERY_RETENTION_FIELD_NUMBER: _builtins.int
@@ -88,6 +89,10 @@ class ServerLimits(_message.Message):
     @_builtins.property
     def max_wait(self) -> _duration_pb2.Duration:
         """The longest wait for an answer. Default: 120 s."""
+
+    @_builtins.property
+    def max_send_ahead(self) -> _duration_pb2.Duration:
+        """How far ahead send_at may be. Default: 30 days."""
 
     @_builtins.property
     def request_id_retention(self) -> _duration_pb2.Duration:
@@ -123,15 +128,16 @@ class ServerLimits(_message.Message):
         max_headers: _builtins.int = ...,
         max_chunk_bytes: _builtins.int = ...,
         max_wait: _duration_pb2.Duration | None = ...,
+        max_send_ahead: _duration_pb2.Duration | None = ...,
         request_id_retention: _duration_pb2.Duration | None = ...,
         event_retention: _duration_pb2.Duration | None = ...,
         delivery_retention: _duration_pb2.Duration | None = ...,
         content_retention: _duration_pb2.Duration | None = ...,
         max_watch: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_send_ahead", b"max_send_ahead", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_send_ahead", b"max_send_ahead", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,8 +174,8 @@ class GetServerInfoResponse(_message.Message):
 
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is built and switched on: "send_stream", "blobs", "render", "dsn",
-        "unsubscribe", …; in docs/features.
+        """What is built and switched on: "send_stream", "blobs", "render", "schedule",
+        "dsn", "unsubscribe", …; in docs/features.
         Ask here before using a field that an older server may lack.
         """
 

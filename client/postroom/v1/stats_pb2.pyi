@@ -76,7 +76,7 @@ class _LatencyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LatencyKi
     LATENCY_KIND_TRANSACTION: _LatencyKind.ValueType  # 5
     """MAIL to the reply to the end of data."""
     LATENCY_KIND_SEND: _LatencyKind.ValueType  # 6
-    """Acceptance to the first DELIVERED."""
+    """Acceptance to the first DELIVERED, without the time before send_at."""
 
 class LatencyKind(_LatencyKind, metaclass=_LatencyKindEnumTypeWrapper):
     """What is timed."""
@@ -94,7 +94,7 @@ LATENCY_KIND_AUTH: LatencyKind.ValueType  # 4
 LATENCY_KIND_TRANSACTION: LatencyKind.ValueType  # 5
 """MAIL to the reply to the end of data."""
 LATENCY_KIND_SEND: LatencyKind.ValueType  # 6
-"""Acceptance to the first DELIVERED."""
+"""Acceptance to the first DELIVERED, without the time before send_at."""
 Global___LatencyKind: _TypeAlias = LatencyKind  # noqa: Y015
 
 class _CloseReason:
@@ -473,11 +473,14 @@ class QueueStats(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DUE_FIELD_NUMBER: _builtins.int
+    SCHEDULED_FIELD_NUMBER: _builtins.int
     RETRYING_FIELD_NUMBER: _builtins.int
     SENDING_FIELD_NUMBER: _builtins.int
     OLDEST_DUE_AGE_FIELD_NUMBER: _builtins.int
     due: _builtins.int
     """Due and not begun."""
+    scheduled: _builtins.int
+    """Waiting for send_at."""
     retrying: _builtins.int
     """Waiting to be tried again."""
     sending: _builtins.int
@@ -490,13 +493,14 @@ class QueueStats(_message.Message):
         self,
         *,
         due: _builtins.int = ...,
+        scheduled: _builtins.int = ...,
         retrying: _builtins.int = ...,
         sending: _builtins.int = ...,
         oldest_due_age: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_due_age", b"oldest_due_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "oldest_due_age", b"oldest_due_age", "retrying", b"retrying", "sending", b"sending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "oldest_due_age", b"oldest_due_age", "retrying", b"retrying", "scheduled", b"scheduled", "sending", b"sending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -96,9 +96,15 @@ class LimitsTable(Table):
     max_wait: float = seconds(
         _LIMITS.max_wait, "The longest wait for an answer.", least=1, most=3600
     )
+    max_send_ahead: float = seconds(
+        _LIMITS.max_send_ahead,
+        "How far ahead a caller may schedule a mail.",
+        least=0,
+        most=_YEAR,
+    )
     max_expiry: float = seconds(
         _LIMITS.max_expiry,
-        "How far ahead a caller may set the expiry.",
+        "How far ahead of its sending a caller may set the expiry of a mail.",
         least=60,
         most=_YEAR,
     )

@@ -25,6 +25,7 @@ from postroom_server.delivery.recovery import Recovered, recover
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.rendering import Rendered, Rendering
 from postroom_server.delivery.reopening import RetryRequest
+from postroom_server.delivery.rescheduling import RescheduleRequest
 from postroom_server.delivery.sending import Answer, Sending
 from postroom_server.delivery.statistics import NOTHING_MORE, Include, Statistics
 from postroom_server.delivery.upkeep import Upkeep
@@ -205,6 +206,10 @@ class DeliveryEngine:
     def cancel(self, tenant: str, delivery_id: str, request_id: str) -> Cancellation:
         """Take back what is not sent yet; raises `TooLate`."""
         return self._looking.cancel(tenant, delivery_id, request_id)
+
+    def reschedule(self, request: RescheduleRequest) -> Answer:
+        """Move what waits to another time, or to now; raises `TooLate`."""
+        return self._looking.reschedule(request)
 
     def retry(self, request: RetryRequest, caller: Caller) -> Answer:
         """Go on with what is open; raises `NotRetryable`, `ContentPurged`."""

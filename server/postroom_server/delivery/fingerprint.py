@@ -14,6 +14,7 @@ from binascii import Error as Base64Error
 from dataclasses import asdict, replace
 from typing import Any
 
+from postroom_server.delivery.options import completion_of
 from postroom_server.domain.draft import (
     AttachmentDraft,
     Disposition,
@@ -23,7 +24,7 @@ from postroom_server.domain.draft import (
 from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.references import BLOBS
-from postroom_server.domain.submission import Completion, OnUncertain, Submission
+from postroom_server.domain.submission import OnUncertain, Priority, Submission
 
 
 def fingerprint(submission: Submission, relay: str) -> bytes:
@@ -36,7 +37,7 @@ def fingerprint(submission: Submission, relay: str) -> bytes:
     meaning = {
         **mail,
         "relay": relay,
-        "completion": submission.completion or Completion.RELAYED,
+        "completion": completion_of(submission),
         "retry": asdict(submission.retry),
         "on_uncertain": submission.on_uncertain or OnUncertain.RETRY,
         "expire_at": submission.expire_at,
@@ -44,8 +45,21 @@ def fingerprint(submission: Submission, relay: str) -> bytes:
         "dsn": submission.dsn and _dsn(submission.dsn),
         "metadata": sorted(submission.metadata),
         "tags": sorted(submission.tags),
+        **_when_and_how(submission),
     }
     return of_values(**meaning)
+
+
+def _when_and_how(submission: Submission) -> dict[str, Any]:
+    """Options that older versions lack: named only where they are given, so that a
+    request from before an upgrade is the same after it.
+    """
+    asked: dict[str, Any] = {}
+    if submission.send_at is not None:
+        asked["send_at"] = submission.send_at
+    if submission.priority not in {Priority.UNSPECIFIED, Priority.NORMAL}:
+        asked["priority"] = submission.priority
+    return asked
 
 
 def of_values(**meaning: object) -> bytes:

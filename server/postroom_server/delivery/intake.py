@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from postroom_server.delivery.contents import Looked, damage_told, look_up
 from postroom_server.delivery.mailing import Mailing, composed
-from postroom_server.delivery.options import option_problems, plan_of
+from postroom_server.delivery.options import begins_at, option_problems, plan_of
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.senders import check_senders, named_senders
 from postroom_server.domain.clock import Clock, after
@@ -70,10 +70,11 @@ class Intake:
         `BlobNotFound`.
         """
         now = self._clock.now()
+        begins = begins_at(submission.send_at, now)
         looked = look_up(submission, self._blobs, self._limits)
         with damage_told(looked.contents):
             valid = self._check(submission, relay, looked)
-            identity = new_identity(valid.message, now, valid.message_id)
+            identity = new_identity(valid.message, begins, valid.message_id)
             content = Content(valid.message, identity)
             bytes_ = self._compose(content)
         delivery = Delivery(
@@ -86,13 +87,15 @@ class Intake:
             subject=valid.message.subject,
             message_id=identity.message_id,
             accepted_at=now,
-            expire_at=submission.expire_at or after(now, self._limits.default_expiry),
+            send_at=begins if begins > now else None,
+            expire_at=submission.expire_at
+            or after(begins, self._limits.default_expiry),
             recipients=_recipients(valid.message),
             metadata=submission.metadata,
             tags=submission.tags,
             size_bytes=bytes_.size,
             trace_id=submission.trace_id,
-            due_at=now,
+            due_at=begins,
         )
         return Ready(delivery, content, bytes_, valid)
 

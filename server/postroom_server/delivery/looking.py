@@ -1,4 +1,4 @@
-"""Looking after deliveries: find, list, take back, go on."""
+"""Looking after deliveries: find, list, take back, move, go on."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from postroom_server.delivery.fingerprint import of_values
 from postroom_server.delivery.options import (
     expiry_problems,
     request_id_problems,
+    send_at_problems,
     wait_problems,
 )
 from postroom_server.delivery.reopening import RetryRequest, retried
 from postroom_server.delivery.request_ids import Use, record_of, refuse_another
+from postroom_server.delivery.rescheduling import RescheduleRequest, rescheduled
 from postroom_server.delivery.sending import (
     Answer,
     Sending,
@@ -23,7 +25,7 @@ from postroom_server.delivery.sending import (
     refuse_relayed,
 )
 from postroom_server.delivery.waits import News, WaitRoom
-from postroom_server.domain.clock import Clock
+from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.delivery import Delivery, RecipientStatus
 from postroom_server.domain.errors import (
     DeliveryNotFound,
@@ -44,6 +46,7 @@ TRIES = 16
 
 CANCEL = "CancelDelivery"
 RETRY = "RetryDelivery"
+RESCHEDULE = "RescheduleDelivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Looking:
     def find(self, tenant: str, request_id: str) -> Delivery:
         """The delivery that *request_id* made; raises `DeliveryNotFound`."""
         used = self.outbox.find(tenant, request_id)
-        if used is None or used.method in {CANCEL, RETRY}:
+        if used is None or used.method in {CANCEL, RETRY, RESCHEDULE}:
             raise DeliveryNotFound(request_id)
         return self.get(tenant, used.delivery_id)
 
@@ -96,6 +99,33 @@ class Looking:
             if done is not None:
                 return done
         raise Overloaded("the delivery changes too fast")
+
+    def reschedule(self, request: RescheduleRequest) -> Answer:
+        """Move what waits to another time; raises `TooLate`."""
+        now = self.clock.now()
+        _refuse(
+            *request_id_problems(request.request_id),
+            *send_at_problems(request.send_at, now, self.limits),
+            *expiry_problems(request.expire_at, now, self.limits, request.send_at),
+        )
+        use = Use(RESCHEDULE, _moved_to(request), request.delivery_id)
+        caller_id = (request.tenant, request.request_id)
+        record = record_of(caller_id, use, now, self.limits)
+        for _ in range(TRIES):
+            delivery = self.get(request.tenant, request.delivery_id)
+            if record is not None and self._used(record):
+                return Answer(delivery, replayed=True)
+            moved = rescheduled(delivery, request, now, self.limits)
+            if self.outbox.save(moved, request=record):
+                self._tell_moved(moved.after, now)
+                return Answer(moved.after)
+        raise Overloaded("the delivery changes too fast")
+
+    def _tell_moved(self, delivery: Delivery, now: Instant) -> None:
+        """Whoever waits for it hears that it goes later, if it does."""
+        self.dispatcher.hear(delivery)
+        later = delivery.due_at is not None and delivery.due_at > now
+        self.waits.post(News(delivery, answers_now=later))
 
     def retry(self, request: RetryRequest, caller: Caller) -> Answer:
         """Go on with recipients that are open, or settle them."""
@@ -195,6 +225,14 @@ def _meaning(request: RetryRequest) -> bytes:
         completion=request.completion,
         expire_at=request.expire_at,
         recipients=sorted(request.recipients),
+    )
+
+
+def _moved_to(request: RescheduleRequest) -> bytes:
+    return of_values(
+        delivery=request.delivery_id,
+        send_at=request.send_at,
+        expire_at=request.expire_at,
     )
 
 

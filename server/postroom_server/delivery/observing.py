@@ -46,7 +46,8 @@ class Observer:
             spent[LatencyKind.TRANSACTION] = course.transaction
         sent_at = delivery.sent_at
         if sent_at is not None and sent_at == delivery.attempts[-1].ended_at:
-            spent[LatencyKind.SEND] = seconds_between(delivery.accepted_at, sent_at)
+            since = max(delivery.accepted_at, delivery.send_at or delivery.accepted_at)
+            spent[LatencyKind.SEND] = max(0.0, seconds_between(since, sent_at))
         for kind, seconds in spent.items():
             self.meter.observe(delivery.relay, kind, seconds, delivery.tenant)
 

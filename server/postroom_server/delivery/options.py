@@ -14,6 +14,7 @@ from postroom_server.domain.limits import Limits
 from postroom_server.domain.submission import (
     Completion,
     OnUncertain,
+    Priority,
     RetryDraft,
     RetryPolicy,
     Submission,
@@ -45,17 +46,46 @@ def wait_problems(wait_timeout: float | None, limits: Limits) -> Iterator[Proble
         )
 
 
-def expiry_problems(
-    expire_at: Instant | None, now: Instant, limits: Limits
+def begins_at(send_at: Instant | None, now: Instant) -> Instant:
+    """When what is asked for *send_at* may begin; a time in the past means now."""
+    return now if send_at is None else max(now, send_at)
+
+
+def send_at_problems(
+    send_at: Instant | None, now: Instant, limits: Limits
 ) -> Iterator[Problem]:
-    """What is wrong with when the caller wants it to end."""
+    """What is wrong with when the caller wants it to begin."""
+    ahead = seconds_between(now, begins_at(send_at, now))
+    if ahead > limits.max_send_ahead:
+        days = limits.max_send_ahead / 86_400
+        yield Problem("send_at", f"must be at most {days:g} days ahead")
+
+
+def expiry_problems(
+    expire_at: Instant | None,
+    now: Instant,
+    limits: Limits,
+    send_at: Instant | None = None,
+) -> Iterator[Problem]:
+    """What is wrong with when the caller wants it to end, if it begins *send_at*."""
     if expire_at is None:
         return
-    if expire_at <= now:
-        yield Problem("expire_at", "must be later than now")
-    elif seconds_between(now, expire_at) > limits.max_expiry:
+    begins = begins_at(send_at, now)
+    whence = "ahead" if begins == now else "after send_at"
+    if expire_at <= begins:
+        later = "now" if expire_at <= now else "send_at"
+        yield Problem("expire_at", f"must be later than {later}")
+    elif seconds_between(begins, expire_at) > limits.max_expiry:
         days = limits.max_expiry / 86_400
-        yield Problem("expire_at", f"must be at most {days:g} days ahead")
+        yield Problem("expire_at", f"must be at most {days:g} days {whence}")
+
+
+def completion_problems(submission: Submission) -> Iterator[Problem]:
+    """What is wrong with when the caller wants the answer."""
+    if submission.send_at is not None and completion_of(submission) is not (
+        Completion.ACCEPTED
+    ):
+        yield Problem("completion", "must be ACCEPTED, or unset, with send_at")
 
 
 def retry_problems(retry: RetryDraft, defaults: RetryPolicy) -> Iterator[Problem]:
@@ -85,7 +115,9 @@ def option_problems(
     return (
         *request_id_problems(submission.request_id),
         *wait_problems(submission.wait_timeout, limits),
-        *expiry_problems(submission.expire_at, now, limits),
+        *completion_problems(submission),
+        *send_at_problems(submission.send_at, now, limits),
+        *expiry_problems(submission.expire_at, now, limits, submission.send_at),
         *retry_problems(submission.retry, defaults),
         *dsn_problems(submission.dsn),
         *pair_problems("metadata", submission.metadata),
@@ -96,11 +128,20 @@ def option_problems(
 def plan_of(submission: Submission, defaults: RetryPolicy) -> Plan:
     """What a *submission* without problems asks for."""
     return Plan(
-        completion=submission.completion or Completion.RELAYED,
+        completion=completion_of(submission),
         on_uncertain=submission.on_uncertain or OnUncertain.RETRY,
         retry=retry_policy(submission.retry, defaults),
         all_recipients_or_none=submission.all_recipients_or_none,
         dsn=submission.dsn,
+        priority=submission.priority or Priority.NORMAL,
+    )
+
+
+def completion_of(submission: Submission) -> Completion:
+    """When the caller wants the answer."""
+    later = submission.send_at is not None
+    return submission.completion or (
+        Completion.ACCEPTED if later else Completion.RELAYED
     )
 
 

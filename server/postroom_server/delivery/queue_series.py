@@ -115,6 +115,7 @@ class PoolSeries:
 def _states(depth: QueueDepth) -> Mapping[str, int]:
     return {
         "due": depth.due,
+        "scheduled": depth.scheduled,
         "retrying": depth.retrying,
         "sending": depth.sending,
     }

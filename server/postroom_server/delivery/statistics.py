@@ -133,6 +133,7 @@ class _Moment:
         age = 0.0 if oldest is None else max(0.0, seconds_between(oldest, self.now))
         return QueueStats(
             due=depth.due,
+            scheduled=depth.scheduled,
             retrying=depth.retrying,
             sending=depth.sending,
             oldest_due_age=age,

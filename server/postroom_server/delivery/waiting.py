@@ -110,8 +110,8 @@ class Patience:
         now = self._now(wait, delivery)
         if now.leased_at is not None:
             return None
-        relayed = delivery.plan.completion is Completion.RELAYED
-        return self._end(now, wait) if relayed and not now.status.is_final else now
+        goes_on = now.status.is_final or not _is_relayed(now)
+        return now if goes_on else self._end(now, wait)
 
     def _expired(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         """The delivery if it is over, now that its time is; None: not yet."""
@@ -133,7 +133,7 @@ class Patience:
             if control is not None:
                 control.call_off()
             now = self._now(wait, delivery)
-            if now.status.is_final:
+            if now.status.is_final or not _is_relayed(now):
                 return now
             if now.leased_at is None:
                 ended = self._end(now, wait)
@@ -205,6 +205,11 @@ class Patience:
             found = None
         heard = delivery if wait.news is None else wait.news.delivery
         return found or heard
+
+
+def _is_relayed(delivery: Delivery) -> bool:
+    """Whether it needs who waits for it; rescheduling may have ended that."""
+    return delivery.plan.completion is Completion.RELAYED
 
 
 def _given_up(recipient: Recipient, detail: str) -> Fate:

@@ -23,6 +23,7 @@ class Limits:
     max_headers: int = 100
     max_header_block_bytes: int = 64 * 1024
     max_wait: float = 120.0
+    max_send_ahead: float = 30 * 86_400.0
     max_expiry: float = 7 * 86_400.0
     default_expiry: float = 86_400.0
     request_id_retention: float = 86_400.0

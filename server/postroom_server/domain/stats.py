@@ -161,6 +161,7 @@ class QueueStats:
     """What waits in the store; *oldest_due_age* in seconds, 0 when nothing is due."""
 
     due: int = 0
+    scheduled: int = 0
     retrying: int = 0
     sending: int = 0
     oldest_due_age: float = 0.0

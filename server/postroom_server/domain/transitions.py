@@ -69,8 +69,11 @@ def newly_accepted(delivery: Delivery) -> Change:
         occurred_at=delivery.accepted_at,
         status=delivery.status,
     )
+    events: tuple[Event, ...] = (event,)
+    if delivery.send_at is not None:
+        events += (_scheduled(delivery, delivery.accepted_at),)
     return Change(
-        before=delivery, after=delivery, events=(event,), counters=Counters(accepted=1)
+        before=delivery, after=delivery, events=events, counters=Counters(accepted=1)
     )
 
 
@@ -154,6 +157,12 @@ def hurry(delivery: Delivery, now: Instant) -> Change:
     return Change(before=delivery, after=after)
 
 
+def move(delivery: Delivery, moved: Delivery, now: Instant) -> Change:
+    """RescheduleDelivery: what waits is *moved*, which has the times asked for."""
+    after = replace(moved, version=delivery.version + 1)
+    return Change(before=delivery, after=after, events=(_scheduled(after, now),))
+
+
 def reopen(
     delivery: Delivery,
     renewed: Delivery,
@@ -185,6 +194,15 @@ def kept_attempts(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
     if len(attempts) <= ATTEMPTS_KEPT + 1:
         return attempts
     return (attempts[0], *attempts[-ATTEMPTS_KEPT:])
+
+
+def _scheduled(delivery: Delivery, now: Instant) -> Event:
+    return Event(
+        kind=EventKind.SCHEDULED,
+        occurred_at=now,
+        status=delivery.status,
+        next_attempt_at=delivery.due_at,
+    )
 
 
 def _step(

@@ -18,7 +18,7 @@ def new_identity(
     message_id: str = "",
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Identity:
-    """The identity of *message*, accepted *now*; an empty *message_id* is generated."""
+    """The identity of *message*, dated *now*; an empty *message_id* is generated."""
     if isinstance(message, Message) and not message_id:
         domain = message.from_mailbox.address.domain
         message_id = f"<{random(_OCTETS).hex()}@{domain}>"

@@ -55,6 +55,7 @@ class DeliveryBehaviours:
             "GetDelivery": self.get_delivery,
             "ListDeliveries": self.list_deliveries,
             "CancelDelivery": self.cancel_delivery,
+            "RescheduleDelivery": self.reschedule_delivery,
             "RetryDelivery": self.retry_delivery,
             "TestConnection": self.test_connection,
             "GetStats": self.get_stats,
@@ -105,6 +106,15 @@ class DeliveryBehaviours:
         tenant = call.principal.tenant
         done = self._engine.cancel(tenant, wanted, request.request_id)
         return cancel_response(done.delivery)
+
+    def reschedule_delivery(
+        self, request: looking.RescheduleDeliveryRequest, call: CallContext
+    ) -> looking.RescheduleDeliveryResponse:
+        """Move what waits to another time, or to now."""
+        wanted = requests.reschedule_request(request, call.principal.tenant)
+        answer = self._engine.reschedule(wanted)
+        result = delivery_result(answer.delivery, replayed=answer.replayed)
+        return looking.RescheduleDeliveryResponse(result=result)
 
     def retry_delivery(
         self, request: looking.RetryDeliveryRequest, call: CallContext

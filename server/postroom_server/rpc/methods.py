@@ -73,6 +73,7 @@ _ROWS = {
     "CancelDelivery": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "WatchDeliveries": _Row(PoolKind.EVENTS, DAY, Access.CALLERS, paced=False),
     "PullEvents": _Row(PoolKind.EVENTS, 70.0, Access.CALLERS),
+    "RescheduleDelivery": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "GetStats": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "GetServerInfo": _Row(PoolKind.CONTROL, 30.0, Access.CALLERS),
     "TestConnection": _Row(PoolKind.PROBE, 30.0, Access.ADMINISTRATORS),

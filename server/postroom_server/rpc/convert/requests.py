@@ -13,6 +13,7 @@ from postroom.v1 import send_pb2 as sending
 
 from postroom_server.delivery.options import request_id_problems
 from postroom_server.delivery.reopening import RetryRequest, Settlement
+from postroom_server.delivery.rescheduling import RescheduleRequest
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft, RawDraft
 from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
@@ -21,6 +22,7 @@ from postroom_server.domain.principal import Principal
 from postroom_server.domain.submission import (
     Completion,
     OnUncertain,
+    Priority,
     RetryDraft,
     Submission,
 )
@@ -43,9 +45,11 @@ def submission(
         wait_timeout=_wait_timeout(request),
         retry=_retry(request.retry) if request.HasField("retry") else _NO_POLICY,
         on_uncertain=OnUncertain(request.on_uncertain),
+        send_at=_send_at(request),
         expire_at=_expire_at(request),
         all_recipients_or_none=request.all_recipients_or_none,
         dsn=_dsn(request.dsn) if request.HasField("dsn") else None,
+        priority=Priority(request.priority),
         metadata=tuple(sorted(request.metadata.items())),
         tags=tuple(request.tags),
         tenant=principal.tenant,
@@ -75,6 +79,19 @@ def retry_request(request: looking.RetryDeliveryRequest, tenant: str) -> RetryRe
         expire_at=_expire_at(request),
         request_id=request.request_id,
         recipients=tuple(request.recipients),
+    )
+
+
+def reschedule_request(
+    request: looking.RescheduleDeliveryRequest, tenant: str
+) -> RescheduleRequest:
+    """Which delivery to move, and when to."""
+    return RescheduleRequest(
+        tenant=tenant,
+        delivery_id=delivery_id(request.delivery, "delivery"),
+        send_at=_send_at(request),
+        expire_at=_expire_at(request),
+        request_id=request.request_id,
     )
 
 
@@ -132,7 +149,16 @@ def _wait_timeout(request: _Waiting) -> float | None:
     return seconds_of(request.wait_timeout, "wait_timeout")
 
 
-def _expire_at(request: _Waiting) -> Instant | None:
+_Scheduled: TypeAlias = sending.SendMessageRequest | looking.RescheduleDeliveryRequest
+
+
+def _send_at(request: _Scheduled) -> Instant | None:
+    if not request.HasField("send_at"):
+        return None
+    return instant_of(request.send_at, "send_at")
+
+
+def _expire_at(request: _Waiting | looking.RescheduleDeliveryRequest) -> Instant | None:
     if not request.HasField("expire_at"):
         return None
     return instant_of(request.expire_at, "expire_at")

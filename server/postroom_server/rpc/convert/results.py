@@ -42,12 +42,19 @@ def delivery_result(
         size_bytes=delivery.size_bytes,
         trace_id=delivery.trace_id,
     )
-    if status is DeliveryStatus.RETRY and delivery.due_at is not None:
+    if _tells_when(delivery) and delivery.due_at is not None:
         result.next_attempt_at.CopyFrom(timestamp(delivery.due_at))
     decisive = deciding_recipient(status, delivery.recipients)
     if decisive is not None:
         _add_failure(result, decisive)
     return result
+
+
+def _tells_when(delivery: Delivery) -> bool:
+    """Whether it waits for a time, rather than for its turn alone."""
+    if delivery.status is DeliveryStatus.QUEUED:
+        return delivery.send_at is not None
+    return delivery.status is DeliveryStatus.RETRY
 
 
 def stored_delivery(
@@ -63,12 +70,14 @@ def stored_delivery(
         relay=f"relays/{delivery.relay}",
         envelope_from=delivery.envelope_from or "<>",
         subject="" if delivery.content_purged else delivery.subject,
+        send_at=timestamp_if(delivery.send_at),
         expire_at=timestamp(delivery.expire_at),
         purge_at=None
         if settled_at is None
         else timestamp(after(settled_at, limits.content_retention)),
         metadata=dict(delivery.metadata),
         tags=delivery.tags,
+        priority=number(delivery.plan.priority),
     )
 
 

@@ -100,6 +100,7 @@ def _pool(reading: PoolStats) -> wire.PoolStats:
 def _queue(queue: QueueStats) -> wire.QueueStats:
     return wire.QueueStats(
         due=queue.due,
+        scheduled=queue.scheduled,
         retrying=queue.retrying,
         sending=queue.sending,
         oldest_due_age=duration(queue.oldest_due_age),

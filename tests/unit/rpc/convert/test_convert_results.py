@@ -126,6 +126,7 @@ def test_no_field_of_a_stored_delivery_is_forgotten():
         ),
         attempts=(FULL_ATTEMPT,) * 21,
         attempts_made=30,
+        send_at=NOW,
         sent_at=NOW,
         size_bytes=7,
         trace_id="0af7",

@@ -32,7 +32,7 @@ WINDOW = WindowStats(
     counters=COUNTERS,
     latencies=(Latency(kind=LatencyKind.SEND, sum_seconds=2.5, bucket_counts=BUCKETS),),
 )
-QUEUE = QueueStats(due=1, retrying=2, sending=3, oldest_due_age=4.5)
+QUEUE = QueueStats(due=1, scheduled=5, retrying=2, sending=3, oldest_due_age=4.5)
 POOL = PoolStats(
     max_size=10,
     idle=1,
