@@ -27,6 +27,7 @@ from postroom.errors import (
     Unimplemented,
     Violation,
 )
+from postroom.events import Event, EventPage
 from postroom.messages import (
     Attachment,
     Dsn,
@@ -55,6 +56,7 @@ from postroom.words import (
     DeliveryView,
     DsnNotify,
     DsnReturn,
+    EventKind,
     FailureReason,
     Health,
     OnUncertain,
@@ -62,6 +64,7 @@ from postroom.words import (
     Priority,
     RecipientStatus,
     Settlement,
+    StartPosition,
     Status,
 )
 
@@ -85,6 +88,9 @@ __all__ = [
     "Dsn",
     "DsnNotify",
     "DsnReturn",
+    "Event",
+    "EventKind",
+    "EventPage",
     "FailedPrecondition",
     "FailureReason",
     "Health",
@@ -108,6 +114,7 @@ __all__ = [
     "ServerInfo",
     "Settlement",
     "SmtpReply",
+    "StartPosition",
     "Stats",
     "Status",
     "Unauthenticated",

@@ -109,19 +109,19 @@ class AsyncCalls:
         is_over: Callable[[], bool] = never,
     ) -> Response:
         """*ask* until there is an answer, or no point in asking again."""
-        before = _cancellations()
+        before = cancellations()
         while True:
             try:
                 return await ask(attempts.begin())
             except asyncio.CancelledError as error:
-                if not self.closed or _cancellations() > before:
+                if not self.closed or cancellations() > before:
                     raise
                 # gRPC cancels the calls of a channel that is closed; the task that
                 # waits was not cancelled, and is not to think so.
                 raise attempts.error_of(CLOSED) from error
             except grpc.RpcError as error:
                 # gRPC loses a cancellation that comes at the moment of the answer.
-                if _cancellations() > before:
+                if cancellations() > before:
                     raise asyncio.CancelledError from error
                 failure = failure_of(error, closed=self.closed)
                 delay = None if is_over() else attempts.delay_after(failure)
@@ -159,7 +159,7 @@ async def _ended(call: grpc.Future[Response]) -> None:
     await ended.wait()
 
 
-def _cancellations() -> int:
+def cancellations() -> int:
     """How often somebody cancelled the task that runs."""
     task = asyncio.current_task()
     return task.cancelling() if task else 0

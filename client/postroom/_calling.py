@@ -40,6 +40,10 @@ class Calls:
         self._closed = threading.Event()
         self.pause: Callable[[float], bool] = self._closed.wait
 
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Make no more attempts."""
         self._closed.set()

@@ -2,7 +2,8 @@
 
 A result's fields have the names of the message's, and its type hints say the rest: a
 tuple is a repeated field, a `Mapping` a map, "| None" one that may be unset, a `float`
-of a Duration its seconds.  What goes where is settled once for each type.
+of a Duration its seconds; a field that is not the message's says so ("ours").  What
+goes where is settled once for each type.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def _readers(kind: type[Any], descriptor: Descriptor) -> tuple[tuple[str, Reader
     return tuple(
         (field.name, _reader(hints[field.name], descriptor.fields_by_name[field.name]))
         for field in fields(kind)
+        if not field.metadata.get("ours")
     )
 
 

@@ -122,7 +122,9 @@ def hint_of(failure: Failure) -> Hint:
     retry_after = pushback if pushback is not None else _retry_delay(failure)
     never = pushback is not None and pushback < 0
     return Hint(
-        unavailable=failure.code == "UNAVAILABLE" or _turned_away(failure),
+        unavailable=failure.code == "UNAVAILABLE"
+        or _turned_away(failure)
+        or _too_slow(failure),
         retry_after=None if never else retry_after,
         never=never,
     )
@@ -148,7 +150,7 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
     kind = _KINDS.get(failure.code, PostroomError)
     if known.reason in _OVERLOADED:
         kind = errors.Overloaded
-    elif known.reason == _TOO_SLOW or _turned_away(failure):
+    elif _too_slow(failure) or _turned_away(failure):
         kind = errors.Unavailable
     text = (failure.text if info else _explained(failure, asked)) or failure.code
     return kind(text + _advice(asked), known)
@@ -174,6 +176,12 @@ def _turned_away(failure: Failure) -> bool:
     """
     ours = failure.by_us or _our_info(failure) is not None
     return failure.code == "CANCELLED" and not ours
+
+
+def _too_slow(failure: Failure) -> bool:
+    """Whether a stream was cut off, and is to be opened anew."""
+    info = _our_info(failure)
+    return info is not None and info.reason == _TOO_SLOW
 
 
 def _advice(asked: Asked) -> str:

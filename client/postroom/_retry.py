@@ -17,6 +17,7 @@ LONGEST_CALL = 1e9
 """Seconds, which stand for no limit: gRPC's clock overflows with ten times as many."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
+MOST_DOUBLINGS = 16
 HINT_SPREAD = 0.25
 """By what share a delay that the service asked for is stretched at most, so that those
 who were turned away together don't come back together."""
@@ -73,7 +74,7 @@ class Persistence:
         chance = self._surroundings.chance()
         if hint.retry_after is not None:
             return hint.retry_after * (1 + HINT_SPREAD * chance)
-        ceiling = FIRST_DELAY * 2.0 ** (self.attempts - 1)
+        ceiling = FIRST_DELAY * 2.0 ** min(self.attempts - 1, MOST_DOUBLINGS)
         return min(ceiling, LONGEST_DELAY) * chance
 
     def _remaining(self) -> float:

@@ -15,52 +15,48 @@ from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
-
-import grpc
-from google.protobuf.message import Message
+from typing import Self, Unpack
 
 from postroom import _calls, _outgoing
-from postroom._aio_deliveries import AsyncDeliveries
-from postroom._attempts import (
-    HEALTH_TIMEOUT,
-    MAX_ATTEMPTS,
-    TIMEOUT,
-    Terms,
-)
+from postroom._aspeaking import AsyncSpeaker
+from postroom._attempts import HEALTH_TIMEOUT, MAX_ATTEMPTS, TIMEOUT, Terms
 from postroom._awaiting import AsyncCalls, composed
 from postroom._calls import DeliveryLike
 from postroom._channel import way_to
 from postroom._convert import read
+from postroom._events import Watching, pull_request, pulled
 from postroom._problems import in_seconds
 from postroom._rendering import Rendering
-from postroom._sources import Source, source_of
-from postroom._transfers import blob_transfer, mail_transfer
+from postroom._sources import source_of
+from postroom._watching import awatched
 from postroom._wire import Wire
 from postroom.arguments import (
     CallArguments,
     ListArguments,
+    PullArguments,
+    RescheduleArguments,
+    RetryArguments,
     SecurityArguments,
     SendArguments,
     StatsArguments,
+    WatchArguments,
 )
+from postroom.events import Event, EventPage
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
     Blob,
+    Cancellation,
     Delivery,
     DeliveryResult,
     Rendered,
     ValidationReport,
 )
-from postroom.v1 import content_pb2, delivery_requests_pb2, server_info_pb2
+from postroom.v1 import server_info_pb2
 from postroom.words import Health
 
-Asking = TypeVar("Asking", bound=Message)
-Response = TypeVar("Response")
 
-
-class AsyncClient(AsyncDeliveries):
+class AsyncClient(AsyncSpeaker):
     """Speaks with one Postroom service, from asyncio.
 
     ::
@@ -211,6 +207,23 @@ class AsyncClient(AsyncDeliveries):
                 part.place.refer(blob.name)
             return await self._render(_outgoing.of_mail(found), rendering, mail)
 
+    async def get(
+        self,
+        delivery: DeliveryLike | None = None,
+        *,
+        request_id: str | None = None,
+        timeout: Seconds | None = None,
+        traceparent: str | None = None,
+    ) -> Delivery:
+        """What became of a mail, by its name or by the request id that made it.
+
+        Raises `NotFound`.
+        """
+        request = _calls.get_request(delivery, request_id)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = await self._call(self._wire.service.GetDelivery, request, given)
+        return read(Delivery, answer.delivery)
+
     def list(self, **conditions: Unpack[ListArguments]) -> AsyncIterator[Delivery]:
         """The mails that meet *conditions* (`ListArguments`), newest first.
 
@@ -218,6 +231,66 @@ class AsyncClient(AsyncDeliveries):
         """
         request = _calls.list_request(conditions, datetime.now(UTC))
         return self._pages(request, conditions)
+
+    async def cancel(
+        self,
+        delivery: DeliveryLike,
+        *,
+        request_id: str | None = None,
+        timeout: Seconds | None = None,
+        traceparent: str | None = None,
+    ) -> Cancellation:
+        """Take back what is not sent yet.
+
+        Raises `FailedPrecondition`, reason TOO_LATE, when all of it is.
+        """
+        request = _calls.cancel_request(delivery, request_id)
+        given = CallArguments(timeout=timeout, traceparent=traceparent)
+        answer = await self._call(self._wire.service.CancelDelivery, request, given)
+        return read(Cancellation, answer)
+
+    async def reschedule(
+        self, delivery: DeliveryLike, **options: Unpack[RescheduleArguments]
+    ) -> DeliveryResult:
+        """Move what waits to another time, or to now; see `RescheduleArguments`.
+
+        Raises `FailedPrecondition`, reason TOO_LATE, when it does not wait.
+        """
+        request = _calls.reschedule_request(delivery, options, datetime.now(UTC))
+        method = self._wire.service.RescheduleDelivery
+        answer = await self._call(method, request, options)
+        return read(DeliveryResult, answer.result)
+
+    async def retry(
+        self, delivery: DeliveryLike, **options: Unpack[RetryArguments]
+    ) -> DeliveryResult:
+        """Go on with the recipients that did not get it; see `RetryArguments`.
+
+        Raises `FailedPrecondition`, reason NOT_RETRYABLE, when there are none.
+        """
+        request = _calls.retry_request(delivery, options, datetime.now(UTC))
+        answer = await self._call(self._wire.service.RetryDelivery, request, options)
+        return read(DeliveryResult, answer.result)
+
+    def watch(self, **what: Unpack[WatchArguments]) -> AsyncIterator[Event]:
+        """What happens from now on, or after a cursor (`WatchArguments`), without end.
+
+        Goes on by itself where a stream ended or the service was away, at most
+        *timeout* at a time; what comes twice is dropped.  Keep `Event.cursor` to go on
+        in another process.  Raises `InvalidRequest` for a cursor that is none, or
+        whose time is over, reason CURSOR_EXPIRED.
+        """
+        watching = Watching(self._terms, what)
+        return awatched(self._wire.service.WatchDeliveries, watching, self._calls)
+
+    async def pull_events(self, **what: Unpack[PullArguments]) -> EventPage:
+        """What happened since a cursor, or from now on; see `PullArguments`.
+
+        Raises as `watch` does.
+        """
+        request = pull_request(what)
+        answer = await self._call(self._wire.service.PullEvents, request, what)
+        return pulled(answer, what.get("cursor"))
 
     async def test_connection(
         self,
@@ -272,67 +345,3 @@ class AsyncClient(AsyncDeliveries):
         given = CallArguments(timeout=timeout, traceparent=traceparent)
         once = self._terms.once(given)
         return await self._calls.unary(self._wire.check_health, service, once)
-
-    async def _pages(
-        self,
-        request: delivery_requests_pb2.ListDeliveriesRequest,
-        given: CallArguments,
-    ) -> AsyncIterator[Delivery]:
-        while True:
-            page = await self._call(self._wire.service.ListDeliveries, request, given)
-            for delivery in page.deliveries:
-                yield read(Delivery, delivery)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    @property
-    def _wire(self) -> Wire:
-        """The way to the service, from the loop that runs."""
-        if self._calls.closed:
-            raise RuntimeError("the client is closed")
-        if self._bound is None:
-            self._bound = Wire.opened(self._way)
-        return self._bound.checked()
-
-    async def _send(
-        self, mail: _outgoing.Outgoing, given: SendArguments
-    ) -> _outgoing.Answer:
-        if not mail.parts:
-            return await self._call(self._wire.service.SendMessage, mail.request, given)
-        attempts = self._terms.call(mail.request, given)
-        transfer = mail_transfer(mail.request, mail.parts)
-        method, progress = (
-            self._wire.uploads.SendMessageStream,
-            given.get("on_progress"),
-        )
-        with _outgoing.naming(mail.parts):
-            return await self._calls.upload(method, transfer, progress, attempts)
-
-    async def _upload(
-        self, source: Source, progress: Progress | None, given: CallArguments
-    ) -> Blob:
-        transfer = blob_transfer(source, await asyncio.to_thread(source.digest))
-        attempts = self._terms.repeatable(given)
-        method = self._wire.uploads.UploadBlob
-        answer = await self._calls.upload(method, transfer, progress, attempts)
-        return read(Blob, answer.blob)
-
-    async def _render(
-        self,
-        request: content_pb2.RenderMessageRequest,
-        rendering: Rendering,
-        given: CallArguments,
-    ) -> Rendered:
-        attempts = self._terms.call(request, given)
-        method = self._wire.service.RenderMessage
-        return await self._calls.render(method, request, rendering, attempts)
-
-    async def _call(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[Asking, Response],
-        request: Asking,
-        given: CallArguments,
-    ) -> Response:
-        attempts = self._terms.call(request, given)
-        return await self._calls.unary(method, request, attempts)

@@ -6,7 +6,7 @@ span from now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from os import PathLike
 from typing import TypedDict
@@ -24,14 +24,19 @@ from postroom.messages import (
     Text,
     Unsubscribe,
 )
+from postroom.results import Delivery, DeliveryResult
 from postroom.words import (
     Completion,
     DeliveryView,
+    EventKind,
     OnUncertain,
     Priority,
     Settlement,
+    StartPosition,
     Status,
 )
+
+DeliveryName = str | Delivery | DeliveryResult
 
 
 class SecurityArguments(TypedDict, total=False):
@@ -185,3 +190,38 @@ class ListArguments(CallArguments, total=False):
     accepted_before: datetime
     view: DeliveryView | str
     page_size: int
+
+
+class EventArguments(CallArguments, total=False):
+    """Which events to get, and from where on.
+
+    All conditions that are given must hold: any of *deliveries*, *kinds* and *tags*,
+    all pairs of *metadata*.  *cursor* is a place that was told before; without it
+    *start* is "now" (the default) or "beginning", the oldest event kept.
+    """
+
+    cursor: str | None
+    start: StartPosition | str
+    deliveries: str | Delivery | DeliveryResult | Iterable[DeliveryName]
+    kinds: EventKind | str | Iterable[EventKind | str]
+    tags: str | Iterable[str]
+    metadata: Mapping[str, str]
+
+
+class WatchArguments(EventArguments, total=False):
+    """Which events to watch.
+
+    *on_cursor* is told each place once what comes before it was dealt with, heartbeats
+    too.  *timeout* is for how long the service may be away at a time.
+    """
+
+    on_cursor: Callable[[str], None]
+
+
+class PullArguments(EventArguments, total=False):
+    """Which events to pull: at most *max_events* (1 to 1,000), and how long to *wait*
+    for a first one (up to 60 s).
+    """
+
+    wait: Seconds
+    max_events: int

@@ -12,35 +12,32 @@ from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
-
-import grpc
-from google.protobuf.message import Message
+from typing import Self, Unpack
 
 from postroom import _calls, _health, _outgoing
-from postroom._attempts import (
-    HEALTH_TIMEOUT,
-    MAX_ATTEMPTS,
-    TIMEOUT,
-    Terms,
-)
+from postroom._attempts import HEALTH_TIMEOUT, MAX_ATTEMPTS, TIMEOUT, Terms
 from postroom._calling import Calls
 from postroom._calls import DeliveryLike
 from postroom._channel import way_to
 from postroom._convert import read
+from postroom._events import Watching, pull_request, pulled
 from postroom._problems import in_seconds
 from postroom._rendering import Rendering
-from postroom._sources import Source, source_of
-from postroom._transfers import blob_transfer, mail_transfer
+from postroom._sources import source_of
+from postroom._speaking import Speaker
+from postroom._watching import watched
 from postroom.arguments import (
     CallArguments,
     ListArguments,
+    PullArguments,
     RescheduleArguments,
     RetryArguments,
     SecurityArguments,
     SendArguments,
     StatsArguments,
+    WatchArguments,
 )
+from postroom.events import Event, EventPage
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
@@ -51,17 +48,14 @@ from postroom.results import (
     Rendered,
     ValidationReport,
 )
-from postroom.v1 import content_pb2, delivery_requests_pb2, server_info_pb2
+from postroom.v1 import server_info_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom.words import Health
 
 __all__ = ["HEALTH_TIMEOUT", "MAX_ATTEMPTS", "TIMEOUT", "Client"]
 
-Asking = TypeVar("Asking", bound=Message)
-Response = TypeVar("Response")
 
-
-class Client:
+class Client(Speaker):
     """Speaks with one Postroom service.
 
     ::
@@ -273,6 +267,26 @@ class Client:
         answer = self._call(self._service.RetryDelivery, request, options)
         return read(DeliveryResult, answer.result)
 
+    def watch(self, **what: Unpack[WatchArguments]) -> Iterator[Event]:
+        """What happens from now on, or after a cursor (`WatchArguments`), without end.
+
+        Goes on by itself where a stream ended or the service was away, at most
+        *timeout* at a time; what comes twice is dropped.  Keep `Event.cursor` to go on
+        in another process.  Raises `InvalidRequest` for a cursor that is none, or
+        whose time is over, reason CURSOR_EXPIRED.
+        """
+        watching = Watching(self._terms, what)
+        return watched(self._service.WatchDeliveries, watching, self._calls)
+
+    def pull_events(self, **what: Unpack[PullArguments]) -> EventPage:
+        """What happened since a cursor, or from now on; see `PullArguments`.
+
+        Raises as `watch` does.
+        """
+        request = pull_request(what)
+        answer = self._call(self._service.PullEvents, request, what)
+        return pulled(answer, what.get("cursor"))
+
     def test_connection(
         self,
         relay: str | None = None,
@@ -326,53 +340,3 @@ class Client:
         given = CallArguments(timeout=timeout, traceparent=traceparent)
         once = self._terms.once(given)
         return self._calls.unary(self._check_health, service, once)
-
-    def _pages(
-        self,
-        request: delivery_requests_pb2.ListDeliveriesRequest,
-        given: CallArguments,
-    ) -> Iterator[Delivery]:
-        while True:
-            page = self._call(self._service.ListDeliveries, request, given)
-            for delivery in page.deliveries:
-                yield read(Delivery, delivery)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    def _send(self, mail: _outgoing.Outgoing, given: SendArguments) -> _outgoing.Answer:
-        if not mail.parts:
-            return self._call(self._service.SendMessage, mail.request, given)
-        attempts = self._terms.call(mail.request, given)
-        transfer = mail_transfer(mail.request, mail.parts)
-        method, progress = self._service.SendMessageStream, given.get("on_progress")
-        with _outgoing.naming(mail.parts):
-            return self._calls.upload(method, transfer, progress, attempts)
-
-    def _upload(
-        self, source: Source, progress: Progress | None, given: CallArguments
-    ) -> Blob:
-        transfer = blob_transfer(source, source.digest())
-        attempts = self._terms.repeatable(given)
-        method = self._service.UploadBlob
-        answer = self._calls.upload(method, transfer, progress, attempts)
-        return read(Blob, answer.blob)
-
-    def _render(
-        self,
-        request: content_pb2.RenderMessageRequest,
-        rendering: Rendering,
-        given: CallArguments,
-    ) -> Rendered:
-        attempts = self._terms.call(request, given)
-        method = self._service.RenderMessage
-        return self._calls.render(method, request, rendering, attempts)
-
-    def _call(
-        self,
-        method: grpc.UnaryUnaryMultiCallable[Asking, Response],
-        request: Asking,
-        given: CallArguments,
-    ) -> Response:
-        attempts = self._terms.call(request, given)
-        return self._calls.unary(method, request, attempts)

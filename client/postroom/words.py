@@ -165,6 +165,33 @@ class DsnReturn(Word):
     HEADERS = auto()
 
 
+class EventKind(Word):
+    """What happened; values are added over time."""
+
+    UNSPECIFIED = auto()
+    ACCEPTED = auto()
+    SCHEDULED = auto()
+    ATTEMPT_STARTED = auto()
+    DEFERRED = auto()
+    DELIVERED = auto()
+    REFUSED = auto()
+    FAILED = auto()
+    TEMP_FAILED = auto()
+    UNCERTAIN = auto()
+    CANCELLED = auto()
+    EXPIRED = auto()
+    SETTLED = auto()
+    RETRY_REQUESTED = auto()
+
+
+class StartPosition(Word):
+    """Where events begin without a cursor."""
+
+    UNSPECIFIED = auto()
+    NOW = auto()
+    BEGINNING = auto()
+
+
 class Settlement(Word):
     """What became of uncertain recipients, as the caller found out."""
 

@@ -12,6 +12,7 @@ import typer
 from postroom.arguments import SecurityArguments
 from postroom.cli.cancel import cancel
 from postroom.cli.connection import try_connection
+from postroom.cli.follow import follow
 from postroom.cli.get import get
 from postroom.cli.health import health
 from postroom.cli.info import info
@@ -127,6 +128,7 @@ def shared(  # noqa: PLR0913  one for each option
 app.command(epilog=EXAMPLES)(send)
 app.command()(get)
 app.command("list")(list_deliveries)
+app.command("watch")(follow)
 app.command()(cancel)
 app.command()(reschedule)
 app.command()(retry)

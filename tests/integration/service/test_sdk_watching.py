@@ -1,0 +1,181 @@
+"""`Client.watch`: one iterator over any number of streams."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from itertools import islice
+
+import pytest
+from postroom import AsyncClient, Client, EventKind, InvalidRequest, Status
+from postroom.errors import Unavailable
+from postroom_server.app import App
+from postroom_server.config import load_config
+
+from tests.support.service import CALL, plain, running, settings
+
+STORY = ["ACCEPTED", "ATTEMPT_STARTED", "DELIVERED", "SETTLED"]
+MAIL = {
+    "to": "ada@example.com",
+    "from_": "me@example.com",
+    "subject": "Hello",
+    "text": "It works.",
+}
+
+
+@pytest.fixture
+def client(service):
+    with Client(service.app.server.address) as client:
+        yield client
+
+
+def test_a_watch_tells_the_story_of_a_mail(client):
+    result = client.send(**MAIL, tags=["new"], metadata={"order": "1"})
+
+    told = list(islice(client.watch(start="beginning"), 4))
+
+    assert [event.kind for event in told] == STORY
+    assert {event.delivery for event in told} == {result.delivery}
+    assert told[-1].status is Status.SUCCESS
+    assert told[-1].to_dict()["metadata"] == {"order": "1"}
+
+
+def test_the_cursor_of_an_event_goes_on_behind_it_or_with_what_came_with_it(client):
+    for _ in range(3):
+        client.send(**MAIL)
+    whole = list(islice(client.watch(start="beginning"), 12))
+
+    for place, event in enumerate(whole):
+        ahead = len(whole) - place - 1
+        if not event.cursor:
+            continue
+        page = client.pull_events(cursor=event.cursor, max_events=1000)
+        ids = [one.id for one in page.events]
+        assert ids[len(ids) - ahead :] == [one.id for one in whole[place + 1 :]]
+
+
+def test_a_watch_goes_on_over_streams_that_end(tmp_path, relay):
+    extra = "[limits]\nmax_watch = 1"
+    ends = threading.Event()
+    cursors: list[str] = []
+
+    def note(cursor: str) -> None:
+        cursors.append(cursor)
+        if len(cursors) == 4:
+            ends.set()
+
+    with (
+        running(tmp_path, {"main": plain(relay.port)}, relay, extra) as service,
+        Client(service.app.server.address) as client,
+    ):
+        watch = client.watch(on_cursor=note)
+        told: list[str] = []
+        reading = threading.Thread(
+            target=lambda: told.extend(e.id for e in islice(watch, 8))
+        )
+        reading.start()
+        while not cursors:
+            ends.wait(0.01)
+        client.send(**MAIL)
+        assert ends.wait(CALL)
+        client.send(**MAIL)
+        reading.join(CALL)
+
+    assert len(told) == len(set(told)) == 8
+
+
+def test_a_watch_goes_on_with_the_next_process(tmp_path, relay):
+    path = settings(tmp_path, {"main": plain(relay.port)})
+    config = load_config(path, {})
+    with App(config) as app:
+        address = app.server.address
+        port = address.rpartition(":")[2]
+        with Client(address) as client:
+            client.send(**MAIL)
+            watch = client.watch(start="beginning", timeout=CALL)
+            told = list(islice(watch, 4))
+            app.drain()
+            path.write_text(
+                path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}")
+            )
+            with App(load_config(path, {})):
+                client.send(**MAIL)
+                told += islice(watch, 4)
+
+    assert [event.kind for event in told] == STORY * 2
+
+
+def test_a_service_that_stays_away_ends_the_watch(client, service):
+    watch = client.watch(start="beginning", timeout=0.5)
+    client.send(**MAIL)
+    next(watch)
+    service.app.close()
+
+    with pytest.raises(Unavailable):
+        list(watch)
+
+
+def test_a_cursor_that_is_none_is_told_at_once(client):
+    with pytest.raises(InvalidRequest) as caught:
+        next(client.watch(cursor="none"))
+
+    assert caught.value.reason == "INVALID_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [({"kinds": ["x"]}, "filter.kinds[0]"), ({"start": "soon"}, "start")],
+)
+def test_words_that_are_none_are_refused_before_any_call(client, asked, field):
+    with pytest.raises(InvalidRequest) as caught:
+        client.watch(**asked)
+
+    assert [wrong.field for wrong in caught.value.violations] == [field]
+
+
+def test_a_watch_can_be_for_one_delivery_and_some_kinds(client):
+    client.send(**MAIL)
+    wanted = client.send(**MAIL)
+    watch = client.watch(
+        deliveries=wanted, kinds=[EventKind.SETTLED, "accepted"], start="beginning"
+    )
+
+    assert [(e.delivery, e.kind) for e in islice(watch, 2)] == [
+        (wanted.delivery, "ACCEPTED"),
+        (wanted.delivery, "SETTLED"),
+    ]
+
+
+def test_a_pull_goes_on_where_the_last_one_ended(client):
+    client.send(**MAIL)
+    first = client.pull_events(start="beginning", max_events=3)
+    second = client.pull_events(cursor=first.cursor, wait=5)
+
+    assert [e.kind for e in (*first.events, *second.events)] == STORY
+    assert client.pull_events(cursor=second.cursor).events == ()
+
+
+def test_a_client_that_is_closed_ends_its_watch(service):
+    client = Client(service.app.server.address)
+    watch = client.watch(start="beginning")
+    client.send(**MAIL)
+    next(watch)
+    threading.Timer(0.05, client.close).start()
+
+    with pytest.raises(Exception, match="closed"):
+        list(watch)
+
+
+def test_asyncio_watches_the_same(service):
+    async def watch() -> list[str]:
+        async with AsyncClient(service.app.server.address) as client:
+            await client.send(**MAIL)
+            kinds: list[str] = []
+            async for event in client.watch(start="beginning"):
+                kinds.append(event.kind)
+                if len(kinds) == 4:
+                    break
+            page = await client.pull_events(start="beginning")
+            return [*kinds, str(len(page.events))]
+
+    assert asyncio.run(watch()) == [*STORY, "4"]
