@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.postgres import stop_postgres
 from tests.support.threads import left_behind, stacks, watched_threads
 
 PATIENCE = 5.0
@@ -45,6 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "shared_threads: a server of a wider scope may start threads that outlive it",
     )
+
+
+def pytest_sessionfinish() -> None:
+    # Not at the exit of the process, which workers of a parallel run leave early.
+    stop_postgres()
 
 
 @pytest.fixture(autouse=True)

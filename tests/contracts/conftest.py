@@ -1,4 +1,4 @@
-"""The outboxes that keep the contract.  A further store joins `OPENERS`."""
+"""The outboxes that keep the contract.  A further store joins `STORES`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from postroom_server.outbox.store import Outbox
 
 from tests.support.builders import NOW
 from tests.support.clocks import FakeClock
-from tests.support.outboxes import open_sqlite
-
-OPENERS = [open_sqlite]
+from tests.support.stores import STORES, Store
 
 
-@pytest.fixture(params=OPENERS)
-def open_outbox(request, tmp_path, clock, told) -> Iterator[Callable[[], Outbox]]:
+@pytest.fixture(params=STORES)
+def store(request, tmp_path) -> Store:
+    """What this test's outboxes are opened on."""
+    return STORES[request.param](tmp_path)
+
+
+@pytest.fixture
+def open_outbox(store, clock, told) -> Iterator[Callable[[], Outbox]]:
     """Opens the store of this test; if it is open already, it is closed first."""
     opened: list[Outbox] = []
 
     def open_again() -> Outbox:
         for outbox in opened:
             outbox.close()
-        opened.append(request.param(tmp_path, clock, told))
+        opened.append(store.open(clock, told))
         return opened[-1]
 
     yield open_again

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from postroom_server.domain.clock import Instant
@@ -12,14 +11,11 @@ from postroom_server.domain.errors import BlobNotFound, QuotaExceeded
 from postroom_server.domain.limits import MB
 from postroom_server.domain.octets import DamagedOctets, StoredOctets
 from postroom_server.outbox.blobs import LEAST_COUNTED
-from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
 from postroom_server.outbox.store import BlobTerms, Retention
 
 from tests.support.blobs import (
     DATA,
-    age,
     bring,
-    stored_files,
     sweep_all,
     upload,
     with_file,
@@ -42,11 +38,6 @@ KEEP = Retention(content=DAY / SECOND, deliveries=30 * DAY / SECOND)
 @pytest.fixture
 def blobs(outbox):
     return outbox.blobs
-
-
-@pytest.fixture
-def store(tmp_path) -> Path:
-    return tmp_path / "outbox.db"
 
 
 def accept(outbox, octets, **fields):
@@ -88,7 +79,7 @@ def test_the_same_octets_again_only_move_its_end(blobs, clock):
 def test_two_tenants_share_the_file_and_nothing_else(blobs, store):
     mine, theirs = upload(blobs, "a"), upload(blobs, "b")
 
-    assert len(stored_files(store)) == 1
+    assert store.octets_kept() == 1
     assert not theirs.existed
     assert mine.octets == theirs.octets
 
@@ -117,7 +108,7 @@ def test_a_blob_past_its_end_counts_as_new(blobs, clock):
 
 def test_a_blob_whose_file_is_gone_is_not_found_until_it_is_brought_again(blobs, store):
     sha256 = upload(blobs).octets.sha256
-    stored_files(store)[0].unlink()
+    store.lose_octets()
 
     assert blobs.find("default", sha256) is None
     upload(blobs)
@@ -126,7 +117,7 @@ def test_a_blob_whose_file_is_gone_is_not_found_until_it_is_brought_again(blobs,
 
 def test_a_blob_whose_file_was_cut_short_is_not_found(blobs, store):
     sha256 = upload(blobs).octets.sha256
-    stored_files(store)[0].write_bytes(DATA[:-1])
+    store.cut_octets()
 
     assert blobs.find("default", sha256) is None
 
@@ -168,7 +159,7 @@ def test_a_mail_keeps_its_octets_when_the_blob_has_gone(outbox, blobs, clock, st
     delivery = accept(outbox, upload(blobs).octets)
     clock.advance(2 * DAY / SECOND)
     outbox.purge(clock.now(), KEEP)
-    age(store)
+    store.age_octets()
 
     assert sweep_all(blobs) == 0
     assert octets_of(outbox, delivery) == DATA
@@ -184,7 +175,7 @@ def test_a_mail_is_tried_again_with_its_octets_after_a_restart(
     clock.advance(2 * DAY / SECOND)
     outbox = open_outbox()
     outbox.purge(clock.now(), KEEP)
-    age(store)
+    store.age_octets()
     sweep_all(outbox.blobs)
     (claimed,) = claim_whole(outbox, clock.now(), retries=True, limit=1)
     (octets,) = claimed.content.message.stored
@@ -197,10 +188,10 @@ def test_the_octets_of_a_purged_mail_go(outbox, blobs, clock, store):
     outbox.save(change)
     clock.advance(2 * DAY / SECOND)
     outbox.purge(clock.now(), KEEP)
-    age(store)
+    store.age_octets()
 
     assert sweep_all(blobs) == 1
-    assert stored_files(store) == []
+    assert store.octets_kept() == 0
 
 
 def test_octets_stay_as_long_as_one_of_their_mails(outbox, blobs, clock, store):
@@ -209,7 +200,7 @@ def test_octets_stay_as_long_as_one_of_their_mails(outbox, blobs, clock, store):
     live = accept(outbox, octets)
     clock.advance(2 * DAY / SECOND)
     outbox.purge(clock.now(), KEEP)
-    age(store)
+    store.age_octets()
 
     assert sweep_all(blobs) == 0
     assert octets_of(outbox, live) == DATA
@@ -220,7 +211,7 @@ def test_octets_go_with_the_last_blob_and_an_hour_later(blobs, outbox, clock, st
     clock.advance(DAY / SECOND)
     upload(blobs, "b")
     outbox.purge(clock.now(), KEEP)
-    age(store)
+    store.age_octets()
     assert sweep_all(blobs) == 0
 
     clock.advance(DAY / SECOND)
@@ -232,7 +223,7 @@ def test_octets_that_nobody_used_go(blobs, store):
     bring(blobs)
     assert sweep_all(blobs) == 0
 
-    age(store)
+    store.age_octets()
     assert sweep_all(blobs) == 1
 
 
@@ -246,7 +237,7 @@ def test_purging_tells_of_expired_blobs(outbox, blobs):
 
 def test_no_mail_is_accepted_whose_octets_are_gone(outbox, blobs, store):
     octets = bring(blobs)
-    stored_files(store)[0].unlink()
+    store.lose_octets()
 
     with pytest.raises(BlobNotFound):
         outbox.accept(a_new_delivery(), with_file(octets), None)
@@ -256,7 +247,7 @@ def test_no_mail_is_accepted_whose_octets_are_gone(outbox, blobs, store):
 def test_accepting_a_mail_keeps_its_octets_from_being_swept(outbox, blobs, store):
     """They were brought long ago, and the commit is still to come."""
     octets = bring(blobs)
-    age(store)
+    store.age_octets()
     accept(outbox, octets)
     outbox.purge(Instant(NOW + 400 * DAY), replace(KEEP, content=0))
 
@@ -269,8 +260,7 @@ def test_a_store_without_its_files_still_opens(open_outbox, store):
     plain = a_new_delivery()
     outbox.accept(plain, a_content(), None)
     outbox.close()
-    for path in stored_files(store):
-        path.unlink()
+    store.lose_octets()
     outbox = open_outbox()
 
     with pytest.raises(DamagedOctets):
@@ -279,14 +269,13 @@ def test_a_store_without_its_files_still_opens(open_outbox, store):
     assert outbox.content(plain.after.id) == a_content()
 
 
-def with_quota(folder: Path, clock, quota: int) -> SqliteOutbox:
-    settings = SqliteSettings(blobs=BlobTerms(quota=quota))
-    return SqliteOutbox.open(folder / "quota.db", clock=clock, settings=settings)
+def with_quota(store, clock, quota: int):
+    return store.open(clock, [], BlobTerms(quota=quota))
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1])
-def test_a_tenant_may_have_its_quota_and_no_more(tmp_path, clock, extra):
-    outbox = with_quota(tmp_path, clock, 100_000)
+def test_a_tenant_may_have_its_quota_and_no_more(store, clock, extra):
+    outbox = with_quota(store, clock, 100_000)
     upload(outbox.blobs, data=b"x" * 60_000)
     second = b"y" * (40_000 + extra)
     if extra > 0:
@@ -298,8 +287,8 @@ def test_a_tenant_may_have_its_quota_and_no_more(tmp_path, clock, extra):
     outbox.close()
 
 
-def test_quotas_are_each_tenants_own_and_end_with_the_blobs(tmp_path, clock):
-    outbox = with_quota(tmp_path, clock, 10_000)
+def test_quotas_are_each_tenants_own_and_end_with_the_blobs(store, clock):
+    outbox = with_quota(store, clock, 10_000)
     upload(outbox.blobs, "a", b"x" * 10_000)
     upload(outbox.blobs, "b", b"x" * 10_000)
     assert upload(outbox.blobs, "a", b"x" * 10_000).existed
@@ -309,8 +298,8 @@ def test_quotas_are_each_tenants_own_and_end_with_the_blobs(tmp_path, clock):
     outbox.close()
 
 
-def test_small_blobs_count_for_what_their_files_take(tmp_path, clock):
-    outbox = with_quota(tmp_path, clock, 2 * LEAST_COUNTED)
+def test_small_blobs_count_for_what_their_files_take(store, clock):
+    outbox = with_quota(store, clock, 2 * LEAST_COUNTED)
     upload(outbox.blobs, data=b"1")
     upload(outbox.blobs, data=b"2")
 
@@ -319,8 +308,8 @@ def test_small_blobs_count_for_what_their_files_take(tmp_path, clock):
     outbox.close()
 
 
-def test_two_at_once_do_not_share_what_is_left_of_a_quota(tmp_path, clock):
-    outbox = with_quota(tmp_path, clock, MB)
+def test_two_at_once_do_not_share_what_is_left_of_a_quota(store, clock):
+    outbox = with_quota(store, clock, MB)
     brought = [bring(outbox.blobs, bytes([n]) * (MB // 2 + 1)) for n in range(8)]
     barrier = threading.Barrier(len(brought))
     kept, refused = [], []

@@ -1,23 +1,14 @@
-"""An outbox in a test's words; the fixtures are in `tests/contracts/conftest.py`."""
+"""An outbox in a test's words; the stores are in `stores`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
-from postroom_server.domain.transitions import Change
-from postroom_server.outbox.sqlite import SqliteOutbox
 from postroom_server.outbox.store import Claimed, DeliveryQuery, Outbox
 
 from tests.support.builders import NOW, a_content, a_finish, a_new_delivery
-from tests.support.clocks import FakeClock
-
-
-def open_sqlite(folder: Path, clock: FakeClock, told: list[Change]) -> SqliteOutbox:
-    """The outbox in *folder*; *told* gets the changes that were stored."""
-    return SqliteOutbox.open(folder / "outbox.db", clock=clock, on_stored=told.append)
 
 
 def accept(outbox: Outbox, *to: str, **fields: Any) -> Delivery:

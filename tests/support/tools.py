@@ -20,11 +20,12 @@ def require_tool(name: str) -> str:
     """The path of the program *name*; without it the test is skipped, or fails."""
     found = shutil.which(name)
     if found is None:
-        _miss(f"{name} is not on the PATH")
+        miss(f"{name} is not on the PATH")
     return found
 
 
-def _miss(reason: str) -> NoReturn:
+def miss(reason: str) -> NoReturn:
+    """Skip the test for *reason*, or fail it where nothing may be missing."""
     if os.environ.get("POSTROOM_REQUIRE_TOOLS") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -31,6 +31,10 @@ class StoreForeign(StoreUnusableError):
     """The file is no outbox, or it is damaged."""
 
 
+class StoreAway(StoreUnusableError):
+    """The database can't be reached, or does not let us in."""
+
+
 class RowRefused(Exception):
     """The store refused what one caller wanted to write; a defect of ours."""
 

@@ -34,22 +34,46 @@ class EventLog:
     def end(self) -> Place:
         """The place after all events that are stored."""
         with self._readers.lend() as connection:
-            return Place(0, _last(connection))
+            return self._last(connection)
 
     def read(self, query: EventQuery) -> EventPage:
         """The next events; see `Outbox.events`."""
         with self._readers.lend() as connection:
             # Asked first: what comes meanwhile is for the next page.
-            until = _last(connection)
+            until = self._last(connection)
             name, values = _asked(query, until)
             rows = connection.execute(statement(name), values).fetchall()
             sources = _sources(connection, {row[1] for row in rows})
         is_last = len(rows) < query.limit
-        place = until if is_last else rows[-1][0]
+        place = until if is_last else self.place_of(rows[-1])
         # A cursor of a store that lost its end must not go back.
-        return EventPage(
-            tuple(_recorded(rows, sources)), max(Place(0, place), query.after), is_last
-        )
+        events = tuple(self._recorded(rows, sources))
+        return EventPage(events, max(place, query.after), is_last)
+
+    def place_of(self, row: Row) -> Place:
+        """Where the event of *row* stands."""
+        return Place(0, row[0])
+
+    def _last(self, connection: Connection) -> Place:
+        row = connection.execute(statement("last_event")).fetchone()
+        return Place(0, int(row[0]) if row else 0)
+
+    def _recorded(
+        self, rows: Iterable[Row], sources: Sources
+    ) -> Iterator[RecordedEvent]:
+        for row in rows:
+            _, delivery, sequence, kind, at, document, *_ = row
+            source = sources.get(delivery)
+            # A newer version beside this one may have kinds that it lacks, and a
+            # delivery may have been removed between the two looks.
+            if source is None or kind not in _KINDS:
+                continue
+            try:
+                event = event_in(EventKind(kind), Instant(at), json.loads(document))
+            except (ValueError, KeyError, TypeError):
+                tell("exception", "outbox.unreadable", delivery=delivery)
+                continue
+            yield RecordedEvent(self.place_of(row), sequence, event, source)
 
 
 def source_in(row: Row) -> EventSource:
@@ -68,15 +92,11 @@ def source_in(row: Row) -> EventSource:
     )
 
 
-def _last(connection: Connection) -> int:
-    row = connection.execute(statement("last_event")).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _asked(query: EventQuery, until: int) -> tuple[str, Mapping[str, object]]:
+def _asked(query: EventQuery, until: Place) -> tuple[str, Mapping[str, object]]:
     values = {
         "after": query.after.number,
-        "until": until,
+        "until": until.transaction or until.number,
+        "transaction": query.after.transaction,
         "since": query.since,
         "limit": query.limit,
         "tenant": query.tenant,
@@ -95,18 +115,3 @@ def _sources(connection: Connection, deliveries: set[str]) -> Sources:
     wanted = (json.dumps(sorted(deliveries)),)
     rows = connection.execute(statement("event_sources"), wanted).fetchall()
     return {row[0]: source_in(row) for row in rows}
-
-
-def _recorded(rows: Iterable[Row], sources: Sources) -> Iterator[RecordedEvent]:
-    for number, delivery, sequence, kind, at, document in rows:
-        source = sources.get(delivery)
-        # A newer version that runs beside this one may have kinds that it lacks; and
-        # a delivery may have been removed between the two looks.
-        if source is None or kind not in _KINDS:
-            continue
-        try:
-            event = event_in(EventKind(kind), Instant(at), json.loads(document))
-        except (ValueError, KeyError, TypeError):
-            tell("exception", "outbox.unreadable", delivery=delivery)
-            continue
-        yield RecordedEvent(Place(0, number), sequence, event, source)

@@ -20,8 +20,8 @@ from postroom_server.domain.clock import Instant
 from postroom_server.outbox.errors import StoreForeign, StoreTooNew
 from postroom_server.outbox.statements import script
 
-_FORMAT = 1
-_VERSION_TABLE = (
+FORMAT = 1
+VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
@@ -106,10 +106,10 @@ def _create(connection: sqlite3.Connection, now: Instant, schema: Schema) -> Non
         for revision in schema.revisions:
             for statement in schema.sql(revision):
                 connection.execute(statement)
-        connection.execute(_VERSION_TABLE)
+        connection.execute(VERSION_TABLE)
         stamp = (schema.newest,)
         connection.execute("INSERT INTO alembic_version VALUES (?)", stamp)
-        identity = (uuid.uuid4().hex, now, _FORMAT, 0)
+        identity = (uuid.uuid4().hex, now, FORMAT, 0)
         connection.execute("INSERT INTO store VALUES (?, ?, ?, ?)", identity)
     except BaseException:
         connection.execute("ROLLBACK")

@@ -87,15 +87,19 @@ class Reading:
         with self._readers.lend() as connection:
             sql, values = listing(query, narrowest(connection, query))
             rows = connection.execute(sql, values).fetchall()
-        return tuple(_readable(rows))
+        return tuple(readable(rows))
 
     def leased(self) -> Sequence[Delivery]:
         """Deliveries whose attempt was under way when the store was opened."""
         found = []
         for delivery_id, version in self._leased_at_open:
             rows = self._rows("delivery_by_id", delivery_id)
-            found += [d for d in _readable(rows) if d.version == version]
+            found += [d for d in readable(rows) if d.version == version]
         return found
+
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether the attempt under way is ours still; see `Outbox.holds`."""
+        return delivery.leased_at is not None
 
     def next_due(self, relay: str, lane: LaneKey) -> Instant | None:
         """When the first delivery of *lane* is due, past or to come."""
@@ -112,7 +116,7 @@ class Reading:
         found = [
             delivery
             for status in _WAITING
-            for delivery in _readable(
+            for delivery in readable(
                 self._rows("live_deliveries", int(status), int(completion))
             )
         ]
@@ -162,7 +166,7 @@ class Reading:
         return rows
 
 
-def _readable(rows: Iterable[Row]) -> Iterator[Delivery]:
+def readable(rows: Iterable[Row]) -> Iterator[Delivery]:
     """Those that can be read: one damaged row must not hide the others."""
     for row in rows:
         try:

@@ -48,7 +48,7 @@ class RowWriter(Connection, Protocol):
 @cache
 def statement(name: str) -> str:
     """The query *name*; KeyError if there is none."""
-    return _queries()[name]
+    return queries()[name]
 
 
 def write_rows(connection: Connection, name: str, rows: Sequence[Row]) -> int:
@@ -75,16 +75,18 @@ def _for_rows(name: str, count: int) -> str:
 
 
 @cache
-def _queries() -> dict[str, str]:
+def queries() -> dict[str, str]:
+    """All queries by their names."""
     found: dict[str, str] = {}
     folder = files("postroom_server.outbox") / "queries"
     for source in folder.iterdir():
         if source.name.endswith(".sql"):
-            found.update(_parsed(source.read_text(encoding="utf-8")))
+            found.update(parsed(source.read_text(encoding="utf-8")))
     return found
 
 
-def _parsed(text: str) -> Iterable[tuple[str, str]]:
+def parsed(text: str) -> Iterable[tuple[str, str]]:
+    """The queries in *text*, each headed by its name."""
     _, *parts = _HEAD.split(text)
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         (query,) = script(body)

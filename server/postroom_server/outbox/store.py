@@ -239,7 +239,17 @@ class Outbox(Protocol):
         """Deliveries, newest acceptance first (ties: by id, falling)."""
 
     def leased(self) -> Sequence[Delivery]:
-        """Deliveries whose attempt was under way when the store was opened."""
+        """Deliveries under way whose process is gone, and that are ours to settle.
+
+        Those that were when the store was opened; where processes share it, also those
+        of any that has gone since.
+        """
+
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether its attempt under way is ours still; asked before the end of data.
+
+        Where processes share the store one that stood still may have lost it.
+        """
 
     def next_due(self, relay: str, lane: LaneKey) -> Instant | None:
         """When the first delivery of *lane* is due, past or to come."""

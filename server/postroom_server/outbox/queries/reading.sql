@@ -44,7 +44,7 @@ SELECT count(*) FROM (
     WHERE tenant = :tenant AND key = :key
         AND accepted_at >= :from AND accepted_at < :before
     LIMIT :most
-)
+) AS found
 
 -- count_label --
 SELECT count(*) FROM (
@@ -52,7 +52,7 @@ SELECT count(*) FROM (
     WHERE tenant = :tenant AND key = :key
         AND accepted_at >= :from AND accepted_at < :before
     LIMIT :most
-)
+) AS found
 
 -- count_live --
 SELECT count(*) FROM (
@@ -60,7 +60,7 @@ SELECT count(*) FROM (
     WHERE settled_at IS NULL AND status = :key
         AND accepted_at >= :from AND accepted_at < :before
     LIMIT :most
-)
+) AS found
 
 -- live_deliveries --
 -- Of one live status and one completion, oldest first.

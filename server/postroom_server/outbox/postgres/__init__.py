@@ -1,0 +1,1 @@
+"""The outbox of a fleet, in one PostgreSQL database."""

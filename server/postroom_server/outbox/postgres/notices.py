@@ -1,0 +1,66 @@
+"""What other processes tell: mail of a relay became due ("postroom-listen").
+
+Only a hint, and it may be lost; whoever listens looks at the store now and then anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import psycopg
+
+from postroom_server.outbox.errors import DRIVER_ERRORS
+from postroom_server.outbox.postgres.connecting import Link
+from postroom_server.outbox.telling import tell
+
+PAUSE = 1.0
+"""Seconds until a lost connection is made again, and until a stop is seen."""
+
+
+class Notices:
+    """Listens, and calls *on_due* with the id of each relay that was told of."""
+
+    def __init__(self, connect: Callable[[], Link], name: Callable[[], str]) -> None:
+        self._connect = connect
+        self._name = name
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name="postroom-listen", daemon=True
+        )
+        self.on_due: Callable[[str], None] | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                link = self._connect()
+            except DRIVER_ERRORS:
+                self._stop.wait(PAUSE)
+                continue
+            try:
+                self._listen(link)
+            except psycopg.Error:
+                self._stop.wait(PAUSE)
+            except Exception:  # noqa: BLE001  what a listener does must not end this
+                tell("exception", "outbox.listener_failed")
+                self._stop.wait(PAUSE)
+            finally:
+                link.close()
+
+    def _listen(self, link: Link) -> None:
+        link.raw.execute("LISTEN postroom_due")
+        while not self._stop.is_set():
+            for notice in link.raw.notifies(timeout=PAUSE / 4):
+                owner, _, relay = notice.payload.partition(" ")
+                if owner != self._name() and self.on_due is not None:
+                    self.on_due(relay)
+                if self._stop.is_set():
+                    return
