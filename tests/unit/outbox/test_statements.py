@@ -15,7 +15,7 @@ from postroom_server.outbox.works import REMOVALS
 @pytest.fixture
 def connection(monkeypatch):
     queries = {"add": "INSERT INTO t VALUES EACH(?, ?)"}
-    monkeypatch.setattr(statements, "_queries", lambda: queries)
+    monkeypatch.setattr(statements, "queries", lambda: queries)
     statements.statement.cache_clear()
     statements._for_rows.cache_clear()
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
