@@ -44,6 +44,7 @@ _RESPONSES: dict[str, type[Message]] = {
     "GetDelivery": delivery_requests_pb2.GetDeliveryResponse,
     "ListDeliveries": delivery_requests_pb2.ListDeliveriesResponse,
     "CancelDelivery": delivery_requests_pb2.CancelDeliveryResponse,
+    "RescheduleDelivery": delivery_requests_pb2.RescheduleDeliveryResponse,
     "RetryDelivery": delivery_requests_pb2.RetryDeliveryResponse,
     "TestConnection": connection_pb2.TestConnectionResponse,
     "GetStats": stats_pb2.GetStatsResponse,
@@ -193,6 +194,9 @@ class FakeService(DeliveryServiceServicer):
 
     def CancelDelivery(self, request, context):  # noqa: N802
         return self._answer("CancelDelivery", request, context)
+
+    def RescheduleDelivery(self, request, context):  # noqa: N802
+        return self._answer("RescheduleDelivery", request, context)
 
     def RetryDelivery(self, request, context):  # noqa: N802
         return self._answer("RetryDelivery", request, context)

@@ -245,6 +245,7 @@ def test_other_braces_stand_for_themselves(run, service):
         (["--request-id", "x"], "--request-id"),
         (["--validate-only"], "--validate-only"),
         (["--expire", "2h"], "--expire has to be a time"),
+        (["--in", "2h"], "give --at"),
     ],
 )
 def test_what_makes_no_sense_for_a_batch_is_wrong_usage(run, service, arguments, said):

@@ -143,6 +143,20 @@ def test_a_cancellation_under_way_says_so(run, service):
     assert service.requests[0].delivery == NAME
 
 
+@pytest.mark.parametrize(("arguments", "later"), [([], False), (["--in", "2h"], True)])
+def test_a_mail_is_moved_to_another_time_or_to_now(run, service, arguments, later):
+    service.script(
+        "RescheduleDelivery",
+        delivery_requests_pb2.RescheduleDeliveryResponse(result=result("QUEUED")),
+    )
+    found = run("reschedule", "0198", *arguments)
+
+    assert found.exit_code == 0
+    assert "QUEUED" in found.stdout
+    assert service.requests[0].delivery == NAME
+    assert service.requests[0].HasField("send_at") == later
+
+
 @pytest.mark.parametrize(("status", "code"), [("SUCCESS", 0), ("TEMP_FAILED", 1)])
 def test_going_on_ends_as_the_mail_does(run, service, status, code):
     service.script(

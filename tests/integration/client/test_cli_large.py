@@ -168,6 +168,24 @@ def test_the_rest_of_the_options_have_their_places(run, service):
     assert request.retry.max_attempts == 3
 
 
+def test_mail_for_later_is_not_waited_for(run, service):
+    run("send", *MAIL, "--text", "x", "--in", "2h", "--priority", "bulk")
+    (request,) = service.requests
+    ahead = request.send_at.ToDatetime(UTC) - datetime.now(UTC)
+
+    assert timedelta(hours=1) < ahead <= timedelta(hours=2)
+    assert request.completion == send_pb2.COMPLETION_ACCEPTED
+    assert request.priority == send_pb2.PRIORITY_BULK
+
+
+def test_mail_for_later_has_a_local_time(run, service):
+    run("send", *MAIL, "--text", "x", "--at", "2026-08-01T12:00")
+    (request,) = service.requests
+
+    assert request.send_at.ToDatetime(UTC) == datetime(2026, 8, 1, 12).astimezone()
+    assert request.priority == send_pb2.PRIORITY_UNSPECIFIED
+
+
 def test_an_expiry_is_a_local_time_too(run, service):
     run("send", *MAIL, "--text", "x", "--expire", "2026-08-01T12:00")
     told = service.requests[0].expire_at.ToDatetime(UTC)
@@ -180,6 +198,9 @@ def test_an_expiry_is_a_local_time_too(run, service):
     [
         ["--expire", "soon"],
         ["--expire", "1w"],
+        ["--at", "soon"],
+        ["--in", "2027-01-01"],
+        ["--at", "2027-01-01", "--in", "2h"],
         ["--inline", "logo"],
         ["--inline", "=x"],
         ["--inline", "logo=/nonexistent"],

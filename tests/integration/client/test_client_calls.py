@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import grpc
 import pytest
@@ -155,6 +156,20 @@ def test_a_delivery_is_taken_back(client, service):
     assert cancelled.outcome == "CANCELLED"
     assert cancelled.result.status is Status.CANCELLED
     assert service.requests[0].request_id
+
+
+def test_a_delivery_is_moved(client, service):
+    service.script(
+        "RescheduleDelivery",
+        delivery_requests_pb2.RescheduleDeliveryResponse(result=result("QUEUED")),
+    )
+    moved = client.reschedule("0198", send_at=timedelta(hours=1))
+    (request,) = service.requests
+
+    assert moved.status is Status.QUEUED
+    assert request.delivery == "deliveries/0198"
+    assert request.HasField("send_at")
+    assert request.request_id
 
 
 def test_a_delivery_goes_on(client, service):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from django.core.mail import (
@@ -301,6 +302,16 @@ def test_options_of_a_message_come_before_all(target, relay):
 
     assert message.postroom_result.replayed
     assert len(relay.messages) == 1
+
+
+def test_a_message_can_be_for_later(target, relay, service):
+    message = a_message()
+    message.postroom_options = {"send_at": timedelta(hours=1), "priority": "bulk"}
+
+    assert message.send() == 1
+    assert message.postroom_result.status == "QUEUED"
+    assert service.get(message.postroom_result.delivery).HasField("send_at")
+    assert relay.messages == ()
 
 
 def test_an_option_that_there_is_not_is_told():

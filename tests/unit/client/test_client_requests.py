@@ -20,6 +20,7 @@ from postroom._calls import (
     get_request,
     list_request,
     relay_name,
+    reschedule_request,
     retry_request,
 )
 from postroom._outgoing import to_send
@@ -167,6 +168,37 @@ def test_a_time_is_taken_with_its_zone():
     there = datetime.fromisoformat("2026-08-01T14:00:00+02:00")
 
     assert _sent(expire_at=there).expire_at.ToDatetime(UTC) == NOW
+
+
+@pytest.mark.parametrize("send_at", [timedelta(days=2), NOW + timedelta(days=2)])
+def test_mail_for_later_is_a_time_or_a_span(send_at):
+    assert _sent(send_at=send_at).send_at.ToDatetime(UTC) == NOW + timedelta(days=2)
+    assert not _sent(send_at=None).HasField("send_at")
+
+
+@pytest.mark.parametrize("priority", ["urgent", words.Priority.URGENT])
+def test_priority_is_a_word(priority):
+    assert _sent(priority=priority).priority == send_pb2.PRIORITY_URGENT
+    assert _sent().priority == send_pb2.PRIORITY_UNSPECIFIED
+
+
+def test_moving_takes_its_times():
+    options = {"send_at": timedelta(hours=1), "expire_at": NOW + timedelta(days=1)}
+    request = reschedule_request("1", options, NOW)
+
+    assert request.delivery == "deliveries/1"
+    assert request.send_at.ToDatetime(UTC) == NOW + timedelta(hours=1)
+    assert request.expire_at.ToDatetime(UTC) == NOW + timedelta(days=1)
+    assert UUID(request.request_id)
+
+
+def test_moving_to_now_names_no_time():
+    assert not reschedule_request("1", {}, NOW).HasField("send_at")
+
+
+def test_a_time_without_a_zone_moves_nothing():
+    with pytest.raises(InvalidRequest, match="send_at: has no time zone"):
+        reschedule_request("1", {"send_at": datetime(2026, 8, 1)}, NOW)  # noqa: DTZ001  the point
 
 
 def test_a_span_that_no_calendar_holds_is_told_as_such():

@@ -7,7 +7,7 @@ import inspect
 import pytest
 from postroom import AsyncClient, Client
 
-METHODS = [name for name in vars(Client) if not name.startswith("_")]
+METHODS = [name for name in dir(Client) if not name.startswith("_")]
 
 
 def parameters(method):
@@ -15,7 +15,7 @@ def parameters(method):
 
 
 def test_they_have_the_same_methods():
-    assert [name for name in vars(AsyncClient) if not name.startswith("_")] == METHODS
+    assert [name for name in dir(AsyncClient) if not name.startswith("_")] == METHODS
 
 
 @pytest.mark.parametrize("name", [*METHODS, "__init__"])
