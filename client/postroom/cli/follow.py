@@ -59,7 +59,9 @@ def follow(  # noqa: PLR0913  one for each option
         try:
             _tell(asked, asked.client.watch(**wanted))
         except KeyboardInterrupt:
-            typer.echo(f"go on with: postroom watch --follow-from {last[0]}", err=True)
+            if last[0]:
+                hint = f"go on with: postroom watch --follow-from {last[0]}"
+                typer.echo(hint, err=True)
 
 
 def _tell(asked: Session, events: Iterator[Event]) -> None:

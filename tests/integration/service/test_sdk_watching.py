@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+import subprocess
+import sys
 import threading
 from itertools import islice
 
 import pytest
 from postroom import AsyncClient, Client, EventKind, InvalidRequest, Status
+from postroom.cli.app import app
 from postroom.errors import Unavailable
 from postroom_server.app import App
 from postroom_server.config import load_config
+from typer.testing import CliRunner
 
 from tests.support.service import CALL, plain, running, settings
 
@@ -179,3 +185,57 @@ def test_asyncio_watches_the_same(service):
             return [*kinds, str(len(page.events))]
 
     assert asyncio.run(watch()) == [*STORY, "4"]
+
+
+def command(service, *options: str) -> list[str]:
+    """The first four lines that `postroom watch` prints."""
+    program = [sys.executable, "-m", "postroom.cli", "--target"]
+    watch = [*program, service.app.server.address, "watch", *options]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as process:
+        lines = list(islice(process.stdout, 4))
+        process.kill()
+    return lines
+
+
+def test_the_command_prints_a_line_for_each_event(client, service):
+    result = client.send(**MAIL)
+    lines = command(service, "--from-beginning", "--delivery", result.delivery)
+
+    assert [line.split()[2] for line in lines] == STORY
+    assert all(result.delivery in line for line in lines)
+    assert lines[-1].split()[3] == "SUCCESS"
+    assert "ada@example.com" in lines[2]
+
+
+def test_the_command_prints_json_with_cursors(client, service):
+    cursor = client.pull_events().cursor
+    client.send(**MAIL)
+    lines = command(service, "--follow-from", cursor, "--json")
+
+    told = [json.loads(line) for line in lines]
+    assert [event["kind"] for event in told] == STORY
+    assert all(event["cursor"] for event in told)
+
+
+def test_the_command_ends_at_ctrl_c_and_says_how_to_go_on(client, service):
+    program = [sys.executable, "-m", "postroom.cli", "--target"]
+    options = ["watch", "--from-beginning", "--kind", "accepted"]
+    client.send(**MAIL)
+    with subprocess.Popen(
+        [*program, service.app.server.address, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=CALL)
+
+    assert process.returncode == 0
+    assert "postroom watch --follow-from" in told
+
+
+def test_the_command_takes_one_start():
+    ended = CliRunner().invoke(app, ["watch", "--from-beginning", "--follow-from", "x"])
+
+    assert ended.exit_code == 2

@@ -1,0 +1,119 @@
+"""A watcher killed and resumed under load sees every event, in order per delivery.
+
+The watcher is the command line in a process of its own, killed without warning; what
+it had written is all that is known of where it was.  The oracle is the store.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from postroom import Client, Completion
+from postroom_server.sandbox.relay import SandboxRelay
+
+from tests.gates.figures import figure
+from tests.gates.load import Load
+from tests.support.process import PAUSE, daemon, free_port
+from tests.support.service import plain, settings
+
+pytestmark = [pytest.mark.gate, pytest.mark.timeout(900)]
+
+KILLS = figure(4, 100)
+MOST_READ = 60
+"""Events that a watcher tells before it is killed, at most."""
+
+
+class Told:
+    """What watchers told, one after the other."""
+
+    def __init__(self, cursor: str) -> None:
+        self.cursor = cursor
+        self.last: dict[str, int] = {}
+        self.seen: set[tuple[str, int]] = set()
+        self.wrong: list[dict[str, object]] = []
+
+    def note(self, line: bytes) -> None:
+        event = json.loads(line)
+        delivery, sequence = event["delivery"], event["sequence"]
+        # Told again after a kill is right; ahead of one that was not told is not.
+        if sequence > self.last.get(delivery, 0) + 1:
+            self.wrong.append(event)
+        self.last[delivery] = max(sequence, self.last.get(delivery, 0))
+        self.seen.add((delivery, sequence))
+        self.cursor = event["cursor"]
+
+
+@contextmanager
+def watcher(target: str, cursor: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, going on from *cursor*; it is killed in the end."""
+    program = [sys.executable, "-m", "postroom.cli", "--target", target]
+    options = ["watch", "--json", "--follow-from", cursor]
+    process = subprocess.Popen([*program, *options], stdout=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+        process.stdout.close()
+
+
+def read_until_killed(target: str, told: Told, count: int) -> None:
+    """Note *count* events, and those that it still had written when it was killed."""
+    with watcher(target, told.cursor) as process:
+        for line in itertools.islice(process.stdout, count):
+            told.note(line)
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+        for line in process.stdout:
+            if line.endswith(b"\n"):
+                told.note(line)
+
+
+def stored(folder) -> set[tuple[str, int]]:
+    """Every event of the store."""
+    with closing(sqlite3.connect(f"file:{folder}/postroom.db?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT delivery, sequence FROM event").fetchall()
+    return {(f"deliveries/{delivery}", sequence) for delivery, sequence in rows}
+
+
+def test_a_watcher_that_is_killed_again_and_again_misses_nothing(tmp_path):
+    chance = random.Random(os.environ.get("POSTROOM_SEED", "watch"))
+    numbers = itertools.count()
+    with SandboxRelay() as relay:
+        config = settings(tmp_path, {"main": plain(relay.port)})
+        with daemon(config, free_port()) as served, Client(served.target) as client:
+            told = Told(client.pull_events().cursor)
+            kinds = (Completion.ACCEPTED, Completion.RELAYED)
+            with Load(served.target, kinds, lambda: str(next(numbers))) as load:
+                for _ in range(KILLS):
+                    count = chance.randint(1, MOST_READ)
+                    read_until_killed(served.target, told, count)
+            assert ended(client)
+            expected = stored(tmp_path)
+            with watcher(served.target, told.cursor) as process:
+                while not expected <= told.seen:
+                    told.note(process.stdout.readline())
+
+    assert told.wrong == []
+    assert told.seen == expected
+    assert len(load.answers) > KILLS
+
+
+def ended(client: Client) -> bool:
+    """Whether nothing is queued or under way within some time."""
+    for _ in range(3000):
+        queue = client.stats().queue
+        if not (queue.due or queue.retrying or queue.sending):
+            return True
+        PAUSE.wait(0.02)
+    return False
