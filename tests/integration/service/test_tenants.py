@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from postroom.v1 import content_pb2, message_pb2, send_pb2, stats_pb2
+from postroom.v1 import content_pb2, event_pb2, message_pb2, send_pb2, stats_pb2
 from postroom.v1 import delivery_requests_pb2 as looking
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom_server.domain.principal import Role
@@ -178,6 +178,48 @@ def test_a_page_token_is_of_no_use_to_another_tenant(acme, bravo):
     assert page.page_token
 
     assert reason(refusal_of(acme.ListDeliveries, page)) == "INVALID_TOKEN"
+
+
+def test_a_tenant_hears_of_its_own_mail_alone(acme, bravo, operator):
+    watches = {
+        who: caller.WatchDeliveries(event_pb2.WatchDeliveriesRequest())
+        for who, caller in (("acme", acme), ("bravo", bravo))
+    }
+    for stream in watches.values():
+        assert not next(stream).events
+    theirs, ours = sent(bravo), sent(acme)
+    beginning = event_pb2.PullEventsRequest(
+        start_position=event_pb2.START_POSITION_BEGINNING
+    )
+
+    def of(answer):
+        return {event.delivery for event in answer.events}
+
+    assert of(next(watches["acme"])) == {ours}
+    assert of(next(watches["bravo"])) == {theirs}
+    assert of(acme.PullEvents(beginning)) == {ours}
+    assert of(operator.PullEvents(beginning)) == set()
+    for stream in watches.values():
+        stream.cancel()
+
+
+def test_a_filter_by_a_foreign_delivery_tells_nothing(acme, bravo):
+    theirs = sent(bravo)
+    request = event_pb2.PullEventsRequest(
+        filter={"deliveries": [theirs]},
+        start_position=event_pb2.START_POSITION_BEGINNING,
+    )
+
+    assert not acme.PullEvents(request).events
+    assert bravo.PullEvents(request).events
+
+
+def test_a_cursor_is_of_no_use_to_another_tenant(acme, bravo):
+    cursor = bravo.PullEvents(event_pb2.PullEventsRequest()).cursor
+    request = event_pb2.PullEventsRequest(start_cursor=cursor)
+
+    assert reason(refusal_of(acme.PullEvents, request)) == "INVALID_TOKEN"
+    assert bravo.PullEvents(request).cursor
 
 
 def stats(caller, **fields):
