@@ -21,18 +21,22 @@ import structlog
 from postroom_server.config import Config, RelayConfig
 from postroom_server.delivery.engine import DeliveryEngine, EngineParts
 from postroom_server.delivery.event_series import EventSeries
+from postroom_server.delivery.gate import connections_of
 from postroom_server.delivery.observing import Observer
 from postroom_server.delivery.queue_series import PoolSeries, QueueSeries, StoreSeries
 from postroom_server.delivery.relay import Relay, RelayWatch
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.series import DeliverySeries
 from postroom_server.delivery.statistics import Statistics
+from postroom_server.delivery.throttle import Throttle
 from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.domain.counters import NOTHING
+from postroom_server.domain.pacing import Rate
 from postroom_server.domain.principal import several_tenants
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
 from postroom_server.outbox.store import BlobTerms
+from postroom_server.outbox.tokens import LocalTokens, Tokens
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
 from postroom_server.rpc.series import RpcSeries
@@ -41,9 +45,11 @@ from postroom_server.rpc.server_info import ServerFacts
 from postroom_server.rpc.settings import RpcSettings
 from postroom_server.smtp.pool import SessionPool
 from postroom_server.smtp.pool_upkeep import Upkeep
+from postroom_server.smtp.session import open_session
 from postroom_server.smtp.settings import PoolSettings, RelaySettings
 from postroom_server.smtp.token_sources import TokenCommand, TokenFile
-from postroom_server.smtp.tokens import Tokens
+from postroom_server.smtp.tokens import Tokens as LogInTokens
+from postroom_server.smtp.turnstile import paced
 from postroom_server.telemetry.exposition import Exposition
 from postroom_server.telemetry.meter import Meter
 from postroom_server.telemetry.series import Source
@@ -136,6 +142,7 @@ class App:
         self._instance = secrets.token_hex(8)
         self._started_at = clock.now()
         self._meter = meter = Meter(clock)
+        self._tokens = LocalTokens(clock.monotonic)
         observer = Observer(meter)
         path = self.config.store_path
         self._outbox = outbox = self._open_outbox(path, observer)
@@ -163,6 +170,8 @@ class App:
                 started_at=self._started_at,
             ),
             several_tenants=several_tenants(self.config.credentials),
+            tenants=self.config.tenants,
+            tokens=self._tokens,
         )
         return DeliveryEngine(parts)
 
@@ -182,7 +191,7 @@ class App:
         relays = {}
         for config in self.config.relays.values():
             on_health = self._health_of(config.id)
-            relay = build_relay(config, self._clock.monotonic, on_health)
+            relay = build_relay(config, self._clock.monotonic, on_health, self._tokens)
             if relay.settings.tokens is not None:
                 stack.callback(relay.settings.tokens.close)
             stack.callback(relay.pool.close)
@@ -246,17 +255,33 @@ def build_relay(
     config: RelayConfig,
     monotonic: Callable[[], float],
     on_health: Callable[[bool], None],
+    tokens: Tokens,
 ) -> Relay:
     """The relay that *config* describes, with an empty pool of its own."""
     settings = relay_settings(config)
     return Relay(
         settings=settings,
-        pool=SessionPool.of(settings),
-        watch=RelayWatch(monotonic, on_health),
+        pool=_pool(settings, config.limits.connections, tokens),
+        watch=RelayWatch(monotonic, on_health, name=config.id),
+        throttle=Throttle(config.pool_size, monotonic),
+        limits=config.limits,
         retry=config.retry,
         from_address=config.from_address,
         envelope_from=config.envelope_from,
     )
+
+
+def _pool(settings: RelaySettings, rate: Rate | None, tokens: Tokens) -> SessionPool:
+    if rate is None:
+        return SessionPool.of(settings)
+    scope = connections_of(settings.id)
+
+    def leave() -> float:
+        grant = tokens.take(scope, rate, 1)
+        return 0.0 if grant.taken else grant.wait
+
+    opener = paced(partial(open_session, settings), leave, settings.pool.max_wait)
+    return SessionPool(opener, settings.pool, settings.id)
 
 
 def relay_settings(config: RelayConfig) -> RelaySettings:
@@ -284,8 +309,10 @@ def relay_settings(config: RelayConfig) -> RelaySettings:
     )
 
 
-def _tokens(config: RelayConfig) -> Tokens | None:
+def _tokens(config: RelayConfig) -> LogInTokens | None:
     timeout = config.token_timeout
     if config.token_command:
-        return Tokens(TokenCommand(config.token_command, timeout), timeout)
-    return Tokens(TokenFile(config.token_file), timeout) if config.token_file else None
+        return LogInTokens(TokenCommand(config.token_command, timeout), timeout)
+    if config.token_file:
+        return LogInTokens(TokenFile(config.token_file), timeout)
+    return None

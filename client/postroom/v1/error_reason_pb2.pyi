@@ -73,6 +73,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The bytes of the mail were purged after it settled."""
     ERROR_REASON_NO_DEFAULT_RELAY: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION. The request names no relay and there is no default."""
+    ERROR_REASON_RELAY_PAUSED: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION. An administrator paused the relay, and the call cannot
+    be queued (COMPLETION_RELAYED).
+    """
     ERROR_REASON_SENDER_NOT_ALLOWED: _ErrorReason.ValueType  # 40
     """PERMISSION_DENIED. The tenant may not use this From or envelope_from."""
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 41
@@ -81,6 +85,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAUTHENTICATED. No credential, or one that is wrong or expired; the three
     are not told apart.
     """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 50
+    """RESOURCE_EXHAUSTED. The caller's own rate; QuotaFailure, RetryInfo."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 51
     """RESOURCE_EXHAUSTED. The caller's own quota (of blobs);
     QuotaFailure.
@@ -178,6 +184,10 @@ ERROR_REASON_CONTENT_PURGED: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. The bytes of the mail were purged after it settled."""
 ERROR_REASON_NO_DEFAULT_RELAY: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION. The request names no relay and there is no default."""
+ERROR_REASON_RELAY_PAUSED: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION. An administrator paused the relay, and the call cannot
+be queued (COMPLETION_RELAYED).
+"""
 ERROR_REASON_SENDER_NOT_ALLOWED: ErrorReason.ValueType  # 40
 """PERMISSION_DENIED. The tenant may not use this From or envelope_from."""
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 41
@@ -186,6 +196,8 @@ ERROR_REASON_CREDENTIAL_REFUSED: ErrorReason.ValueType  # 42
 """UNAUTHENTICATED. No credential, or one that is wrong or expired; the three
 are not told apart.
 """
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 50
+"""RESOURCE_EXHAUSTED. The caller's own rate; QuotaFailure, RetryInfo."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 51
 """RESOURCE_EXHAUSTED. The caller's own quota (of blobs);
 QuotaFailure.

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from postroom.v1 import relay_pb2 as postroom_dot_v1_dot_relay__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17postroom/v1/stats.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\x0fGetStatsRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\x16\n\x0einclude_relays\x18\x02 \x01(\x08\x12\x17\n\x0finclude_tenants\x18\x03 \x01(\x08\x12\x19\n\x11include_latencies\x18\x04 \x01(\x08\"\xf4\x02\n\x10\x44\x65liveryCounters\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\x12\x11\n\tsucceeded\x18\x02 \x01(\x03\x12\x0f\n\x07partial\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\x12\x13\n\x0btemp_failed\x18\x06 \x01(\x03\x12\x11\n\tuncertain\x18\x07 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x08 \x01(\x03\x12\x11\n\tcancelled\x18\t \x01(\x03\x12\x10\n\x08\x61ttempts\x18\n \x01(\x03\x12\x0f\n\x07retries\x18\x0b \x01(\x03\x12\x1a\n\x12temporary_failures\x18\x0c \x01(\x03\x12\x1d\n\x15transactions_accepted\x18\r \x01(\x03\x12\x1c\n\x14recipients_delivered\x18\x0e \x01(\x03\x12\x1a\n\x12recipients_refused\x18\x0f \x01(\x03\x12\x12\n\nbytes_sent\x18\x10 \x01(\x03\x12\x10\n\x08reopened\x18\x11 \x01(\x03\"\xab\x01\n\x07Latency\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.postroom.v1.LatencyKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x13\n\x0bsum_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bp50_seconds\x18\x04 \x01(\x01\x12\x13\n\x0bp90_seconds\x18\x05 \x01(\x01\x12\x13\n\x0bp99_seconds\x18\x06 \x01(\x01\x12\x15\n\rbucket_counts\x18\x07 \x03(\x03\"\xa7\x02\n\x0bWindowStats\x12(\n\x06window\x18\x01 \x01(\x0e\x32\x18.postroom.v1.StatsWindow\x12)\n\x06length\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x08\x63ounters\x18\x03 \x01(\x0b\x32\x1d.postroom.v1.DeliveryCounters\x12\x11\n\tsend_rate\x18\x04 \x01(\x01\x12\x19\n\x0csuccess_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x66\x61ilure_rate\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\'\n\tlatencies\x18\x07 \x03(\x0b\x32\x14.postroom.v1.LatencyB\x0f\n\r_success_rateB\x0f\n\r_failure_rate\"E\n\nCloseCount\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.postroom.v1.CloseReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xd1\x01\n\tPoolStats\x12\x10\n\x08max_size\x18\x01 \x01(\x05\x12\x0c\n\x04idle\x18\x02 \x01(\x05\x12\x0e\n\x06in_use\x18\x03 \x01(\x05\x12\x0f\n\x07opening\x18\x04 \x01(\x05\x12\x0f\n\x07waiting\x18\x05 \x01(\x05\x12\x0f\n\x07\x63reated\x18\x06 \x01(\x03\x12\x0e\n\x06reused\x18\x07 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x08 \x01(\x03\x12*\n\tclosed_by\x18\t \x03(\x0b\x32\x17.postroom.v1.CloseCount\x12\x15\n\rwait_timeouts\x18\n \x01(\x03\"\x82\x01\n\nQueueStats\x12\x0b\n\x03\x64ue\x18\x01 \x01(\x03\x12\x11\n\tscheduled\x18\x02 \x01(\x03\x12\x10\n\x08retrying\x18\x03 \x01(\x03\x12\x0f\n\x07sending\x18\x04 \x01(\x03\x12\x31\n\x0eoldest_due_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x94\x01\n\nRelayStats\x12\r\n\x05relay\x18\x01 \x01(\t\x12)\n\x07windows\x18\x02 \x03(\x0b\x32\x18.postroom.v1.WindowStats\x12$\n\x04pool\x18\x03 \x01(\x0b\x32\x16.postroom.v1.PoolStats\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x17.postroom.v1.QueueStats\"p\n\x0bTenantStats\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x07windows\x18\x02 \x03(\x0b\x32\x18.postroom.v1.WindowStats\x12&\n\x05queue\x18\x03 \x01(\x0b\x32\x17.postroom.v1.QueueStats\"\xc9\x02\n\x10GetStatsResponse\x12,\n\x08taken_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08instance\x18\x03 \x01(\t\x12)\n\x07windows\x18\x04 \x03(\x0b\x32\x18.postroom.v1.WindowStats\x12&\n\x05queue\x18\x05 \x01(\x0b\x32\x17.postroom.v1.QueueStats\x12\'\n\x06relays\x18\x06 \x03(\x0b\x32\x17.postroom.v1.RelayStats\x12)\n\x07tenants\x18\x07 \x03(\x0b\x32\x18.postroom.v1.TenantStats\x12\x1e\n\x16latency_bounds_seconds\x18\x08 \x03(\x01*\x9f\x01\n\x0bStatsWindow\x12\x1c\n\x18STATS_WINDOW_UNSPECIFIED\x10\x00\x12\x14\n\x10STATS_WINDOW_ALL\x10\x01\x12\x1c\n\x18STATS_WINDOW_SINCE_START\x10\x02\x12\x13\n\x0fSTATS_WINDOW_1M\x10\x03\x12\x13\n\x0fSTATS_WINDOW_5M\x10\x04\x12\x14\n\x10STATS_WINDOW_60M\x10\x05*\xbe\x01\n\x0bLatencyKind\x12\x1c\n\x18LATENCY_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11LATENCY_KIND_POOL\x10\x01\x12\x18\n\x14LATENCY_KIND_CONNECT\x10\x02\x12\x14\n\x10LATENCY_KIND_TLS\x10\x03\x12\x15\n\x11LATENCY_KIND_AUTH\x10\x04\x12\x1c\n\x18LATENCY_KIND_TRANSACTION\x10\x05\x12\x15\n\x11LATENCY_KIND_SEND\x10\x06*\xd0\x01\n\x0b\x43loseReason\x12\x1c\n\x18\x43LOSE_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43LOSE_REASON_IDLE\x10\x01\x12\x14\n\x10\x43LOSE_REASON_AGE\x10\x02\x12\x15\n\x11\x43LOSE_REASON_USES\x10\x03\x12\x16\n\x12\x43LOSE_REASON_RELAY\x10\x04\x12\x15\n\x11\x43LOSE_REASON_DEAD\x10\x05\x12\x16\n\x12\x43LOSE_REASON_ERROR\x10\x06\x12\x18\n\x14\x43LOSE_REASON_DRAINED\x10\x08\x42o\n\x0f\x63om.postroom.v1B\nStatsProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17postroom/v1/stats.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17postroom/v1/relay.proto\"l\n\x0fGetStatsRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\x16\n\x0einclude_relays\x18\x02 \x01(\x08\x12\x17\n\x0finclude_tenants\x18\x03 \x01(\x08\x12\x19\n\x11include_latencies\x18\x04 \x01(\x08\"\xf4\x02\n\x10\x44\x65liveryCounters\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\x12\x11\n\tsucceeded\x18\x02 \x01(\x03\x12\x0f\n\x07partial\x18\x03 \x01(\x03\x12\x10\n\x08rejected\x18\x04 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\x12\x13\n\x0btemp_failed\x18\x06 \x01(\x03\x12\x11\n\tuncertain\x18\x07 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x08 \x01(\x03\x12\x11\n\tcancelled\x18\t \x01(\x03\x12\x10\n\x08\x61ttempts\x18\n \x01(\x03\x12\x0f\n\x07retries\x18\x0b \x01(\x03\x12\x1a\n\x12temporary_failures\x18\x0c \x01(\x03\x12\x1d\n\x15transactions_accepted\x18\r \x01(\x03\x12\x1c\n\x14recipients_delivered\x18\x0e \x01(\x03\x12\x1a\n\x12recipients_refused\x18\x0f \x01(\x03\x12\x12\n\nbytes_sent\x18\x10 \x01(\x03\x12\x10\n\x08reopened\x18\x11 \x01(\x03\"\xab\x01\n\x07Latency\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.postroom.v1.LatencyKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x13\n\x0bsum_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bp50_seconds\x18\x04 \x01(\x01\x12\x13\n\x0bp90_seconds\x18\x05 \x01(\x01\x12\x13\n\x0bp99_seconds\x18\x06 \x01(\x01\x12\x15\n\rbucket_counts\x18\x07 \x03(\x03\"\xa7\x02\n\x0bWindowStats\x12(\n\x06window\x18\x01 \x01(\x0e\x32\x18.postroom.v1.StatsWindow\x12)\n\x06length\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x08\x63ounters\x18\x03 \x01(\x0b\x32\x1d.postroom.v1.DeliveryCounters\x12\x11\n\tsend_rate\x18\x04 \x01(\x01\x12\x19\n\x0csuccess_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x66\x61ilure_rate\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\'\n\tlatencies\x18\x07 \x03(\x0b\x32\x14.postroom.v1.LatencyB\x0f\n\r_success_rateB\x0f\n\r_failure_rate\"E\n\nCloseCount\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.postroom.v1.CloseReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xd1\x01\n\tPoolStats\x12\x10\n\x08max_size\x18\x01 \x01(\x05\x12\x0c\n\x04idle\x18\x02 \x01(\x05\x12\x0e\n\x06in_use\x18\x03 \x01(\x05\x12\x0f\n\x07opening\x18\x04 \x01(\x05\x12\x0f\n\x07waiting\x18\x05 \x01(\x05\x12\x0f\n\x07\x63reated\x18\x06 \x01(\x03\x12\x0e\n\x06reused\x18\x07 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x08 \x01(\x03\x12*\n\tclosed_by\x18\t \x03(\x0b\x32\x17.postroom.v1.CloseCount\x12\x15\n\rwait_timeouts\x18\n \x01(\x03\"\x82\x01\n\nQueueStats\x12\x0b\n\x03\x64ue\x18\x01 \x01(\x03\x12\x11\n\tscheduled\x18\x02 \x01(\x03\x12\x10\n\x08retrying\x18\x03 \x01(\x03\x12\x0f\n\x07sending\x18\x04 \x01(\x03\x12\x31\n\x0eoldest_due_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc4\x01\n\nRelayStats\x12\r\n\x05relay\x18\x01 \x01(\t\x12)\n\x07windows\x18\x02 \x03(\x0b\x32\x18.postroom.v1.WindowStats\x12$\n\x04pool\x18\x03 \x01(\x0b\x32\x16.postroom.v1.PoolStats\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x17.postroom.v1.QueueStats\x12.\n\tcondition\x18\x05 \x01(\x0b\x32\x1b.postroom.v1.RelayCondition\"p\n\x0bTenantStats\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x07windows\x18\x02 \x03(\x0b\x32\x18.postroom.v1.WindowStats\x12&\n\x05queue\x18\x03 \x01(\x0b\x32\x17.postroom.v1.QueueStats\"\xc9\x02\n\x10GetStatsResponse\x12,\n\x08taken_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08instance\x18\x03 \x01(\t\x12)\n\x07windows\x18\x04 \x03(\x0b\x32\x18.postroom.v1.WindowStats\x12&\n\x05queue\x18\x05 \x01(\x0b\x32\x17.postroom.v1.QueueStats\x12\'\n\x06relays\x18\x06 \x03(\x0b\x32\x17.postroom.v1.RelayStats\x12)\n\x07tenants\x18\x07 \x03(\x0b\x32\x18.postroom.v1.TenantStats\x12\x1e\n\x16latency_bounds_seconds\x18\x08 \x03(\x01*\x9f\x01\n\x0bStatsWindow\x12\x1c\n\x18STATS_WINDOW_UNSPECIFIED\x10\x00\x12\x14\n\x10STATS_WINDOW_ALL\x10\x01\x12\x1c\n\x18STATS_WINDOW_SINCE_START\x10\x02\x12\x13\n\x0fSTATS_WINDOW_1M\x10\x03\x12\x13\n\x0fSTATS_WINDOW_5M\x10\x04\x12\x14\n\x10STATS_WINDOW_60M\x10\x05*\xbe\x01\n\x0bLatencyKind\x12\x1c\n\x18LATENCY_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11LATENCY_KIND_POOL\x10\x01\x12\x18\n\x14LATENCY_KIND_CONNECT\x10\x02\x12\x14\n\x10LATENCY_KIND_TLS\x10\x03\x12\x15\n\x11LATENCY_KIND_AUTH\x10\x04\x12\x1c\n\x18LATENCY_KIND_TRANSACTION\x10\x05\x12\x15\n\x11LATENCY_KIND_SEND\x10\x06*\xd0\x01\n\x0b\x43loseReason\x12\x1c\n\x18\x43LOSE_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43LOSE_REASON_IDLE\x10\x01\x12\x14\n\x10\x43LOSE_REASON_AGE\x10\x02\x12\x15\n\x11\x43LOSE_REASON_USES\x10\x03\x12\x16\n\x12\x43LOSE_REASON_RELAY\x10\x04\x12\x15\n\x11\x43LOSE_REASON_DEAD\x10\x05\x12\x16\n\x12\x43LOSE_REASON_ERROR\x10\x06\x12\x18\n\x14\x43LOSE_REASON_DRAINED\x10\x08\x42o\n\x0f\x63om.postroom.v1B\nStatsProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,30 +35,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postroom.v1.stats_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.postroom.v1B\nStatsProtoP\001Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\242\002\003PRM\252\002\013Postroom.V1'
-  _globals['_STATSWINDOW']._serialized_start=2076
-  _globals['_STATSWINDOW']._serialized_end=2235
-  _globals['_LATENCYKIND']._serialized_start=2238
-  _globals['_LATENCYKIND']._serialized_end=2428
-  _globals['_CLOSEREASON']._serialized_start=2431
-  _globals['_CLOSEREASON']._serialized_end=2639
-  _globals['_GETSTATSREQUEST']._serialized_start=105
-  _globals['_GETSTATSREQUEST']._serialized_end=213
-  _globals['_DELIVERYCOUNTERS']._serialized_start=216
-  _globals['_DELIVERYCOUNTERS']._serialized_end=588
-  _globals['_LATENCY']._serialized_start=591
-  _globals['_LATENCY']._serialized_end=762
-  _globals['_WINDOWSTATS']._serialized_start=765
-  _globals['_WINDOWSTATS']._serialized_end=1060
-  _globals['_CLOSECOUNT']._serialized_start=1062
-  _globals['_CLOSECOUNT']._serialized_end=1131
-  _globals['_POOLSTATS']._serialized_start=1134
-  _globals['_POOLSTATS']._serialized_end=1343
-  _globals['_QUEUESTATS']._serialized_start=1346
-  _globals['_QUEUESTATS']._serialized_end=1476
-  _globals['_RELAYSTATS']._serialized_start=1479
-  _globals['_RELAYSTATS']._serialized_end=1627
-  _globals['_TENANTSTATS']._serialized_start=1629
-  _globals['_TENANTSTATS']._serialized_end=1741
-  _globals['_GETSTATSRESPONSE']._serialized_start=1744
-  _globals['_GETSTATSRESPONSE']._serialized_end=2073
+  _globals['_STATSWINDOW']._serialized_start=2149
+  _globals['_STATSWINDOW']._serialized_end=2308
+  _globals['_LATENCYKIND']._serialized_start=2311
+  _globals['_LATENCYKIND']._serialized_end=2501
+  _globals['_CLOSEREASON']._serialized_start=2504
+  _globals['_CLOSEREASON']._serialized_end=2712
+  _globals['_GETSTATSREQUEST']._serialized_start=130
+  _globals['_GETSTATSREQUEST']._serialized_end=238
+  _globals['_DELIVERYCOUNTERS']._serialized_start=241
+  _globals['_DELIVERYCOUNTERS']._serialized_end=613
+  _globals['_LATENCY']._serialized_start=616
+  _globals['_LATENCY']._serialized_end=787
+  _globals['_WINDOWSTATS']._serialized_start=790
+  _globals['_WINDOWSTATS']._serialized_end=1085
+  _globals['_CLOSECOUNT']._serialized_start=1087
+  _globals['_CLOSECOUNT']._serialized_end=1156
+  _globals['_POOLSTATS']._serialized_start=1159
+  _globals['_POOLSTATS']._serialized_end=1368
+  _globals['_QUEUESTATS']._serialized_start=1371
+  _globals['_QUEUESTATS']._serialized_end=1501
+  _globals['_RELAYSTATS']._serialized_start=1504
+  _globals['_RELAYSTATS']._serialized_end=1700
+  _globals['_TENANTSTATS']._serialized_start=1702
+  _globals['_TENANTSTATS']._serialized_end=1814
+  _globals['_GETSTATSRESPONSE']._serialized_start=1817
+  _globals['_GETSTATSRESPONSE']._serialized_end=2146
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from postroom.v1 import relay_pb2 as _relay_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -516,6 +517,7 @@ class RelayStats(_message.Message):
     WINDOWS_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
     relay: _builtins.str
     """"relays/{id}"."""
     @_builtins.property
@@ -530,6 +532,10 @@ class RelayStats(_message.Message):
     def queue(self) -> Global___QueueStats:
         """Its queue."""
 
+    @_builtins.property
+    def condition(self) -> _relay_pb2.RelayCondition:
+        """How it is at present."""
+
     def __init__(
         self,
         *,
@@ -537,10 +543,11 @@ class RelayStats(_message.Message):
         windows: _abc.Iterable[Global___WindowStats] | None = ...,
         pool: Global___PoolStats | None = ...,
         queue: Global___QueueStats | None = ...,
+        condition: _relay_pb2.RelayCondition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool", "queue", b"queue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "pool", b"pool", "queue", b"queue"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool", "queue", b"queue", "relay", b"relay", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "pool", b"pool", "queue", b"queue", "relay", b"relay", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from postroom_server.config.checks import SQLITE
 from postroom_server.config.credentials import password_of
 from postroom_server.config.relay_schema import PORTS, RelayTable, RetryTable
 from postroom_server.config.schema import LogTable, Root, ServerTable
+from postroom_server.config.tenant_schema import TenantTable
 from postroom_server.config.values import (
     Config,
     MetricsConfig,
@@ -19,12 +20,20 @@ from postroom_server.config.values import (
 )
 from postroom_server.delivery.senders import sender_pattern
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.principal import Credential, Principal, Role
 from postroom_server.domain.submission import RetryPolicy
 from postroom_server.rpc.settings import TlsSettings
 from postroom_server.smtp.settings import Encryption
 from postroom_server.smtp.timeouts import Timeouts
 from postroom_server.telemetry.logs import LogFormat, LogLevel, LogSettings
+
+_PACE = {
+    "max_per_second",
+    "burst",
+    "max_recipients_per_day",
+    "connections_per_minute",
+}
 
 
 def build(root: Root) -> Config:
@@ -37,6 +46,7 @@ def build(root: Root) -> Config:
         default_relay=root.default_relay or only,
         store_path=Path(root.store.url.removeprefix(SQLITE)),
         limits=Limits(**root.limits.model_dump()),
+        tenants=MappingProxyType({t: _tenant(own) for t, own in root.tenants.items()}),
         credentials=tuple(_credential(*item) for item in root.credentials.items()),
         log=_log(root.log),
         metrics=MetricsConfig(**root.metrics.model_dump()),
@@ -47,7 +57,8 @@ def build(root: Root) -> Config:
 def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
     plain = relay.model_dump(
         exclude={
-            *("port", "encryption", "password", "token_command", "timeouts", "retry")
+            *("port", "encryption", "password", "token_command", "timeouts", "retry"),
+            *_PACE,
         }
     )
     return RelayConfig(
@@ -58,8 +69,14 @@ def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
         token_command=tuple(relay.token_command),
         timeouts=Timeouts(**relay.timeouts.model_dump()),
         retry=_retry(relay.retry),
+        limits=PaceLimits(**relay.model_dump(include=_PACE)),
         **plain,
     )
+
+
+def _tenant(tenant: TenantTable) -> PaceLimits:
+    plain = tenant.model_dump()
+    return PaceLimits(sessions=plain.pop("concurrent_sessions"), **plain)
 
 
 def _server(server: ServerTable) -> ServerConfig:

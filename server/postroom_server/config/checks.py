@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from postroom_server.config.access_checks import access_findings
+from postroom_server.config.access_checks import ID, access_findings
 from postroom_server.config.errors import Finding
 from postroom_server.config.problems import suggestion
 from postroom_server.config.relay_checks import relay_findings
@@ -28,6 +28,10 @@ def findings(root: Root) -> Iterator[Finding]:
     for relay_id, relay in root.relays.items():
         yield from relay_findings(relay_id, relay)
     yield from access_findings(root)
+    for tenant in root.tenants:
+        if not ID.fullmatch(tenant):
+            text = "a tenant's id is 1 to 63 of a-z, 0-9, _ and -"
+            yield Finding((("tenants", tenant),), text)
 
 
 def _listen(root: Root) -> Iterator[Finding]:

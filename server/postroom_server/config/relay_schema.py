@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from postroom_server.config.keys import SECONDS, Table, key, seconds, table
 from postroom_server.config.values import RelayConfig
+from postroom_server.domain.pacing import NO_LIMITS
 from postroom_server.domain.submission import RetryPolicy
 from postroom_server.smtp.timeouts import Timeouts
 
@@ -124,6 +125,30 @@ class RelayTable(Table):
         "The most sessions at once, those being opened included.",
         least=1,
         most=1000,
+    )
+    max_per_second: float = key(
+        NO_LIMITS.max_per_second,
+        "The most mails begun in a second, on the average; 0: no limit.",
+        least=0,
+        most=100_000,
+    )
+    burst: int = key(
+        NO_LIMITS.burst,
+        "How many of them may be begun at once; 0: what one second brings.",
+        least=0,
+        most=1_000_000,
+    )
+    max_recipients_per_day: int = key(
+        NO_LIMITS.max_recipients_per_day,
+        "The most recipients of mails begun in a day (UTC); 0: no limit.",
+        least=0,
+        most=1_000_000_000,
+    )
+    connections_per_minute: int = key(
+        NO_LIMITS.connections_per_minute,
+        "The most sessions opened in a minute; 0: no limit.",
+        least=0,
+        most=60_000,
     )
     idle_timeout: float = seconds(
         _RELAY.idle_timeout, "A session unused for so long is closed.", least=1

@@ -12,6 +12,7 @@ from typing import Literal
 from postroom_server.config.access_schema import CredentialTable, TlsTable
 from postroom_server.config.keys import BYTES, DAY, Table, key, seconds, table
 from postroom_server.config.relay_schema import RelayTable
+from postroom_server.config.tenant_schema import TenantTable
 from postroom_server.config.values import ServerConfig
 from postroom_server.domain.limits import Limits
 
@@ -240,6 +241,7 @@ class Root(Table):
     credentials: dict[str, CredentialTable] = key(
         {}, "Callers by name; none: every caller is administrator."
     )
+    tenants: dict[str, TenantTable] = key({}, "Limits of tenants by id.")
     limits: LimitsTable = table(LimitsTable)
     log: LogTable = table(LogTable)
     metrics: MetricsTable = table(MetricsTable)

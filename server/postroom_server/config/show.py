@@ -13,6 +13,7 @@ from postroom_server.config.schema import LimitsTable, MetricsTable, ServerTable
 from postroom_server.config.text import toml_key, toml_value
 from postroom_server.config.values import Config, RelayConfig
 from postroom_server.domain.clock import MICROSECONDS, Instant
+from postroom_server.domain.pacing import Limits
 from postroom_server.domain.principal import Credential
 
 MASK = "********"
@@ -47,6 +48,7 @@ def _tables(config: Config) -> Values:
         "store": {"url": f"{SQLITE}{config.store_path}"},
         "relays": {name: _relay(relay) for name, relay in config.relays.items()},
         "credentials": {c.principal.name: _credential(c) for c in config.credentials},
+        "tenants": {name: _tenant(own) for name, own in config.tenants.items()},
         "limits": _in_force(LimitsTable, config.limits),
         "log": {
             "level": config.log.level.name.lower(),
@@ -76,12 +78,25 @@ def _credential(credential: Credential) -> Values:
 
 def _relay(relay: RelayConfig) -> Values:
     given = relay.password and not relay.password_file
+    pace = relay.limits
     return {
-        **_in_force(RelayTable, relay),
+        **{
+            key: getattr(pace if hasattr(pace, key) else relay, key)
+            for key in RelayTable.model_fields
+        },
         "encryption": relay.encryption.value,
         "password": MASK if given else "",
         "timeouts": _in_force(TimeoutsTable, relay.timeouts),
         "retry": _in_force(RetryTable, relay.retry),
+    }
+
+
+def _tenant(limits: Limits) -> Values:
+    return {
+        "max_per_second": limits.max_per_second,
+        "burst": limits.burst,
+        "max_recipients_per_day": limits.max_recipients_per_day,
+        "concurrent_sessions": limits.sessions,
     }
 
 

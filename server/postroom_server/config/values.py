@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.pacing import NO_LIMITS
+from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.principal import Credential
 from postroom_server.domain.secret import Secret
 from postroom_server.domain.submission import RetryPolicy
@@ -53,6 +55,7 @@ class RelayConfig:
     ehlo_name: str = ""
     timeouts: Timeouts = field(default=Timeouts())
     retry: RetryPolicy = field(default=RetryPolicy())
+    limits: PaceLimits = field(default=NO_LIMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,7 @@ class Config:
 
     *listen* is "host:port" or "unix:/path"; *relays* are by id, at least one;
     *default_relay* is one of them, or empty where callers must name the relay.
-    Without *credentials* every caller is administrator.
+    Without *credentials* every caller is administrator; *tenants* have limits by id.
     """
 
     relays: Mapping[str, RelayConfig]
@@ -93,6 +96,7 @@ class Config:
     store_path: Path = Path("postroom.db")
     limits: Limits = field(default=Limits())
     credentials: tuple[Credential, ...] = ()
+    tenants: Mapping[str, PaceLimits] = field(default_factory=dict)
     log: LogSettings = field(default=LogSettings())
     metrics: MetricsConfig = field(default=MetricsConfig())
     server: ServerConfig = field(default=ServerConfig())

@@ -22,6 +22,7 @@ from postroom_server.delivery.findings import (
 )
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.relay import Relay
+from postroom_server.delivery.throttle import complains
 from postroom_server.domain.attempt import (
     Attempt,
     AttemptOutcome,
@@ -31,7 +32,12 @@ from postroom_server.domain.attempt import (
 )
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
-from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.errors import (
+    PoolClosed,
+    PoolSaturated,
+    PoolTimeout,
+    SessionError,
+)
 from postroom_server.smtp.extensions import Extensions
 from postroom_server.smtp.session import Session
 from postroom_server.smtp.transaction import Transaction, TransactionReport
@@ -44,7 +50,8 @@ class Course:
     """How an attempt went: *findings* by the recipients' `wire`, and the facts.
 
     *transaction* is how long the relay took from MAIL to its last word, in seconds;
-    *note* is what the mail went without.
+    *note* is what the mail went without.  *broke* is why the relay could not be spoken
+    with to the end, and *answered* that it could; neither: it was not for it to say.
     """
 
     findings: Mapping[str, Finding]
@@ -55,6 +62,8 @@ class Course:
     transaction: float | None = None
     timings: tuple[PhaseTiming, ...] = field(default=())
     note: str = ""
+    broke: Finding | None = None
+    answered: bool = False
 
     def bare(self) -> Course:
         """What counts of it, without any text that came from outside."""
@@ -105,7 +114,20 @@ def make_attempt(relay: Relay, mailing: Mailing, control: AttemptControl) -> Cou
     course, again = _over_a_session(relay, mailing, control, fresh=False)
     if again and control.take_back():
         course, _ = _over_a_session(relay, mailing, control, fresh=True)
+    _tell(relay, course)
     return course
+
+
+def _tell(relay: Relay, course: Course) -> None:
+    """Tell what the attempt says about the relay, whatever it says about the mail."""
+    if any(complains(finding.reply) for finding in course.findings.values()):
+        relay.complained()
+    if course.broke is not None:
+        relay.watch.failed(course.broke)
+    elif course.answered:
+        relay.watch.worked()
+    else:
+        relay.watch.undecided()
 
 
 def _over_a_session(
@@ -115,24 +137,30 @@ def _over_a_session(
     try:
         began = time.monotonic()
         with relay.pool.session(lambda: control.deadline, fresh=fresh) as session:
-            relay.watch.worked()
             waited = _waited(session, time.monotonic() - began)
             return _transact(session, mailing, control, waited)
     except SessionError as failure:
-        return _without_a_session(relay, mailing, failure), False
+        return _without_a_session(mailing, failure), False
 
 
-def _without_a_session(relay: Relay, mailing: Mailing, failure: SessionError) -> Course:
+def _without_a_session(mailing: Mailing, failure: SessionError) -> Course:
     finding = of_session_failure(failure)
-    if finding.reason is not FailureReason.DEADLINE:
-        relay.watch.failed(finding)
     course = for_all(mailing.delivery, finding, failure.phase)
     return replace(
         course,
         remote=failure.link.remote,
         tls_version=failure.link.tls_version,
         timings=failure.timings,
+        broke=_of_the_relay(failure),
     )
+
+
+def _of_the_relay(failure: SessionError) -> Finding | None:
+    """What *failure* says about the relay; None: it is our own, or our caller's."""
+    ours = isinstance(failure, PoolTimeout | PoolSaturated | PoolClosed)
+    if ours or failure.reason in {FailureReason.DEADLINE, FailureReason.INTERNAL}:
+        return None
+    return of_session_failure(failure)
 
 
 def _waited(session: Session, seconds: float) -> tuple[PhaseTiming, ...]:
@@ -169,6 +197,8 @@ def _transact(
         phase=report.phase,
         transaction=time.monotonic() - began,
         timings=(*facts.timings, *report.timings),
+        broke=None if report.failure is None else _of_the_relay(report.failure),
+        answered=report.failure is None and not report.called_off,
     )
     return course, facts.session_reused and _was_dead(report)
 

@@ -101,6 +101,8 @@ def _next(found: Found, delivery: Delivery, situation: Situation) -> _Next:
         return _Next(RecipientStatus.CANCELLED)
     if found is Found.RELAY_AT_FAULT:
         return _after_relay_fault(delivery, situation)
+    if found is Found.LEFT_ALONE:
+        return _after_leaving_alone(delivery, situation)
     return _after_temporary(delivery, situation)
 
 
@@ -118,6 +120,13 @@ def _after_temporary(delivery: Delivery, situation: Situation) -> _Next:
 def _after_relay_fault(delivery: Delivery, situation: Situation) -> _Next:
     if delivery.plan.completion is Completion.RELAYED:
         return _Next(RecipientStatus.FAILED)
+    return _on_the_long_schedule(delivery, situation)
+
+
+def _after_leaving_alone(delivery: Delivery, situation: Situation) -> _Next:
+    # A quick retry would find the same: whoever waits hears it at once.
+    if delivery.plan.completion is Completion.RELAYED:
+        return _Next(RecipientStatus.TEMP_FAILED)
     return _on_the_long_schedule(delivery, situation)
 
 

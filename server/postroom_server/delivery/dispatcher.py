@@ -11,15 +11,17 @@ Per relay first: its free slots.  Then whose turn it is among tenants and priori
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
+from postroom_server.delivery.gate import RelayGate
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.mailing import Mailing
-from postroom_server.delivery.relay import RelayWatch
-from postroom_server.domain.clock import Clock, Instant, after, seconds_between
+from postroom_server.delivery.tenant_gates import TenantGates
+from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import PostroomError
 from postroom_server.domain.lane import LaneKey
@@ -41,12 +43,14 @@ class Dispatcher:
         outbox: Outbox,
         clock: Clock,
         lanes: Mapping[str, Lane],
-        watches: Mapping[str, RelayWatch],
+        gates: Mapping[str, RelayGate],
+        tenants: TenantGates,
     ) -> None:
         self._outbox = outbox
         self._clock = clock
         self._lanes = lanes
-        self._watches = watches
+        self._gates = gates
+        self._tenants = tenants
         self._changed = threading.Condition()
         self._stopping = False
         self._deliver: Deliver | None = None
@@ -60,20 +64,33 @@ class Dispatcher:
         self._look_everywhere()
         self._thread.start()
 
-    def reserve(self, relay: str) -> bool:
+    def reserve(self, relay: str, tenant: str) -> bool:
         """Take a slot of *relay* for mail that just came; False when it must queue.
 
-        Nobody jumps the queue: while mail waits for the relay, new mail does too.  But
-        while the queue rests because the relay refuses us, a caller hears so at once.
+        Nobody jumps the queue: while mail waits for the relay, new mail does too.
         """
         with self._changed:
             lane = self._lanes[relay]
             waiting = lane.waits(self._clock.now())
-            waiting = waiting and not self._watches[relay].resumes_in() > 0
             if self._stopping or lane.free == 0 or waiting:
+                return False
+            if not self._tenants.take(tenant, 1):
+                return False
+            if not self._gates[relay].take(1, lane.under_way):
+                self._tenants.give_back(tenant, 1)
                 return False
             lane.take(1, retries=False)
             return True
+
+    def give_back(
+        self, relay: str, unused: Mapping[str, int], *, retries: bool = False
+    ) -> None:
+        """Give slots back for which nothing was started; *unused* by tenant."""
+        for tenant, count in unused.items():
+            self._tenants.give_back(tenant, count)
+        slots = sum(unused.values())
+        self._gates[relay].give_back(slots)
+        self.release(relay, slots, retries=retries)
 
     def release(self, relay: str, slots: int = 1, *, retries: bool = False) -> None:
         """Give slots back."""
@@ -92,11 +109,28 @@ class Dispatcher:
 
         Where the threads have ended already, the next start finds it under way.
         """
-        lane = self._lanes[claimed.delivery.relay]
+        delivery = claimed.delivery
+        lane = self._lanes[delivery.relay]
+        recipients = len(delivery.open_recipients)
+        self._gates[delivery.relay].allowance.begun(recipients)
+        self._tenants.begun(delivery.tenant, recipients)
         try:
             lane.run(lambda: self._work(claimed, mailing, retries=retries))
         except RuntimeError:
             _log.exception("dispatch.no_thread", delivery=claimed.delivery.id)
+
+    def begin_here(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
+        """Deliver *claimed* on this thread, without a slot.
+
+        For a relay that will not be asked: all slots may be held by attempts on it.
+        """
+        if self._deliver is not None:
+            self._deliver(claimed, mailing)
+
+    def under_way(self, relay: str) -> int:
+        """How many attempts on *relay* hold a slot."""
+        with self._changed:
+            return self._lanes[relay].under_way
 
     def hear(self, delivery: Delivery) -> None:
         """*delivery* was stored, and waits for its next attempt."""
@@ -162,9 +196,10 @@ class Dispatcher:
     def _idle_for(self) -> float:
         now = self._clock.now()
         dues = [
-            max(seconds_between(now, due), self._watches[lane.relay].resumes_in())
+            max(due_in, self._gates[lane.relay].wait())
             for lane in self._lanes.values()
-            if lane.free and (due := lane.first_due()) is not None
+            if lane.free
+            and (due_in := lane.idle_for(now, self._tenants.wait)) is not None
         ]
         return max(0.0, min(dues, default=SAFETY_NET))
 
@@ -184,8 +219,7 @@ class Dispatcher:
         try:
             claimed = self._claim(lane, wanted)
         finally:
-            unused = sum(wanted.values()) - len(claimed)
-            self.release(lane.relay, unused, retries=retries)
+            self.give_back(lane.relay, _unused(wanted, claimed), retries=retries)
         lane.started(len(claimed), retries=retries)
         for one in claimed:
             self.begin(one, retries=retries)
@@ -193,12 +227,24 @@ class Dispatcher:
 
     def _reserve_for(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
         with self._changed:
-            watch = self._watches[lane.relay]
-            if self._stopping or watch.resumes_in() > 0:
-                return {}
-            # One alone finds out whether a relay that refused us does so still.
-            most = 1 if watch.refuses else lane.slots
-            return lane.reserve(self._clock.now(), most, retries=retries)
+            return self._shares(lane, retries=retries)
+
+    def _shares(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
+        """Slots, with leave of the relay and of each tenant to start so many."""
+        now = self._clock.now()
+        due = lane.due(now, self._tenants.wait, retries=retries)
+        most = lane.room(now, retries=retries) if due and not self._stopping else 0
+        if not most:
+            return {}
+        most = self._gates[lane.relay].take(most, lane.under_way)
+        wanted = lane.reserve(due, most, retries=retries)
+        shares = {
+            key: self._tenants.take(key.tenant, slots) for key, slots in wanted.items()
+        }
+        unused = sum(wanted.values()) - sum(shares.values())
+        lane.give_back(unused, retries=retries)
+        self._gates[lane.relay].give_back(unused)
+        return {key: slots for key, slots in shares.items() if slots}
 
     def _claim(self, lane: Lane, wanted: Mapping[LaneKey, int]) -> Sequence[Claimed]:
         with self._changed:
@@ -236,4 +282,16 @@ class Dispatcher:
             if deliver is not None:
                 deliver(claimed, mailing)
         finally:
+            self._tenants.ended(claimed.delivery.tenant)
             self.release(claimed.delivery.relay, retries=retries)
+
+
+def _unused(
+    wanted: Mapping[LaneKey, int], claimed: Iterable[Claimed]
+) -> Mapping[str, int]:
+    """By tenant, how many of the slots *wanted* nothing was *claimed* for."""
+    unused: Counter[str] = Counter()
+    for lane, slots in wanted.items():
+        unused[lane.tenant] += slots
+    unused.subtract(one.delivery.tenant for one in claimed)
+    return unused

@@ -8,15 +8,16 @@ queued.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.contents import PartsExpected, parts_expected
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.following import Following
+from postroom_server.delivery.gate import Gear, RelayGate
 from postroom_server.delivery.intake import Intake
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.looking import Cancellation, Looking
@@ -27,7 +28,9 @@ from postroom_server.delivery.rendering import Rendered, Rendering
 from postroom_server.delivery.reopening import RetryRequest
 from postroom_server.delivery.rescheduling import RescheduleRequest
 from postroom_server.delivery.sending import Answer, Sending
+from postroom_server.delivery.starts import Starts
 from postroom_server.delivery.statistics import NOTHING_MORE, Include, Statistics
+from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.delivery.upkeep import Upkeep
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import WaitRoom
@@ -38,6 +41,7 @@ from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import Draining
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.octets import StoredOctets
+from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.stats import StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.marks import Marks
@@ -49,6 +53,7 @@ from postroom_server.outbox.store import (
     Outbox,
     Retention,
 )
+from postroom_server.outbox.tokens import LocalTokens, Tokens
 from postroom_server.smtp.probe import probe
 from postroom_server.smtp.probe_report import ProbeReport
 from postroom_server.smtp.timeouts import Deadline
@@ -65,7 +70,8 @@ event is stored a little later than it occurred."""
 class EngineParts:
     """What an engine is made of; *waiting_per_relay* callers may wait for one relay.
 
-    *several_tenants*: one of them may not have all of these places.
+    *several_tenants*: one of them may not have all of these places.  *tenants* have
+    limits of their own; *tokens* are those of a fleet, None: of this process.
     """
 
     outbox: Outbox
@@ -78,6 +84,8 @@ class EngineParts:
     statistics: Statistics
     waiting_per_relay: int = 64
     several_tenants: bool = False
+    tenants: Mapping[str, PaceLimits] = field(default_factory=dict)
+    tokens: Tokens | None = None
 
 
 class DeliveryEngine:
@@ -97,11 +105,15 @@ class DeliveryEngine:
         self._draining = False
         self._under_way = UnderWay()
         self._lanes = {r.id: Lane(r.id, r.settings.pool.max_size) for r in parts.relays}
+        gear = Gear(parts.tokens or LocalTokens(parts.clock.monotonic), parts.clock)
+        self._gates = {relay.id: RelayGate(relay, gear) for relay in parts.relays}
+        tenants = TenantGates(parts.tenants, gear)
         self._dispatcher = Dispatcher(
             parts.outbox,
             parts.clock,
             self._lanes,
-            {relay.id: relay.watch for relay in parts.relays},
+            self._gates,
+            tenants,
         )
         self._worker = Worker(self._ports(parts, waits))
         intake = Intake(parts.clock, parts.limits, parts.blobs)
@@ -116,6 +128,7 @@ class DeliveryEngine:
             patience=Patience(parts.outbox, waits, self._under_way, parts.clock),
             clock=parts.clock,
             limits=parts.limits,
+            starts=Starts(self._gates, tenants),
         )
         self._looking = Looking(
             outbox=parts.outbox,

@@ -33,6 +33,8 @@ class Found(Enum):
     TEMPORARY = "temporary"
     RELAY_AT_FAULT = "relay at fault"
     """Permanent, but not the mail's: an administrator ends it."""
+    LEFT_ALONE = "left alone"
+    """Temporary, and found without asking the relay."""
     WITHHELD = "withheld"
     UNCERTAIN = "uncertain"
     CALLED_OFF = "called off"
@@ -193,6 +195,7 @@ _OUTCOMES = (
     (Found.UNCERTAIN, AttemptOutcome.UNCERTAIN),
     (Found.CALLED_OFF, AttemptOutcome.ABANDONED),
     (Found.TEMPORARY, AttemptOutcome.TEMP_FAILED),
+    (Found.LEFT_ALONE, AttemptOutcome.TEMP_FAILED),
 )
 
 _WEIGHT = (
@@ -202,6 +205,7 @@ _WEIGHT = (
     Found.CALLED_OFF,
     Found.FAILED,
     Found.TEMPORARY,
+    Found.LEFT_ALONE,
     Found.REFUSED,
     Found.WITHHELD,
 )

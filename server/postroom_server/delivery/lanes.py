@@ -10,15 +10,18 @@ nor new mail the retries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from postroom_server.delivery.turns import Turns
-from postroom_server.domain.clock import Instant
+from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.lane import LaneKey
 
 RETRY_SHARE = 4
 """While fresh mail waits, retries get one slot in so many."""
+
+TenantWait = Callable[[str], float]
+"""Seconds until a tenant may have another delivery begun; 0: it may now."""
 
 
 class Lane:
@@ -48,9 +51,18 @@ class Lane:
         """Whether it is the retries' turn."""
         return self._fresh_in_a_row >= RETRY_SHARE - 1
 
-    def first_due(self) -> Instant | None:
-        """When the first delivery of all is due; None: none is known of."""
-        return min(self._due.values(), default=None)
+    @property
+    def under_way(self) -> int:
+        """How many slots are taken."""
+        return self.slots - self.free
+
+    def idle_for(self, now: Instant, wait: TenantWait) -> float | None:
+        """Seconds until a delivery is due and its tenant may; None: none is known."""
+        waits = (
+            max(seconds_between(now, due_at), wait(lane.tenant))
+            for lane, due_at in self._due.items()
+        )
+        return min(waits, default=None)
 
     def waits(self, now: Instant, *, retries: bool = False) -> bool:
         """Whether a delivery of a kind is due *now*."""
@@ -59,6 +71,16 @@ class Lane:
             for lane, due_at in self._due.items()
             if lane.retries is retries
         )
+
+    def due(
+        self, now: Instant, wait: TenantWait, *, retries: bool
+    ) -> Sequence[LaneKey]:
+        """The lanes of a kind with a delivery that is due and may start."""
+        return [
+            lane
+            for lane, due_at in self._due.items()
+            if lane.retries is retries and due_at <= now and not wait(lane.tenant)
+        ]
 
     def learn(self, lane: LaneKey, due_at: Instant | None) -> None:
         """Set when the first delivery of *lane* is due; None: it is empty."""
@@ -72,23 +94,21 @@ class Lane:
         known = self._due.get(lane, due_at)
         self._due[lane] = min(known, due_at)
 
+    def room(self, now: Instant, *, retries: bool) -> int:
+        """How many slots deliveries of a kind may take."""
+        if not retries or not self.waits(now):
+            return self.free
+        room = max(1, self.slots // RETRY_SHARE) - self.retrying
+        return min(self.free, max(0, room))
+
     def reserve(
-        self, now: Instant, most: int, *, retries: bool
+        self, due: Iterable[LaneKey], most: int, *, retries: bool
     ) -> Mapping[LaneKey, int]:
-        """Take free slots, at most *most*, for what of a kind is due; whose they are.
+        """Take *most* slots for the lanes that are *due*; whose they are.
 
         What is not used of them is to be given back.
         """
-        due = [
-            lane
-            for lane, due_at in self._due.items()
-            if lane.retries is retries and due_at <= now
-        ]
-        allowed = min(self.free, most)
-        if retries and self.waits(now):
-            room = max(1, self.slots // RETRY_SHARE) - self.retrying
-            allowed = min(allowed, max(0, room))
-        shares = self._turns[retries].share(due, allowed)
+        shares = self._turns[retries].share(due, most)
         self.take(sum(shares.values()), retries=retries)
         return shares
 

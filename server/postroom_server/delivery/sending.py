@@ -18,6 +18,7 @@ from postroom_server.delivery.intake import Intake, Ready, report
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.reopening import resumed
 from postroom_server.delivery.request_ids import Use, record_of, refuse_another
+from postroom_server.delivery.starts import Start, Starts
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import Wait, WaitRoom
 from postroom_server.domain.clock import Clock
@@ -54,6 +55,14 @@ class Waiting:
     timeout: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """The caller's place, if it has one, and whether its own thread is to deliver."""
+
+    wait: Wait | None
+    here: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """Accepts mail and waits for its fate as long as its caller wants."""
@@ -66,6 +75,7 @@ class Sending:
     patience: Patience
     clock: Clock
     limits: Limits
+    starts: Starts
 
     def validate(self, submission: Submission) -> ValidationReport:
         """Check and compose *submission*; nothing is stored."""
@@ -95,8 +105,12 @@ class Sending:
             self.limits,
         )
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
+        start = self._start(delivery, caller, asked)
+        if start is Start.LATER:
+            asked = Waiting(Completion.ACCEPTED)
         with self.place(delivery, caller, asked) as wait:
-            accepted = self._accept(ready, request, caller, wait)
+            going = _Going(wait, here=start is Start.HERE)
+            accepted = self._accept(ready, request, caller, going)
             if isinstance(accepted, Delivery):
                 return Answer(self.answer(wait, accepted))
         return self._repeat(accepted, print_, submission, caller)
@@ -113,8 +127,7 @@ class Sending:
         if asked.completion is Completion.ACCEPTED:
             yield None
             return
-        own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
-        limit = min(own, caller.limit)
+        limit = self._until(caller, asked)
         wait = self.waits.enter(delivery.id, delivery.relay, limit, delivery.tenant)
         if wait is None:
             yield None
@@ -129,37 +142,57 @@ class Sending:
         """*delivery* when it is worth an answer to who waits in *wait*."""
         return delivery if wait is None else self.patience.wait(wait, delivery)
 
+    def _until(self, caller: Caller, asked: Waiting) -> float:
+        own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
+        return min(own, caller.limit)
+
+    def _start(self, delivery: Delivery, caller: Caller, asked: Waiting) -> Start:
+        patience = self._until(caller, asked) - self.clock.monotonic()
+        relay = delivery.relay
+        ahead = self.waits.count(relay) - self.dispatcher.under_way(relay)
+        return self.starts.of(delivery, patience, max(0, ahead))
+
     def _accept(
         self,
         ready: Ready,
         request: RequestRecord | None,
         caller: Caller,
-        wait: Wait | None,
+        going: _Going,
     ) -> Delivery | RequestRecord:
         """Make it durable and see to its delivery; a record: it is a repetition."""
-        relay = ready.delivery.relay
-        if wait is None:
+        relay, tenant = ready.delivery.relay, ready.delivery.tenant
+        if going.wait is None:
             refuse_relayed(ready.delivery.plan.completion, relay)
-        leased = wait is not None and self.dispatcher.reserve(relay)
+        here = going.wait is not None and going.here
+        reserved = going.wait is not None and not here
+        reserved = reserved and self.dispatcher.reserve(relay, tenant)
         used: RequestRecord | None = None
         stored = False
         try:
-            change = self._accepted(ready.delivery, leased=leased)
+            change = self._accepted(ready.delivery, leased=here or reserved)
             patience = caller.limit - self.clock.monotonic()
             used = self.outbox.accept(change, ready.content, request, patience=patience)
             stored = used is None
         finally:
-            if leased and not stored:
-                self.dispatcher.release(relay)
+            if reserved and not stored:
+                self.dispatcher.give_back(relay, {tenant: 1})
         if used is not None:
             return used
         journal.bind(ready.delivery)
         caller.accepted()
-        if leased:
-            self.dispatcher.begin(Claimed(change.after, ready.content), ready.mailing)
-        else:
-            self.dispatcher.hear(change.after)
+        self._begin(change.after, ready, here=here, reserved=reserved)
         return change.after
+
+    def _begin(
+        self, delivery: Delivery, ready: Ready, *, here: bool, reserved: bool
+    ) -> None:
+        claimed = Claimed(delivery, ready.content)
+        if here:
+            self.dispatcher.begin_here(claimed, ready.mailing)
+        elif reserved:
+            self.dispatcher.begin(claimed, ready.mailing)
+        else:
+            self.dispatcher.hear(delivery)
 
     def _accepted(self, delivery: Delivery, *, leased: bool) -> Change:
         accepted = newly_accepted(delivery)

@@ -141,6 +141,10 @@ class NoDefaultRelay(PreconditionError):
     reason = "NO_DEFAULT_RELAY"
 
 
+class RelayPaused(PreconditionError):
+    reason = "RELAY_PAUSED"
+
+
 class SenderNotAllowed(PostroomError):
     """The caller's credential does not allow that From or envelope sender."""
 
@@ -185,6 +189,16 @@ class BusyError(PostroomError):
 
 class Overloaded(BusyError):
     reason = "OVERLOADED"
+
+
+class RateLimited(BusyError):
+    """The tenant *subject* sends faster, or more, than it may."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, message: str, subject: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+        self.subject = f"tenants/{subject}"
 
 
 class Draining(BusyError):

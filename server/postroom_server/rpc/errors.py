@@ -79,7 +79,11 @@ def _store(error: errors.StoreFull) -> Sequence[Message]:
     return (rich.QuotaFailure(violations=[violation]),)
 
 
-def _quota(error: errors.QuotaExceeded) -> Sequence[Message]:
+def _rate(error: errors.RateLimited) -> Sequence[Message]:
+    return (*_quota(error), *_retry_info(error))
+
+
+def _quota(error: errors.QuotaExceeded | errors.RateLimited) -> Sequence[Message]:
     violation = rich.QuotaFailure.Violation(
         subject=printable(error.subject, NAME_LIMIT),
         description=printable(error.message, TEXT_LIMIT),
@@ -127,6 +131,8 @@ TABLE: dict[type, Row] = {
     errors.SenderNotAllowed: _FORBIDDEN,
     errors.MethodNotAllowed: _FORBIDDEN,
     errors.CredentialRefused: Row(StatusCode.UNAUTHENTICATED),
+    errors.RelayPaused: _UNTIMELY,
+    errors.RateLimited: Row(StatusCode.RESOURCE_EXHAUSTED, _rate),
     errors.QuotaExceeded: Row(StatusCode.RESOURCE_EXHAUSTED, _quota, _never),
     errors.TooLate: _UNTIMELY,
     errors.NotRetryable: _UNTIMELY,

@@ -24,7 +24,8 @@ def flat(tree, path=""):
 def in_force():
     """The keys that are printed with nothing configured but what is required."""
     token = {"POSTROOM_CREDENTIALS__ID__TOKEN_SHA256": json.dumps(["0" * 64])}
-    config = load_config(None, {"POSTROOM_RELAYS__ID__HOST": "h", **token})
+    own = {"POSTROOM_TENANTS__ID__BURST": "0"}
+    config = load_config(None, {"POSTROOM_RELAYS__ID__HOST": "h", **token, **own})
     return dict(flat(tomllib.loads(print_config(config).replace(".id", ".ID"))))
 
 

@@ -6,15 +6,18 @@ import pytest
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.lanes import Lane
-from postroom_server.delivery.relay import FIRST_PROBE, RelayWatch
+from postroom_server.delivery.relay import FIRST_PROBE
+from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.errors import NotReady
 from postroom_server.domain.lane import LaneKey
+from postroom_server.domain.pacing import NO_LIMITS, Limits
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.store import Claimed
 
 from tests.support.builders import a_delivery
 from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW, under_way
+from tests.support.gates import a_gate, a_gear
 
 PATIENCE = 10.0
 FRESH = LaneKey(tenant="default")
@@ -51,13 +54,19 @@ class Queue:
 class Dispatching:
     """A dispatcher with one relay, and what it gave to be delivered."""
 
-    def __init__(self, slots=3):
+    def __init__(self, slots=3, limits=NO_LIMITS, tenants=None):
         self.clock = FakeClock(NOW)
         self.queue = Queue()
-        self.watch = RelayWatch(self.clock.monotonic, lambda _: None)
+        self.gear = a_gear(self.clock)
+        self.gate = a_gate(self.gear, slots, limits)
+        self.watch = self.gate.relay.watch
         self.lane = Lane("main", slots)
         self.dispatcher = Dispatcher(
-            self.queue, self.clock, {"main": self.lane}, {"main": self.watch}
+            self.queue,
+            self.clock,
+            {"main": self.lane},
+            {"main": self.gate},
+            TenantGates(tenants or {}, self.gear),
         )
         self.delivered = threading.Semaphore(0)
 
@@ -125,17 +134,72 @@ def test_one_delivery_alone_asks_a_relay_that_refused_us(dispatching):
 def test_new_mail_does_not_jump_the_queue(dispatching):
     dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 
-    assert not dispatching.dispatcher.reserve("main")
-
-
-def test_a_queue_that_rests_does_not_keep_a_caller_from_hearing_why(dispatching):
-    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
-    dispatching.watch.failed(REFUSED)
-
-    assert dispatching.dispatcher.reserve("main")
+    assert not dispatching.dispatcher.reserve("main", "default")
 
 
 def test_nothing_is_reserved_beyond_the_slots(dispatching):
-    given = [dispatching.dispatcher.reserve("main") for _ in range(4)]
+    given = [dispatching.dispatcher.reserve("main", "default") for _ in range(4)]
 
     assert given == [True, True, True, False]
+
+
+@pytest.fixture
+def limited():
+    made = []
+
+    def make(**given):
+        made.append(Dispatching(**given))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.dispatcher.stop()
+        one.dispatcher.close()
+
+
+ONE = Limits(max_per_second=0.1, burst=1)
+
+
+@pytest.mark.parametrize("given", [{"limits": ONE}, {"tenants": {"default": ONE}}])
+def test_queued_mail_waits_for_its_rate(limited, given):
+    dispatching = limited(**given)
+    dispatching.queue.waiting = 3
+    dispatching.start()
+    assert dispatching.delivered.acquire(timeout=PATIENCE)
+    assert dispatching.all_slots_free()
+    first = sum(dispatching.queue.claims)
+
+    dispatching.clock.advance(10)
+    dispatching.dispatcher.wake()
+
+    assert dispatching.delivered.acquire(timeout=PATIENCE)
+    assert dispatching.all_slots_free()
+    assert first == 1
+    assert sum(dispatching.queue.claims) == 2
+
+
+def test_what_was_reserved_and_not_stored_costs_no_token(limited):
+    dispatching = limited(limits=ONE, tenants={"default": ONE})
+    dispatcher = dispatching.dispatcher
+
+    assert dispatcher.reserve("main", "default")
+    assert not dispatcher.reserve("main", "default")
+    dispatcher.give_back("main", {"default": 1})
+    assert dispatcher.reserve("main", "default")
+
+
+def test_the_limit_of_one_tenant_holds_back_no_other(limited):
+    dispatching = limited(tenants={"acme": ONE})
+    dispatcher = dispatching.dispatcher
+
+    assert dispatcher.reserve("main", "acme")
+    assert not dispatcher.reserve("main", "acme")
+    assert dispatcher.reserve("main", "default")
+
+
+def test_a_limit_that_is_used_up_is_waited_for_and_not_polled(limited):
+    dispatching = limited(tenants={"default": ONE})
+    dispatching.dispatcher.reserve("main", "default")
+    dispatching.lane.hear(FRESH, NOW)
+
+    assert dispatching.dispatcher._idle_for() == pytest.approx(10.0)

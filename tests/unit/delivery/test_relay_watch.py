@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 from postroom_server.delivery.findings import Finding, Found
-from postroom_server.delivery.relay import FIRST_PROBE, LAST_PROBE, RelayWatch
+from postroom_server.delivery.relay import (
+    FAILURES_BEFORE_OPEN,
+    FIRST_LOOK,
+    FIRST_PROBE,
+    LAST_LOOK,
+    LAST_PROBE,
+    RelayWatch,
+)
 from postroom_server.domain.attempt import FailureReason
 
 from tests.support.clocks import FakeClock
@@ -15,7 +22,11 @@ class Watched:
     def __init__(self):
         self.clock = FakeClock()
         self.health = []
-        self.watch = RelayWatch(self.clock.monotonic, self.health.append)
+        self.watch = RelayWatch(self.clock.monotonic, self.health.append, lambda: 1.0)
+
+    def open(self):
+        for _ in range(FAILURES_BEFORE_OPEN):
+            self.watch.failed(GONE)
 
 
 @pytest.fixture
@@ -73,3 +84,77 @@ def test_health_hears_of_three_failures_in_a_row_and_of_their_end(watched):
 
     assert watched.health == [False, True]
     assert watched.watch.refusal() is None
+
+
+def test_a_relay_that_fails_again_and_again_is_left_alone(watched):
+    for _ in range(FAILURES_BEFORE_OPEN - 1):
+        watched.watch.failed(GONE)
+    before = watched.watch.refusal()
+    watched.watch.failed(GONE)
+
+    assert before is None
+    assert watched.watch.is_open
+    assert watched.watch.refusal().reason is FailureReason.RELAY_UNAVAILABLE
+    assert watched.watch.resumes_in() == FIRST_LOOK
+
+
+def test_one_that_worked_between_is_no_series_of_failures(watched):
+    for _ in range(3 * FAILURES_BEFORE_OPEN):
+        watched.watch.failed(GONE)
+        watched.watch.worked()
+
+    assert not watched.watch.is_open
+
+
+def test_one_probe_goes_to_a_relay_that_is_left_alone(watched):
+    watched.open()
+    watched.clock.advance(FIRST_LOOK)
+    first = watched.watch.refusal()
+    # However long it takes to end.
+    watched.clock.advance(LAST_LOOK)
+
+    assert first is None
+    assert watched.watch.refusal() is not None
+
+
+def test_what_was_under_way_when_it_opened_does_not_lengthen_the_pause(watched):
+    watched.open()
+    for _ in range(10):
+        watched.watch.failed(GONE)
+
+    assert watched.watch.resumes_in() == FIRST_LOOK
+
+
+def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(watched):
+    watched.open()
+    pauses = []
+    for _ in range(8):
+        watched.clock.advance(LAST_LOOK)
+        assert watched.watch.refusal() is None
+        watched.watch.failed(GONE)
+        pauses.append(watched.watch.resumes_in())
+
+    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_a_probe_whose_caller_went_is_followed_by_another_at_once(watched):
+    watched.open()
+    watched.clock.advance(FIRST_LOOK)
+    watched.watch.refusal()
+
+    watched.watch.undecided()
+
+    assert watched.watch.resumes_in() == 0
+    assert watched.watch.refusal() is None
+
+
+def test_a_probe_that_worked_closes_the_circuit(watched):
+    watched.open()
+    watched.clock.advance(FIRST_LOOK)
+    watched.watch.refusal()
+
+    watched.watch.worked()
+
+    assert not watched.watch.is_open
+    assert watched.watch.refusal() is None
+    assert watched.health[-1] is True

@@ -43,6 +43,8 @@ def example(kind):
         return kind("4f2")
     if issubclass(kind, errors.QuotaExceeded):
         return kind("too much", "blobs")
+    if issubclass(kind, errors.RateLimited):
+        return kind("too fast", "acme", 2.0)
     return kind("it is so")
 
 
