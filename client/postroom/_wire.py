@@ -16,10 +16,12 @@ import grpc
 from postroom import _health
 from postroom._channel import Way
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from postroom.v1.relay_service_pb2_grpc import RelayServiceStub
 from postroom.words import Health
 
 if TYPE_CHECKING:
     from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceAsyncStub
+    from postroom.v1.relay_service_pb2_grpc import RelayServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Wire:
     loop: asyncio.AbstractEventLoop
     channel: grpc.aio.Channel
     service: DeliveryServiceAsyncStub
+    relays: RelayServiceAsyncStub
     check_health: grpc.aio.UnaryUnaryMultiCallable[str, Health]
     upload_channel: grpc.Channel
     uploads: DeliveryServiceStub
@@ -45,6 +48,7 @@ class Wire:
             loop=asyncio.get_running_loop(),
             channel=channel,
             service=DeliveryServiceStub(channel),
+            relays=RelayServiceStub(channel),
             check_health=check_health,
             upload_channel=uploads,
             uploads=DeliveryServiceStub(uploads),

@@ -43,6 +43,7 @@ from postroom.arguments import (
 )
 from postroom.events import Event, EventPage
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
+from postroom.relays import AsyncRelays
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
     Blob,
@@ -107,6 +108,7 @@ class AsyncClient(AsyncSpeaker):
         )
         self._calls = AsyncCalls()
         self._bound: Wire | None = None
+        self.relays = AsyncRelays(lambda: self._wire.relays, self._call)
 
     async def close(self) -> None:
         """End all calls and close the connection.  Idempotent."""

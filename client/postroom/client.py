@@ -39,6 +39,7 @@ from postroom.arguments import (
 )
 from postroom.events import Event, EventPage
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
+from postroom.relays import Relays
 from postroom.reports import ConnectionReport, ServerInfo, Stats
 from postroom.results import (
     Blob,
@@ -50,6 +51,7 @@ from postroom.results import (
 )
 from postroom.v1 import server_info_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from postroom.v1.relay_service_pb2_grpc import RelayServiceStub
 from postroom.words import Health
 
 __all__ = ["HEALTH_TIMEOUT", "MAX_ATTEMPTS", "TIMEOUT", "Client"]
@@ -102,6 +104,8 @@ class Client(Speaker):
         self._calls = Calls()
         self._channel = way.channel()
         self._service = DeliveryServiceStub(self._channel)
+        relays = RelayServiceStub(self._channel)
+        self.relays = Relays(lambda: relays, self._call)
         self._check_health = self._channel.unary_unary(
             _health.METHOD, _health.serialize, _health.deserialize
         )

@@ -16,6 +16,8 @@ from postroom.words import (
     FailureReason,
     LatencyKind,
     Phase,
+    RelayState,
+    SessionState,
     StageResult,
     StatsWindow,
 )
@@ -156,6 +158,26 @@ class QueueStats(Plain):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelayPause(Plain):
+    """Why a relay was paused, by whose credential, and when."""
+
+    reason: str
+    paused_by: str
+    paused_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayCondition(Plain):
+    """How a relay is; *pace* is the share of the full one that it is sent."""
+
+    state: RelayState
+    pace: float
+    failures: int
+    resumes_in: float
+    pause: RelayPause | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayStats(Plain):
     """The numbers of one relay."""
 
@@ -163,6 +185,7 @@ class RelayStats(Plain):
     windows: tuple[WindowStats, ...]
     pool: PoolStats | None
     queue: QueueStats | None
+    condition: RelayCondition | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,3 +245,48 @@ class ServerInfo(Plain):
     limits: ServerLimits | None
     features: tuple[str, ...]
     services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayLimits(Plain):
+    """How much a relay is sent, as configured; 0: no limit."""
+
+    max_per_second: float
+    burst: int
+    max_recipients_per_day: int
+    connections_per_minute: int
+    max_sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay(Plain):
+    """A relay: how it is reached, how it is, and what waits for it."""
+
+    name: str
+    host: str
+    port: int
+    condition: RelayCondition | None
+    limits: RelayLimits | None
+    pool: PoolStats | None
+    queue: QueueStats | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draining(Plain):
+    """A relay that is being drained; *attempts_left* 0: it is."""
+
+    relay: Relay | None
+    attempts_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySession(Plain):
+    """One SMTP session."""
+
+    relay: str
+    state: SessionState
+    remote: str
+    tls_version: str
+    age: float
+    silent_for: float
+    transactions: int

@@ -263,6 +263,25 @@ class CloseReason(Word):
     DRAINED = auto()
 
 
+class RelayState(Word):
+    """Whether mail goes to a relay; where several hold, the last is told."""
+
+    UNSPECIFIED = auto()
+    ACTIVE = auto()
+    SLOWED = auto()
+    LEFT_ALONE = auto()
+    REFUSING = auto()
+    PAUSED = auto()
+
+
+class SessionState(Word):
+    """What a session with a relay does."""
+
+    UNSPECIFIED = auto()
+    IDLE = auto()
+    IN_USE = auto()
+
+
 class Health(Word):
     """Whether the service, or one relay, can do its work."""
 

@@ -39,6 +39,7 @@ from postroom_server.outbox.store import BlobTerms
 from postroom_server.outbox.tokens import LocalTokens, Tokens
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
+from postroom_server.rpc.relays import RelayBehaviours
 from postroom_server.rpc.series import RpcSeries
 from postroom_server.rpc.server import RpcServer
 from postroom_server.rpc.server_info import ServerFacts
@@ -155,6 +156,7 @@ class App:
             meter.record(relay.id, NOTHING)
         parts = EngineParts(
             outbox=outbox,
+            pauses=outbox.pauses,
             blobs=outbox.blobs,
             marks=marks,
             relays=relays,
@@ -248,7 +250,10 @@ class App:
             reflection=settings.reflection,
         )
         behaviours = DeliveryBehaviours(self.engine, facts, self._clock).behaviours()
-        return RpcServer(settings, behaviours, self.health, clock=self._clock)
+        relays = RelayBehaviours(self.engine).behaviours()
+        return RpcServer(
+            settings, {**behaviours, **relays}, self.health, clock=self._clock
+        )
 
 
 def build_relay(

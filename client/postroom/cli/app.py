@@ -17,6 +17,8 @@ from postroom.cli.get import get
 from postroom.cli.health import health
 from postroom.cli.info import info
 from postroom.cli.list import list_deliveries
+from postroom.cli.queue import queue
+from postroom.cli.relay import relay
 from postroom.cli.render import render
 from postroom.cli.reschedule import reschedule
 from postroom.cli.retry import retry
@@ -136,5 +138,7 @@ app.command()(upload)
 app.command()(render)
 app.command("test")(try_connection)
 app.command()(stats)
+app.command()(queue)
+app.add_typer(relay, name="relay")
 app.command()(info)
 app.command()(health)

@@ -96,7 +96,7 @@ class Dispatcher:
         """Give slots back."""
         with self._changed:
             self._lanes[relay].give_back(slots, retries=retries)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def begin(
         self,
@@ -132,6 +132,13 @@ class Dispatcher:
         with self._changed:
             return self._lanes[relay].under_way
 
+    def await_none(self, relay: str, seconds: float) -> int:
+        """Wait until no attempt on *relay* is under way; how many there still are."""
+        with self._changed:
+            lane = self._lanes[relay]
+            self._changed.wait_for(lambda: not lane.under_way, seconds)
+            return lane.under_way
+
     def hear(self, delivery: Delivery) -> None:
         """*delivery* was stored, and waits for its next attempt."""
         if delivery.due_at is not None:
@@ -140,13 +147,13 @@ class Dispatcher:
     def wake(self) -> None:
         """Something changed that is not told in detail."""
         with self._changed:
-            self._changed.notify()
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Claim no more.  Attempts under way go on."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -191,7 +198,7 @@ class Dispatcher:
         with self._changed:
             for lane, due_at in dues.items():
                 self._lanes[relay].hear(lane, due_at)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _idle_for(self) -> float:
         now = self._clock.now()

@@ -23,6 +23,7 @@ from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.looking import Cancellation, Looking
 from postroom_server.delivery.observing import Observer
 from postroom_server.delivery.recovery import Recovered, recover
+from postroom_server.delivery.relay_control import RelayControl
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.rendering import Rendered, Rendering
 from postroom_server.delivery.reopening import RetryRequest
@@ -42,9 +43,10 @@ from postroom_server.domain.errors import Draining
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.pacing import Limits as PaceLimits
-from postroom_server.domain.stats import StatsReport
+from postroom_server.domain.stats import QueueStats, StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.marks import Marks
+from postroom_server.outbox.pauses import Pauses
 from postroom_server.outbox.store import (
     Arriving,
     Blob,
@@ -75,6 +77,7 @@ class EngineParts:
     """
 
     outbox: Outbox
+    pauses: Pauses
     blobs: Blobs
     marks: Marks
     relays: Relays
@@ -114,6 +117,9 @@ class DeliveryEngine:
             self._lanes,
             self._gates,
             tenants,
+        )
+        self.relay_control = RelayControl(
+            parts.relays, parts.pauses, self._dispatcher, parts.clock
         )
         self._worker = Worker(self._ports(parts, waits))
         intake = Intake(parts.clock, parts.limits, parts.blobs)
@@ -161,6 +167,7 @@ class DeliveryEngine:
         """Settle what the process before left, then begin to deliver."""
         recovered = recover(self.outbox, self._was_marked, self._clock.now())
         self._marks.forget()
+        self.relay_control.load()
         self._dispatcher.start(self._worker.deliver)
         self._upkeep.start()
         self.events.start()
@@ -249,6 +256,14 @@ class DeliveryEngine:
     ) -> StatsReport:
         """The numbers, of *relay* and *tenant* or of all; raises `RelayNotFound`."""
         return self._statistics.report(relay, tenant=tenant, include=include)
+
+    def queue(self, relay: str) -> QueueStats:
+        """What waits for *relay* (a bare id)."""
+        return self._statistics.queue(relay)
+
+    def now(self) -> float:
+        """Monotonic seconds, by the clock that limits are given in."""
+        return self._clock.monotonic()
 
     def waiting(self, relay: str) -> int:
         """How many callers wait for *relay* (a bare id) at present."""

@@ -122,11 +122,15 @@ class RelayGate:
 
     def __init__(self, relay: Relay, gear: Gear) -> None:
         self.relay = relay
-        self.paused = False
         limits = relay.limits
         rates = (limits.messages, limits.recipients)
         self.allowance = Allowance(f"relay:{relay.id}", rates, gear)
         self._connections = Connections(relay, gear.tokens)
+
+    @property
+    def paused(self) -> bool:
+        """Whether an administrator paused the relay."""
+        return self.relay.watch.pause is not None
 
     def take(self, wanted: int, under_way: int) -> int:
         """Leave to start up to *wanted*, beside those *under_way*."""

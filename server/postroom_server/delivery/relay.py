@@ -20,6 +20,7 @@ from postroom_server.delivery.schedule import Chance
 from postroom_server.delivery.throttle import Throttle
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.pacing import NO_LIMITS, Limits
+from postroom_server.domain.relays import RelayCondition, RelayPause, RelayState
 from postroom_server.domain.submission import RetryPolicy
 from postroom_server.smtp.pool import SessionPool
 from postroom_server.smtp.settings import RelaySettings
@@ -59,6 +60,21 @@ class Relay:
     def name(self) -> str:
         return f"relays/{self.id}"
 
+    def condition(self) -> RelayCondition:
+        """How it is, for administrators."""
+        watch, share = self.watch, self.throttle.share
+        state = RelayState.ACTIVE if share >= 1 else RelayState.SLOWED
+        if watch.refuses:
+            state = RelayState.LEFT_ALONE if watch.is_open else RelayState.REFUSING
+        pause = watch.pause
+        return RelayCondition(
+            state=state if pause is None else RelayState.PAUSED,
+            pace=share,
+            failures=watch.failures,
+            resumes_in=watch.resumes_in(),
+            pause=pause,
+        )
+
     def complained(self) -> None:
         """The relay asked us to slow down."""
         if self.throttle.complained():
@@ -87,6 +103,25 @@ class RelayWatch:
         self._probe_at = 0.0
         self._pause = FIRST_PROBE
         self._look = FIRST_LOOK
+        self._paused: RelayPause | None = None
+
+    @property
+    def pause(self) -> RelayPause | None:
+        """Why nothing is begun, if an administrator said so."""
+        with self._lock:
+            return self._paused
+
+    def pause_for(self, pause: RelayPause | None) -> None:
+        """Begin nothing until it is called with None."""
+        with self._lock:
+            self._paused = pause
+        self._on_health(self.is_well)
+
+    def try_now(self) -> None:
+        """Let the next probe go at once, if one is waited for."""
+        with self._lock:
+            if self._refusal is not None and not self._probing:
+                self._probe_at = self._monotonic()
 
     def refusal(self) -> Finding | None:
         """What to answer instead of dialling; None: go ahead.
@@ -127,7 +162,8 @@ class RelayWatch:
         """Whether health says that the relay serves."""
         with self._lock:
             failing = self._failures >= FAILURES_BEFORE_UNHEALTHY
-            return self._refusal is None and not failing
+            well = self._refusal is None and not failing
+            return well and self._paused is None
 
     def resumes_in(self) -> float:
         """Seconds until queued mail may try again; 0 when it may now."""
@@ -145,7 +181,7 @@ class RelayWatch:
         if was_open:
             _log.info("relay.circuit_closed", relay=self._name)
         if not was_well:
-            self._on_health(True)
+            self._on_health(self.is_well)
 
     def failed(self, finding: Finding) -> None:
         """The relay could not be spoken with, for the reason in *finding*."""

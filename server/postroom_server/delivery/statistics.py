@@ -72,6 +72,10 @@ class Statistics:
             tenants=tuple(moment.tenants(only)) if include.tenants else (),
         )
 
+    def queue(self, relay: str) -> QueueStats:
+        """What waits for *relay* (a bare id), of all tenants."""
+        return _Moment(self, self.clock.now(), "", latencies=False).queue(relay)
+
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
@@ -88,6 +92,7 @@ class _Moment:
             windows=self.windows(relay.id),
             pool=relay.pool.stats(),
             queue=self.queue(relay.id),
+            condition=relay.condition(),
         )
 
     def tenants(self, relay: str) -> Iterator[TenantStats]:

@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
+from postroom_server.domain.relays import RelayCondition
 
 
 class StatsWindow(IntEnum):
@@ -175,6 +176,7 @@ class RelayStats:
     windows: tuple[WindowStats, ...]
     pool: PoolStats
     queue: QueueStats
+    condition: RelayCondition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

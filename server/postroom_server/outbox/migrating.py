@@ -46,7 +46,8 @@ class Schema:
 
 
 CURRENT = Schema(
-    Path(__file__).with_name("migrations"), ("0001", "0002", "0003", "0004", "0005")
+    Path(__file__).with_name("migrations"),
+    ("0001", "0002", "0003", "0004", "0005", "0006"),
 )
 
 

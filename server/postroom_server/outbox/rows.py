@@ -41,6 +41,8 @@ ORDER = (
     "drop_request",
     "add_request",
     "add_counter",
+    "put_pause",
+    "drop_pause",
 )
 # Each of their rows must change a row: it is the check that the version still holds.
 EXACT = frozenset({"change_delivery", "add_event"})

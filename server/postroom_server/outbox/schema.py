@@ -156,3 +156,10 @@ blob = _keyed(
 )
 Index("blob_of_file", blob.c.sha256)
 Index("blob_expiry", blob.c.expires_at)
+relay_pause = _keyed(
+    "relay_pause",
+    _text("relay", key=True),
+    _text("reason"),
+    _text("paused_by"),
+    _number("paused_at"),
+)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
-from postroom.v1 import delivery_service_pb2
+from postroom.v1 import delivery_service_pb2, relay_service_pb2
 
 from postroom_server.rpc.access import Access
 from postroom_server.rpc.context import CallContext
@@ -29,6 +29,10 @@ DELIVERY_SERVICE: ServiceDescriptor = delivery_service_pb2.DESCRIPTOR.services_b
     "DeliveryService"
 ]
 DELIVERY_SERVICE_NAME: str = DELIVERY_SERVICE.full_name
+RELAY_SERVICE: ServiceDescriptor = relay_service_pb2.DESCRIPTOR.services_by_name[
+    "RelayService"
+]
+RELAY_SERVICE_NAME: str = RELAY_SERVICE.full_name
 
 
 DAY = 86_400.0
@@ -80,6 +84,17 @@ _ROWS = {
 }
 
 
+_RELAY_ROWS = {
+    "ListRelays": _Row(PoolKind.CONTROL, 30.0, Access.ADMINISTRATORS),
+    "GetRelay": _Row(PoolKind.CONTROL, 30.0, Access.ADMINISTRATORS),
+    "PauseRelay": _Row(PoolKind.CONTROL, 30.0, Access.ADMINISTRATORS),
+    "ResumeRelay": _Row(PoolKind.CONTROL, 30.0, Access.ADMINISTRATORS),
+    # It may wait as long as a test of a connection, and no look stands behind it.
+    "DrainRelay": _Row(PoolKind.PROBE, 120.0, Access.ADMINISTRATORS),
+    "ListSessions": _Row(PoolKind.CONTROL, 30.0, Access.ADMINISTRATORS),
+}
+
+
 class MethodTableError(Exception):
     """The contract, the table and the behaviours do not name the same methods."""
 
@@ -120,25 +135,51 @@ def delivery_methods(
 
     *max_wait* bounds those that wait for a relay.  Raises `MethodTableError`.
     """
-    declared = {method.name: method for method in DELIVERY_SERVICE.methods}
+    return _methods(DELIVERY_SERVICE, _ROWS, behaviours, max_wait)
+
+
+def served_methods(
+    behaviours: Mapping[str, Behaviour], max_wait: float = 120.0
+) -> tuple[Method, ...]:
+    """Those of DeliveryService, and of RelayService if *behaviours* has any of it."""
+    names = {method.name for method in RELAY_SERVICE.methods}
+    relays = {name: one for name, one in behaviours.items() if name in names}
+    others = {name: one for name, one in behaviours.items() if name not in names}
+    methods = delivery_methods(others, max_wait)
+    return (*methods, *relay_methods(relays)) if relays else methods
+
+
+def relay_methods(behaviours: Mapping[str, Behaviour]) -> tuple[Method, ...]:
+    """Those of RelayService, likewise."""
+    return _methods(RELAY_SERVICE, _RELAY_ROWS, behaviours)
+
+
+def _methods(
+    service: ServiceDescriptor,
+    rows: Mapping[str, _Row],
+    behaviours: Mapping[str, Behaviour],
+    max_wait: float = 0.0,
+) -> tuple[Method, ...]:
+    declared = {method.name: method for method in service.methods}
     for what, names in (
-        ("the method table", set(_ROWS)),
+        ("the method table", set(rows)),
         ("behaviours", {*behaviours}),
     ):
         if odd := names ^ set(declared):
             text = f"{what} and the contract differ: {', '.join(sorted(odd))}"
             raise MethodTableError(text)
     return tuple(
-        _method(declared[name], behaviours[name], max_wait) for name in sorted(_ROWS)
+        _method(declared[name], rows[name], behaviours[name], max_wait)
+        for name in sorted(rows)
     )
 
 
 def _method(
-    declared: MethodDescriptor, behaviour: Behaviour, max_wait: float
+    declared: MethodDescriptor, row: _Row, behaviour: Behaviour, max_wait: float
 ) -> Method:
-    row = _ROWS[declared.name]
+    service = declared.containing_service.full_name
     return Method(
-        f"/{DELIVERY_SERVICE_NAME}/{declared.name}",
+        f"/{service}/{declared.name}",
         row.pool,
         max_wait if row.pool is PoolKind.DELIVER else row.cap,
         message_factory.GetMessageClass(declared.input_type),

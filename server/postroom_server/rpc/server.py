@@ -28,7 +28,7 @@ from postroom_server.rpc.listening import listening
 from postroom_server.rpc.methods import (
     DELIVERY_SERVICE_NAME,
     Behaviour,
-    delivery_methods,
+    served_methods,
 )
 from postroom_server.rpc.pools import (
     PLANS,
@@ -79,8 +79,9 @@ def _nothing() -> None:
 class RpcServer:
     """DeliveryService, health and reflection on one address.
 
-    *behaviours* answer the methods of DeliveryService, by bare name.  *observers* are
-    told of each finished call.  Raises `MethodTableError` if a method has no behaviour.
+    *behaviours* answer the methods of DeliveryService and RelayService, by bare name.
+    *observers* are told of each finished call.  Raises `MethodTableError` if a method
+    has no behaviour.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class RpcServer:
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        methods = delivery_methods(behaviours, settings.max_wait)
+        methods = served_methods(behaviours, settings.max_wait)
         self.settings = settings
         self.health = health
         self._clock = clock

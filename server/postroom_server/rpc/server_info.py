@@ -11,7 +11,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.limits import Limits
 from postroom_server.rpc import wire as standard
 from postroom_server.rpc.convert.times import duration, timestamp
-from postroom_server.rpc.methods import DELIVERY_SERVICE_NAME
+from postroom_server.rpc.methods import DELIVERY_SERVICE_NAME, RELAY_SERVICE_NAME
 
 FEATURES = (
     "all_recipients_or_none",
@@ -24,6 +24,7 @@ FEATURES = (
     "on_uncertain",
     "priority",
     "raw",
+    "relays",
     "render",
     "request_id",
     "retry",
@@ -72,7 +73,7 @@ class ServerFacts:
     def _services(self) -> tuple[str, ...]:
         reflection = (standard.REFLECTION, standard.REFLECTION_ALPHA)
         others = reflection if self.reflection else ()
-        return (DELIVERY_SERVICE_NAME, standard.HEALTH, *others)
+        return (DELIVERY_SERVICE_NAME, RELAY_SERVICE_NAME, standard.HEALTH, *others)
 
 
 def server_limits(limits: Limits) -> wire.ServerLimits:

@@ -29,7 +29,7 @@ from postroom_server.smtp.pool_policy import (
     wants_noop,
     worn_out,
 )
-from postroom_server.smtp.pool_seats import Grant, Seats, Waiter, Word
+from postroom_server.smtp.pool_seats import Grant, Seats, SessionReading, Waiter, Word
 from postroom_server.smtp.session import Session, open_session
 from postroom_server.smtp.settings import PoolSettings, RelaySettings
 from postroom_server.smtp.timeouts import (
@@ -92,6 +92,11 @@ class SessionPool:
         """One consistent reading."""
         with self._lock:
             return self._seats.stats()
+
+    def sessions(self) -> list[SessionReading]:
+        """Those that are open now, oldest first."""
+        with self._lock:
+            return self._seats.sessions(self._now())
 
     def drain(self, reason: CloseReason = CloseReason.DRAINED) -> None:
         """Retire every session: idle ones now, lent ones on their return."""

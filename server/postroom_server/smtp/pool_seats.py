@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from postroom_server.domain.stats import CloseReason, PoolStats
+from postroom_server.smtp.errors import Link
 from postroom_server.smtp.pool_policy import Pooled
 from postroom_server.smtp.pool_stats import PoolCounts
 
@@ -28,6 +29,17 @@ class Word(Enum):
 
 
 Grant = Pooled | Word
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReading:
+    """One session, now: *age* and *silent_for* in seconds."""
+
+    in_use: bool
+    link: Link
+    age: float
+    silent_for: float
+    transactions: int
 
 
 @dataclass(slots=True, eq=False)
@@ -159,6 +171,20 @@ class Seats:
     def tell(waiter: Waiter, grant: Grant) -> None:
         waiter.grant = grant
         waiter.granted.set()
+
+    def sessions(self, now: float) -> list[SessionReading]:
+        """Those that are open, oldest first."""
+        found = sorted((*self.idle, *self.in_use), key=lambda one: one.opened_at)
+        return [
+            SessionReading(
+                in_use=one in self.in_use,
+                link=one.session.link,
+                age=now - one.opened_at,
+                silent_for=now - one.touched_at,
+                transactions=one.session.transactions,
+            )
+            for one in found
+        ]
 
     def stats(self) -> PoolStats:
         counts = self.counts

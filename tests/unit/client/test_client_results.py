@@ -16,6 +16,7 @@ from postroom.v1 import (
     delivery_pb2,
     delivery_requests_pb2,
     event_pb2,
+    relay_service_pb2,
     send_pb2,
     server_info_pb2,
     stats_pb2,
@@ -30,6 +31,8 @@ ROOTS = [
     (reports.ConnectionReport, connection_pb2.TestConnectionResponse),
     (events.Event, event_pb2.Event),
     (reports.Stats, stats_pb2.GetStatsResponse),
+    (reports.Draining, relay_service_pb2.DrainRelayResponse),
+    (reports.RelaySession, relay_service_pb2.RelaySession),
     (reports.ServerInfo, server_info_pb2.GetServerInfoResponse),
 ]
 REFUSED = SmtpReply(code=550, enhanced_code="5.1.1", text="no such user")

@@ -9,7 +9,9 @@ from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.relay import FAILURES_BEFORE_OPEN, FIRST_LOOK
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.attempt import FailureReason
+from postroom_server.domain.clock import Instant
 from postroom_server.domain.pacing import DAY, Limits
+from postroom_server.domain.relays import RelayPause
 
 from tests.support.clocks import FakeClock
 from tests.support.gates import a_gate, a_gear
@@ -101,7 +103,7 @@ def test_who_finds_no_session_waits_for_leave_to_open_one():
 
 def test_a_paused_relay_starts_nothing_until_it_is_told():
     gated = Gated()
-    gated.gate.paused = True
+    gated.gate.relay.watch.pause_for(RelayPause("tests", "", Instant(0)))
 
     assert gated.gate.take(3, 0) == 0
     assert gated.gate.wait() == math.inf

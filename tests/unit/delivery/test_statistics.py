@@ -10,6 +10,7 @@ from postroom_server.delivery.statistics import Include, Statistics
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.errors import InvalidArgument, RelayNotFound
+from postroom_server.domain.relays import RelayCondition, RelayState
 from postroom_server.domain.stats import LatencyKind, PoolStats, StatsWindow
 from postroom_server.outbox.store import QueueDepth
 from postroom_server.telemetry.meter import Meter
@@ -48,9 +49,14 @@ def only(of, tenant):
     return {name: value for name, value in of.items() if tenant in {"", name}}
 
 
+ACTIVE = RelayCondition(state=RelayState.ACTIVE)
+
+
 def a_relay(bare):
     pool = SimpleNamespace(stats=lambda: POOLS[bare])
-    return SimpleNamespace(id=bare, name=f"relays/{bare}", pool=pool)
+    return SimpleNamespace(
+        id=bare, name=f"relays/{bare}", pool=pool, condition=lambda: ACTIVE
+    )
 
 
 def statistics(store=None, meter=None, clock=None):

@@ -49,7 +49,11 @@ def test_services_are_those_that_are_served(reflection):
     )
     services = list(facts.response(NOW).services)
 
-    assert services[:2] == ["postroom.v1.DeliveryService", "grpc.health.v1.Health"]
+    assert services[:3] == [
+        "postroom.v1.DeliveryService",
+        "postroom.v1.RelayService",
+        "grpc.health.v1.Health",
+    ]
     assert ("grpc.reflection.v1.ServerReflection" in services) is reflection
 
 

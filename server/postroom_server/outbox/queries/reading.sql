@@ -220,3 +220,6 @@ SELECT coalesce(sum(max(size, ?)), 0) FROM blob WHERE tenant = ? AND expires_at 
 -- file_in_use --
 SELECT 1 WHERE EXISTS (SELECT 1 FROM content_file WHERE sha256 = :sha256)
     OR EXISTS (SELECT 1 FROM blob WHERE sha256 = :sha256)
+
+-- pauses --
+SELECT relay, reason, paused_by, paused_at FROM relay_pause

@@ -79,3 +79,13 @@ WHERE blob.tenant = v.column1 AND blob.sha256 = v.column2
 -- put_blob --
 INSERT INTO blob (tenant, sha256, size, expires_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (tenant, sha256) DO UPDATE SET expires_at = excluded.expires_at
+
+-- put_pause --
+INSERT INTO relay_pause (relay, reason, paused_by, paused_at) VALUES EACH(?, ?, ?, ?)
+ON CONFLICT (relay) DO UPDATE SET
+    reason = excluded.reason,
+    paused_by = excluded.paused_by,
+    paused_at = excluded.paused_at
+
+-- drop_pause --
+DELETE FROM relay_pause WHERE relay IN (VALUES EACH(?))

@@ -16,6 +16,7 @@ from postroom_server.domain.stats import (
     WindowStats,
 )
 from postroom_server.rpc.convert.attempts import number
+from postroom_server.rpc.convert.conditions import relay_condition
 from postroom_server.rpc.convert.times import duration, timestamp
 
 
@@ -26,7 +27,7 @@ def stats_response(report: StatsReport) -> wire.GetStatsResponse:
         started_at=timestamp(report.started_at),
         instance=report.instance,
         windows=map(_window, report.windows),
-        queue=_queue(report.queue),
+        queue=queue_stats(report.queue),
         relays=map(_relay, report.relays),
         tenants=map(_tenant, report.tenants),
         latency_bounds_seconds=LATENCY_BOUNDS,
@@ -66,8 +67,9 @@ def _relay(stats: RelayStats) -> wire.RelayStats:
     return wire.RelayStats(
         relay=f"relays/{stats.relay}",
         windows=map(_window, stats.windows),
-        pool=_pool(stats.pool),
-        queue=_queue(stats.queue),
+        pool=pool_stats(stats.pool),
+        queue=queue_stats(stats.queue),
+        condition=relay_condition(stats.condition),
     )
 
 
@@ -75,11 +77,12 @@ def _tenant(stats: TenantStats) -> wire.TenantStats:
     return wire.TenantStats(
         tenant=f"tenants/{stats.tenant}",
         windows=map(_window, stats.windows),
-        queue=_queue(stats.queue),
+        queue=queue_stats(stats.queue),
     )
 
 
-def _pool(reading: PoolStats) -> wire.PoolStats:
+def pool_stats(reading: PoolStats) -> wire.PoolStats:
+    """The sessions of one relay."""
     return wire.PoolStats(
         max_size=reading.max_size,
         idle=reading.idle,
@@ -97,7 +100,8 @@ def _pool(reading: PoolStats) -> wire.PoolStats:
     )
 
 
-def _queue(queue: QueueStats) -> wire.QueueStats:
+def queue_stats(queue: QueueStats) -> wire.QueueStats:
+    """What waits."""
     return wire.QueueStats(
         due=queue.due,
         scheduled=queue.scheduled,

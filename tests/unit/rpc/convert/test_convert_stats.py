@@ -6,6 +6,7 @@ import pytest
 from postroom.v1 import stats_pb2
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
+from postroom_server.domain.relays import RelayCondition, RelayPause, RelayState
 from postroom_server.domain.stats import (
     LATENCY_BOUNDS,
     CloseReason,
@@ -51,7 +52,21 @@ REPORT = StatsReport(
     windows=(WINDOW,),
     queue=QUEUE,
     tenants=(TenantStats(tenant="acme", windows=(WINDOW,), queue=QUEUE),),
-    relays=(RelayStats(relay="main", windows=(WINDOW,), pool=POOL, queue=QUEUE),),
+    relays=(
+        RelayStats(
+            relay="main",
+            windows=(WINDOW,),
+            pool=POOL,
+            queue=QUEUE,
+            condition=RelayCondition(
+                state=RelayState.PAUSED,
+                pace=0.5,
+                failures=2,
+                resumes_in=3.0,
+                pause=RelayPause("repairs", "ops", NOW),
+            ),
+        ),
+    ),
 )
 
 
