@@ -139,9 +139,15 @@ class Reading:
 
     def depth(self, now: Instant, relay: str = "") -> QueueDepth:
         """The queue, of *relay* or of all."""
-        values = {"now": now, "relay": relay, "sending": int(DeliveryStatus.SENDING)}
-        (row,) = self._named_rows("depth_of_relay" if relay else "depth", values)
-        return QueueDepth(*row)
+        depths = self.depth_by_tenant(now, relay).values()
+        oldest = (d.oldest_due_at for d in depths if d.oldest_due_at is not None)
+        return QueueDepth(
+            due=sum(d.due for d in depths),
+            scheduled=sum(d.scheduled for d in depths),
+            retrying=sum(d.retrying for d in depths),
+            sending=sum(d.sending for d in depths),
+            oldest_due_at=min(oldest, default=None),
+        )
 
     def depth_by_tenant(
         self, now: Instant, relay: str = "", *, tenant: str = ""

@@ -139,42 +139,58 @@ WHERE (:relay = '' OR relay = :relay) AND tenant IN (
 GROUP BY tenant, name
 
 -- depth_by_tenant --
--- The even lanes hold fresh mail, the odd ones retries.
+-- From lane to lane; what is in one is counted in the index alone.  The even lanes hold
+-- fresh mail, the odd ones retries.
+WITH RECURSIVE relays (relay) AS (
+    SELECT CASE WHEN :relay = '' THEN (SELECT min(relay) FROM due) ELSE :relay END
+    UNION ALL
+    SELECT (SELECT min(d.relay) FROM due AS d WHERE d.relay > r.relay)
+    FROM relays AS r
+    WHERE r.relay IS NOT NULL AND :relay = ''
+),
+found (relay, lane, tenant) AS (
+    SELECT
+        r.relay, v.column1,
+        (SELECT min(d.tenant) FROM due AS d
+            WHERE d.relay = r.relay AND d.lane = v.column1)
+    FROM relays AS r
+    CROSS JOIN (VALUES (2), (3), (4), (5), (6), (7)) AS v
+    WHERE r.relay IS NOT NULL
+    UNION ALL
+    SELECT
+        f.relay, f.lane,
+        (SELECT min(d.tenant) FROM due AS d
+            WHERE d.relay = f.relay AND d.lane = f.lane AND d.tenant > f.tenant)
+    FROM found AS f
+    WHERE f.tenant IS NOT NULL
+),
+counted (tenant, lane, due, later, oldest) AS (
+    SELECT
+        f.tenant, f.lane,
+        (SELECT count(*) FROM due AS d
+            WHERE d.relay = f.relay AND d.lane = f.lane AND d.tenant = f.tenant
+                AND d.due_at <= :now),
+        (SELECT count(*) FROM due AS d
+            WHERE d.relay = f.relay AND d.lane = f.lane AND d.tenant = f.tenant
+                AND d.due_at > :now),
+        (SELECT min(d.due_at) FROM due AS d
+            WHERE d.relay = f.relay AND d.lane = f.lane AND d.tenant = f.tenant
+                AND d.due_at <= :now)
+    FROM found AS f
+    WHERE f.tenant IS NOT NULL AND (:tenant = '' OR f.tenant = :tenant)
+)
 SELECT tenant, sum(due), sum(scheduled), sum(retrying), sum(sending), min(oldest)
 FROM (
     SELECT
-        tenant, due_at <= :now AS due, due_at > :now AND lane % 2 = 0 AS scheduled,
-        due_at > :now AND lane % 2 = 1 AS retrying, 0 AS sending,
-        CASE WHEN due_at <= :now THEN due_at END AS oldest
-    FROM due
-    WHERE (:relay = '' OR relay = :relay)
+        tenant, due, CASE lane % 2 WHEN 0 THEN later ELSE 0 END AS scheduled,
+        CASE lane % 2 WHEN 1 THEN later ELSE 0 END AS retrying, 0 AS sending, oldest
+    FROM counted
     UNION ALL
     SELECT tenant, 0, 0, 0, 1, NULL FROM delivery
     WHERE settled_at IS NULL AND status = :sending
-        AND (:relay = '' OR relay = :relay)
-)
-WHERE (:tenant = '' OR tenant = :tenant)
+        AND (:relay = '' OR relay = :relay) AND (:tenant = '' OR tenant = :tenant)
+) AS parts
 GROUP BY tenant
-
--- depth --
-SELECT
-    count(*) FILTER (WHERE due_at <= :now),
-    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 0),
-    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 1),
-    (SELECT count(*) FROM delivery WHERE settled_at IS NULL AND status = :sending),
-    min(due_at) FILTER (WHERE due_at <= :now)
-FROM due
-
--- depth_of_relay --
-SELECT
-    count(*) FILTER (WHERE due_at <= :now),
-    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 0),
-    count(*) FILTER (WHERE due_at > :now AND lane % 2 = 1),
-    (SELECT count(*) FROM delivery WHERE settled_at IS NULL AND status = :sending
-        AND relay = :relay),
-    min(due_at) FILTER (WHERE due_at <= :now)
-FROM due
-WHERE relay = :relay
 
 -- last_event --
 SELECT seq FROM sqlite_sequence WHERE name = 'event'
