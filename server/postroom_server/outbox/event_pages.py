@@ -53,6 +53,10 @@ class RecordedEvent:
     event: Event
     source: EventSource
 
+    def __hash__(self) -> int:
+        # Many are looked up for many watchers; the place alone tells them apart.
+        return hash(self.place)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:

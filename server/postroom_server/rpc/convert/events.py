@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from postroom.v1 import event_pb2 as wire
@@ -67,8 +68,12 @@ def wait(request: wire.PullEventsRequest) -> float:
     return seconds
 
 
+@lru_cache(maxsize=2048)
 def event(found: RecordedEvent) -> wire.Event:
-    """One event; its id is that of its delivery with its sequence."""
+    """One event, not to be changed: what many watch is made once.
+
+    Its id is that of its delivery with its sequence.
+    """
     told, source = found.event, found.source
     return wire.Event(
         id=f"{source.delivery_id}.{found.sequence}",
