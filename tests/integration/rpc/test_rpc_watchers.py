@@ -18,8 +18,7 @@ FEW = {PoolKind.EVENTS: PoolPlan(2, 0)}
 def watches(serve, release):
     """A server for two watchers, with both of them there; the stub."""
 
-    def watch(_request, call):
-        call.on_leave(release.set)
+    def watch(_request, _call):
         yield WatchDeliveriesResponse(cursor="c")
         assert release.wait(20)
 
@@ -27,7 +26,11 @@ def watches(serve, release):
     streams = [stub.WatchDeliveries(WatchDeliveriesRequest()) for _ in range(2)]
     for stream in streams:
         next(stream)
-    return stub
+    yield stub
+    # Until here they are held: a stream that nobody has is cancelled.
+    release.set()
+    for stream in streams:
+        stream.cancel()
 
 
 @pytest.mark.parametrize(
