@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,7 @@ from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.domain.counters import NOTHING
 from postroom_server.domain.pacing import Rate
 from postroom_server.domain.principal import several_tenants
+from postroom_server.outbox.committing import CommittingOutbox
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
 from postroom_server.outbox.store import BlobTerms
@@ -145,10 +147,9 @@ class App:
         self._meter = meter = Meter(clock)
         self._tokens = LocalTokens(clock.monotonic)
         observer = Observer(meter)
-        path = self.config.store_path
-        self._outbox = outbox = self._open_outbox(path, observer)
+        self._outbox = outbox = self._open_outbox(observer)
         stack.callback(outbox.close)
-        marks = Marks.open(path.with_name(f"{path.name}.marks"))
+        marks = Marks.open(self._marks_path(stack))
         stack.callback(marks.close)
         relays = Relays(self._build_relays(stack), self.config.default_relay)
         for relay in relays:
@@ -177,15 +178,40 @@ class App:
         )
         return DeliveryEngine(parts)
 
-    def _open_outbox(self, path: Path, observer: Observer) -> SqliteOutbox:
+    def _open_outbox(self, observer: Observer) -> CommittingOutbox:
         limits = self.config.limits
         terms = BlobTerms(retention=limits.blob_retention, quota=limits.max_blobs_bytes)
+        if self.config.store_url:
+            return self._join_fleet(observer, terms)
         return SqliteOutbox.open(
-            path,
+            self.config.store_path,
             clock=self._clock,
             on_stored=observer.stored,
             settings=SqliteSettings(blobs=terms),
         )
+
+    def _join_fleet(self, observer: Observer, terms: BlobTerms) -> CommittingOutbox:
+        # Its driver is an extra, which a store in a file does without.
+        from postroom_server.outbox.postgres.connecting import Database
+        from postroom_server.outbox.postgres.store import (
+            PostgresOutbox,
+            PostgresSettings,
+        )
+
+        return PostgresOutbox.open(
+            Database(self.config.store_url, self.config.store_password),
+            clock=self._clock,
+            on_stored=observer.stored,
+            settings=PostgresSettings(blobs=terms),
+        )
+
+    def _marks_path(self, stack: ExitStack) -> Path:
+        """Beside the store; in a fleet nobody reads them who comes after."""
+        path = self.config.store_path
+        if self.config.store_url:
+            path = Path(stack.enter_context(TemporaryDirectory(prefix="postroom-")))
+            path /= "outbox"
+        return path.with_name(f"{path.name}.marks")
 
     def _build_relays(self, stack: ExitStack) -> Mapping[str, Relay]:
         upkeep = Upkeep()

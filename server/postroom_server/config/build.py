@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from postroom_server.config.access_checks import instant_of
 from postroom_server.config.access_schema import CredentialTable
 from postroom_server.config.checks import SQLITE
-from postroom_server.config.credentials import password_of
+from postroom_server.config.credentials import password_in, password_of
 from postroom_server.config.relay_schema import PORTS, RelayTable, RetryTable
-from postroom_server.config.schema import LogTable, Root, ServerTable
+from postroom_server.config.schema import LogTable, Root, ServerTable, StoreTable
 from postroom_server.config.tenant_schema import TenantTable
 from postroom_server.config.values import (
     Config,
@@ -22,6 +23,7 @@ from postroom_server.delivery.senders import sender_pattern
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.principal import Credential, Principal, Role
+from postroom_server.domain.secret import Secret
 from postroom_server.domain.submission import RetryPolicy
 from postroom_server.rpc.settings import TlsSettings
 from postroom_server.smtp.settings import Encryption
@@ -44,7 +46,7 @@ def build(root: Root) -> Config:
         relays=MappingProxyType(relays),
         listen=root.listen,
         default_relay=root.default_relay or only,
-        store_path=Path(root.store.url.removeprefix(SQLITE)),
+        **_store(root.store),
         limits=Limits(**root.limits.model_dump()),
         tenants=MappingProxyType({t: _tenant(own) for t, own in root.tenants.items()}),
         credentials=tuple(_credential(*item) for item in root.credentials.items()),
@@ -52,6 +54,17 @@ def build(root: Root) -> Config:
         metrics=MetricsConfig(**root.metrics.model_dump()),
         server=_server(root.server),
     )
+
+
+def _store(store: StoreTable) -> dict[str, Any]:
+    if store.url.startswith(SQLITE):
+        return {"store_path": Path(store.url.removeprefix(SQLITE))}
+    file = store.password_file
+    return {
+        "store_url": store.url,
+        "store_password_file": file,
+        "store_password": password_in(file) if file else Secret(""),
+    }
 
 
 def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
+from urllib.parse import parse_qsl, urlsplit
 
 from postroom_server.config.access_checks import ID, access_findings
+from postroom_server.config.credentials import UnreadablePassword, password_in
 from postroom_server.config.errors import Finding
 from postroom_server.config.problems import suggestion
 from postroom_server.config.relay_checks import relay_findings
@@ -14,6 +17,7 @@ from postroom_server.config.text import number
 from postroom_server.web.settings import is_loopback
 
 SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
 _SCHEME = re.compile(r"[A-Za-z0-9+]{1,40}:")
 _LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):(\d{1,5})|unix:[^\x00]+")
 
@@ -57,14 +61,37 @@ def _metrics(root: Root) -> Iterator[Finding]:
 
 def _store(root: Root) -> Iterator[Finding]:
     key, url = ("store", "url"), root.store.url
-    if not url.startswith(SQLITE):
-        # Not the whole of it: other stores have passwords in their addresses.
+    if url.startswith(POSTGRESQL):
+        yield from _database(root)
+    elif not url.startswith(SQLITE):
+        # Not the whole of it: a store may have a password in its address.
         scheme = _SCHEME.match(url)
         got = f" (got {scheme[0]}...)" if scheme else ""
-        text = f"only sqlite:///path is supported so far{got}"
+        text = f"must be sqlite:///path or postgresql://user@host/database{got}"
         yield Finding((key,), text)
     elif url.removeprefix(SQLITE) in {"", ":memory:"} or any(c in url for c in "?#\0"):
         yield Finding((key,), "must be sqlite:/// and the path of a file")
+
+
+def _database(root: Root) -> Iterator[Finding]:
+    key, file = ("store", "url"), ("store", "password_file")
+    try:
+        parts = urlsplit(root.store.url)
+        given = {name.lower() for name, _ in parse_qsl(parts.query)}
+        has_password = parts.password is not None or "password" in given
+    except ValueError:
+        yield Finding((key,), "must be postgresql://user@host/database")
+        return
+    if has_password:
+        yield Finding((key, file), "has a password: put it in store.password_file")
+    if find_spec("psycopg") is None:
+        text = "needs the extra postgres: pip install 'postroom-server[postgres]'"
+        yield Finding((key,), text)
+    if root.store.password_file:
+        try:
+            password_in(root.store.password_file)
+        except UnreadablePassword as error:
+            yield Finding((file,), str(error))
 
 
 def _default_relay(root: Root) -> Iterator[Finding]:

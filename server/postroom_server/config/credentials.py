@@ -61,7 +61,11 @@ def password_of(relay: RelayTable) -> Secret:
     """The password, wherever it is.  Raises `UnreadablePassword`."""
     if not relay.password_file:
         return Secret(relay.password.get_secret_value())
-    path = relay.password_file
+    return password_in(relay.password_file)
+
+
+def password_in(path: str) -> Secret:
+    """The one line of the file *path*.  Raises `UnreadablePassword`."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(_LARGEST + 1).decode()

@@ -27,7 +27,12 @@ class StoreTable(Table):
 
     url: str = key(
         "sqlite:///postroom.db",
-        "sqlite:/// and the file's path; a fourth slash begins an absolute path.",
+        "sqlite:/// and the file's path (a fourth slash begins an absolute path), or "
+        "postgresql://user@host/database for processes that share a store.",
+    )
+    password_file: str = key(
+        "",
+        "A file that holds the password of the PostgreSQL user, and nothing else.",
     )
 
 

@@ -45,7 +45,7 @@ def _tables(config: Config) -> Values:
     return {
         "listen": config.listen,
         "default_relay": config.default_relay,
-        "store": {"url": f"{SQLITE}{config.store_path}"},
+        "store": _store(config),
         "relays": {name: _relay(relay) for name, relay in config.relays.items()},
         "credentials": {c.principal.name: _credential(c) for c in config.credentials},
         "tenants": {name: _tenant(own) for name, own in config.tenants.items()},
@@ -74,6 +74,11 @@ def _credential(credential: Credential) -> Values:
         "certificates": credential.certificates,
         "expires_at": time_text(credential.expires_at),
     }
+
+
+def _store(config: Config) -> Values:
+    url = config.store_url or f"{SQLITE}{config.store_path}"
+    return {"url": url, "password_file": config.store_password_file}
 
 
 def _relay(relay: RelayConfig) -> Values:

@@ -87,6 +87,7 @@ class Config:
 
     *listen* is "host:port" or "unix:/path"; *relays* are by id, at least one;
     *default_relay* is one of them, or empty where callers must name the relay.
+    *store_url*: where processes share a store; empty where it is the file *store_path*.
     Without *credentials* every caller is administrator; *tenants* have limits by id.
     """
 
@@ -94,6 +95,9 @@ class Config:
     listen: str = "127.0.0.1:50051"
     default_relay: str = ""
     store_path: Path = Path("postroom.db")
+    store_url: str = ""
+    store_password: Secret = field(default=Secret(""))
+    store_password_file: str = ""
     limits: Limits = field(default=Limits())
     credentials: tuple[Credential, ...] = ()
     tenants: Mapping[str, PaceLimits] = field(default_factory=dict)

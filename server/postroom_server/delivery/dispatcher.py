@@ -144,6 +144,15 @@ class Dispatcher:
         if delivery.due_at is not None:
             self._hear(delivery.relay, {delivery.lane: delivery.due_at})
 
+    def look(self, relay: str) -> None:
+        """Something of *relay* became due in another process; raises nothing."""
+        if relay in self._lanes:
+            try:
+                self._hear(relay, self._outbox.lanes(relay))
+            except PostroomError as error:
+                # It is found at the next look at everything.
+                _log.warning("dispatch.store_unavailable", reason=error.reason)
+
     def wake(self) -> None:
         """Something changed that is not told in detail."""
         with self._changed:

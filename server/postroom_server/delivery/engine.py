@@ -31,6 +31,7 @@ from postroom_server.delivery.rescheduling import RescheduleRequest
 from postroom_server.delivery.sending import Answer, Sending
 from postroom_server.delivery.starts import Starts
 from postroom_server.delivery.statistics import NOTHING_MORE, Include, Statistics
+from postroom_server.delivery.taking_over import TakingOver
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.delivery.upkeep import Upkeep
 from postroom_server.delivery.waiting import Patience
@@ -152,6 +153,7 @@ class DeliveryEngine:
             clock=parts.clock,
             retention=parts.limits.events_kept,
         )
+        self._taking_over = TakingOver(parts.outbox, parts.clock, self._was_marked)
         self._upkeep = Upkeep(
             parts.outbox,
             parts.blobs,
@@ -169,6 +171,8 @@ class DeliveryEngine:
         self._marks.forget()
         self.relay_control.load()
         self._dispatcher.start(self._worker.deliver)
+        self.outbox.listen(self._dispatcher.look)
+        self._taking_over.start()
         self._upkeep.start()
         self.events.start()
         return recovered
@@ -292,6 +296,7 @@ class DeliveryEngine:
         self.stop_claiming()
         self._closing.set()
         self._under_way.call_off_all()
+        self._taking_over.stop()
         self._upkeep.stop()
         self._dispatcher.close()
         self.events.close()

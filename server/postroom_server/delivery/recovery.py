@@ -50,12 +50,8 @@ def recover(
     outbox: Outbox, is_marked: Callable[[Delivery], bool], now: Instant
 ) -> Recovered:
     """Settle or put back whatever the process before left under way."""
-    lost = uncertain = given_up = 0
-    for delivery in outbox.leased():
-        marked = delivery.data_marked or is_marked(delivery)
-        outbox.save(_after_end(delivery, now) if marked else _lost(delivery, now))
-        uncertain += marked
-        lost += not marked
+    lost, uncertain = take_over(outbox, is_marked, now)
+    given_up = 0
     for delivery in outbox.waiting(Completion.RELAYED):
         outbox.save(settle_open(delivery, _given_up(_NOT_SENT), now))
         given_up += 1
@@ -65,6 +61,19 @@ def recover(
             "delivery.recovered", lost=lost, uncertain=uncertain, given_up=given_up
         )
     return found
+
+
+def take_over(
+    outbox: Outbox, is_marked: Callable[[Delivery], bool], now: Instant
+) -> tuple[int, int]:
+    """Settle what a process left under way that is gone; how many lost, uncertain."""
+    lost = uncertain = 0
+    for delivery in outbox.leased():
+        marked = delivery.data_marked or is_marked(delivery)
+        outbox.save(_after_end(delivery, now) if marked else _lost(delivery, now))
+        uncertain += marked
+        lost += not marked
+    return lost, uncertain
 
 
 def _lost(delivery: Delivery, now: Instant) -> Change:

@@ -192,6 +192,9 @@ class _Lease:
     def _mark(self) -> bool:
         """Note the point of no return; False if that can't be done."""
         try:
+            if not self._ports.outbox.holds(self.delivery):
+                _log.error("delivery.lease_lost", delivery=self.delivery.id)
+                return False
             if self._slot is None:
                 version = self.delivery.version
                 self._slot = self._ports.marks.mark(self.delivery.id, version)

@@ -5,7 +5,7 @@ Answers are of what was last committed, and never wait for a commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from postroom_server.domain.clock import Clock, Instant
@@ -48,6 +48,14 @@ class Reading:
         self._leased_at_open = self._rows(
             "versions_of_leased", int(DeliveryStatus.SENDING)
         )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may be at it; see `Outbox.is_shared`."""
+        return False
+
+    def listen(self, on_due: Callable[[str], None]) -> None:
+        """Nobody else makes mail due; see `Outbox.listen`."""
 
     @property
     def created_at(self) -> Instant:

@@ -18,7 +18,7 @@ Every method may be called from any thread and blocks.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -181,6 +181,16 @@ class Outbox(Protocol):
     """Durable deliveries.  See the module for what holds for every method."""
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes may be at it, and may leave something behind."""
+
+    def listen(self, on_due: Callable[[str], None]) -> None:
+        """Tell *on_due* the id of a relay whose mail another process made due.
+
+        A hint that comes late or not at all; it is called on a thread of the store's.
+        """
+
+    @property
     def created_at(self) -> Instant:
         """When this store was made."""
 
@@ -261,7 +271,10 @@ class Outbox(Protocol):
         """
 
     def waiting(self, completion: Completion) -> Sequence[Delivery]:
-        """Deliveries of that completion, neither final nor under way, oldest first."""
+        """Deliveries of that completion, neither final nor under way, oldest first.
+
+        Not those that wait where another process lives.
+        """
 
     @property
     def epoch(self) -> str:

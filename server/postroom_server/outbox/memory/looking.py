@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.counters import NOTHING, Counters
@@ -30,6 +30,14 @@ class Looking:
         self._leased_at_open = [
             d for d in state.deliveries.values() if d.leased_at is not None
         ]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may be at it; see `Outbox.is_shared`."""
+        return False
+
+    def listen(self, on_due: Callable[[str], None]) -> None:
+        """Nobody else makes mail due; see `Outbox.listen`."""
 
     @property
     def created_at(self) -> Instant:

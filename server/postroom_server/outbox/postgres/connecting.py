@@ -17,6 +17,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper, IntLoader
 
+from postroom_server.domain.secret import Secret
 from postroom_server.outbox.errors import DatabaseTrouble, Trouble
 from postroom_server.outbox.postgres.dialect import for_rows, own, translated
 from postroom_server.outbox.statements import Cursor, Row
@@ -44,7 +45,7 @@ class Database:
     """Where the database is: *url* without a password, and the *password*."""
 
     url: str
-    password: str = field(default="", repr=False)
+    password: Secret = field(default=Secret(""))
     application: str = "postroom"
 
 
@@ -71,7 +72,7 @@ class Link:
         with database_errors():
             connection = _Bounded.connect(
                 database.url,
-                password=database.password or None,
+                password=database.password.reveal() or None,
                 autocommit=True,
                 connect_timeout=CONNECTING,
                 application_name=database.application,

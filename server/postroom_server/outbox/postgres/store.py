@@ -125,6 +125,11 @@ class PostgresOutbox(CommittingOutbox):
         return cls(parts, clock, on_stored, (node, notices))
 
     @property
+    def is_shared(self) -> bool:
+        """Other processes may be at it, and may leave something behind."""
+        return True
+
+    @property
     def owner(self) -> str:
         """Who we are among the processes that share the store."""
         return self._node.owner
@@ -169,6 +174,7 @@ class _TakeOver(Work[None]):
         link = cast("Link", connection)
         link.run("forget_dead")
         link.run("take_over")
+        link.run("free_held")
 
 
 class _PurgeAlone(Purge):

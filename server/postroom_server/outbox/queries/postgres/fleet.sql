@@ -27,6 +27,11 @@ WHERE delivery IN (
     FOR UPDATE SKIP LOCKED
 )
 
+-- free_held --
+-- What waited for callers that are gone with their process is for everybody.
+UPDATE due SET holder = ''
+WHERE holder <> '' AND NOT EXISTS (SELECT 1 FROM node AS n WHERE n.owner = due.holder)
+
 -- taken_over --
 SELECT
     d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at, d.content_purged,
