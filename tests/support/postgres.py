@@ -17,6 +17,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from tests.support.tools import miss
 
 _SETTINGS = {
@@ -72,6 +74,11 @@ class Cluster:
     def pid(self) -> int:
         """Of the server that begins all others."""
         return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+    def processes(self) -> list[int]:
+        """All of its processes."""
+        server = psutil.Process(self.pid)
+        return [server.pid, *(child.pid for child in server.children())]
 
     def start(self) -> None:
         self._run(

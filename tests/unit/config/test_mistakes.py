@@ -239,7 +239,22 @@ def test_a_mistake_in_a_relay_is_told(problems, tmp_path, lines, problem):
         ),
         (
             f'[store]\nurl = "postgresql://u:{CANARY}@h/db"\n{MAIN}',
-            "store.url: only sqlite:///path is supported so far (got postgresql:...)",
+            "store.url: has a password: put it in store.password_file",
+        ),
+        (
+            f'[store]\nurl = "postgresql://u@h/db?password={CANARY}"\n{MAIN}',
+            "store.url: has a password: put it in store.password_file",
+        ),
+        (
+            f'[store]\nurl = "postgresql://u@[{CANARY}/db"\n{MAIN}',
+            "store.url: must be postgresql://user@host/database",
+        ),
+        (
+            f'[store]\nurl = "mysql://u:{CANARY}@h/db"\n{MAIN}',
+            (
+                "store.url: must be sqlite:///path or postgresql://user@host/database"
+                " (got mysql:...)"
+            ),
         ),
         (
             f'[store]\nurl = "sqlite:///"\n{MAIN}',

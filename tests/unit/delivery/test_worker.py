@@ -47,6 +47,7 @@ class Desk:
 
     def __init__(self, finding, failures=(), observe=lambda *_: None):
         self.failures = list(failures)
+        self.lost = set()
         self.stored = []
         self.scheduled = []
         self.room = WaitRoom(8)
@@ -68,6 +69,9 @@ class Desk:
                 chance=lambda: -0.5,
             )
         )
+
+    def holds(self, delivery):
+        return delivery.id not in self.lost
 
     def save(self, change):
         if self.failures:
@@ -167,6 +171,17 @@ def marking(monkeypatch):
 
     monkeypatch.setattr(worker_module, "make_attempt", attempt)
     return passed
+
+
+def test_no_end_of_data_is_written_after_the_lease_was_lost(marking):
+    desk = Desk(DELIVERED)
+    delivery = under_way(plan=a_plan(Completion.ACCEPTED))
+    desk.lost.add(delivery.id)
+
+    desk.worker.deliver(Claimed(delivery, a_content()))
+
+    assert marking == [False]
+    assert desk.marks.used == set()
 
 
 def test_a_mark_is_cleared_when_the_outcome_is_stored(marking):
