@@ -248,8 +248,11 @@ class Dispatcher:
     def _shares(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
         """Slots, with leave of the relay and of each tenant to start so many."""
         now = self._clock.now()
-        due = lane.due(now, self._tenants.wait, retries=retries)
-        most = lane.room(now, retries=retries) if due and not self._stopping else 0
+        wait = self._tenants.wait
+        due = lane.due(now, wait, retries=retries)
+        if not due or self._stopping:
+            return {}
+        most = lane.room(now, wait, retries=retries)
         if not most:
             return {}
         most = self._gates[lane.relay].take(most, lane.under_way)

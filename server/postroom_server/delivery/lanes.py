@@ -94,9 +94,10 @@ class Lane:
         known = self._due.get(lane, due_at)
         self._due[lane] = min(known, due_at)
 
-    def room(self, now: Instant, *, retries: bool) -> int:
+    def room(self, now: Instant, wait: TenantWait, *, retries: bool) -> int:
         """How many slots deliveries of a kind may take."""
-        if not retries or not self.waits(now):
+        # Fresh mail that may not start needs no slot: retries need not spare it one.
+        if not retries or not self.due(now, wait, retries=False):
             return self.free
         room = max(1, self.slots // RETRY_SHARE) - self.retrying
         return min(self.free, max(0, room))

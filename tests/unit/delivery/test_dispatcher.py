@@ -3,11 +3,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+from postroom_server.delivery import dispatcher as module
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.relay import FIRST_PROBE
 from postroom_server.delivery.tenant_gates import TenantGates
+from postroom_server.domain.clock import after
 from postroom_server.domain.errors import NotReady
 from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.pacing import NO_LIMITS, Limits
@@ -20,6 +22,7 @@ from tests.support.deliveries import NOW, under_way
 from tests.support.gates import a_gate, a_gear
 
 PATIENCE = 10.0
+DAY = 86_400.0
 FRESH = LaneKey(tenant="default")
 REFUSED = Finding(Found.RELAY_AT_FAULT)
 
@@ -203,3 +206,26 @@ def test_a_limit_that_is_used_up_is_waited_for_and_not_polled(limited):
     dispatching.lane.hear(FRESH, NOW)
 
     assert dispatching.dispatcher._idle_for() == pytest.approx(10.0)
+
+
+def test_mail_for_later_goes_when_the_clock_is_set_past_its_time(
+    dispatching, monkeypatch
+):
+    monkeypatch.setattr(module, "SAFETY_NET", 0.05)
+    dispatching.queue.waiting = 0
+    dispatching.start()
+    dispatching.dispatcher.hear(a_delivery(due_at=after(NOW, DAY)))
+    assert not dispatching.delivered.acquire(timeout=0.2)
+    dispatching.queue.waiting = 1
+    dispatching.clock.advance(DAY)
+
+    assert dispatching.delivered.acquire(timeout=PATIENCE)
+
+
+def test_mail_for_later_stays_when_the_clock_is_set_back(dispatching):
+    dispatching.start()
+    assert dispatching.delivered.acquire(timeout=PATIENCE)
+    dispatching.clock.advance(-DAY)
+    dispatching.dispatcher.hear(a_delivery(due_at=NOW))
+
+    assert not dispatching.delivered.acquire(timeout=0.2)

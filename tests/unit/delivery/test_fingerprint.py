@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 from postroom_server.delivery.fingerprint import fingerprint
+from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MailboxDraft
 from postroom_server.domain.octets import StoredOctets
-from postroom_server.domain.submission import Completion, Submission
+from postroom_server.domain.submission import Completion, Priority, Submission
 
 from tests.support.mails import draft, file
 from tests.support.raw_mails import mime, raw_draft
@@ -88,9 +89,20 @@ DIFFERENT = {
     "raw to another": of(raw_draft(recipients=("x@y.example",))),
     "raw from another": of(raw_draft(envelope_from="x@y.example")),
     "without a wait": of(raw_draft(), completion=Completion.ACCEPTED),
+    "later": of(raw_draft(), send_at=Instant(1)),
+    "later still": of(raw_draft(), send_at=Instant(2)),
+    "urgent": of(raw_draft(), priority=Priority.URGENT),
+    "bulk": of(raw_draft(), priority=Priority.BULK),
     "tagged": of(raw_draft(), tags=("a",)),
 }  # fmt: skip
 
 
 def test_what_differs_is_another_body():
     assert len(set(DIFFERENT.values())) == len(DIFFERENT)
+
+
+def test_defaults_are_what_they_mean():
+    later = of(raw_draft(), send_at=Instant(1))
+
+    assert of(raw_draft(), priority=Priority.NORMAL) == DIFFERENT["a raw mail"]
+    assert of(raw_draft(), send_at=Instant(1), completion=Completion.ACCEPTED) == later
