@@ -25,6 +25,9 @@ OLDEST = gauge("queue_oldest_due_seconds", "How long the oldest has been due.")
 RELAY_QUEUE = gauge("relay_queue_deliveries", "The same by relay.", "relay", "state")
 RELAY_OLDEST = gauge("relay_queue_oldest_due_seconds", "The same by relay.", "relay")
 SERVING = gauge("relay_serving", "Whether the relay serves: 1, or 0.", "relay")
+PACE = gauge("relay_pace", "The share of its full pace that it is sent.", "relay")
+PAUSED = gauge("relay_paused", "Whether it is paused: 1, or 0.", "relay")
+LEFT_ALONE = gauge("relay_left_alone", "Whether it failed too often.", "relay")
 CALLERS = gauge("relay_waiting_callers", "Callers who wait for a verdict.", "relay")
 SIZE = gauge("pool_max_sessions", "Sessions that there may be.", "relay")
 SESSIONS = gauge("pool_sessions", "Idle, in use, or being opened.", "relay", "state")
@@ -100,6 +103,10 @@ class PoolSeries:
     def __call__(self) -> Iterator[Reading]:
         relays = tuple(self.engine.relays)
         yield Reading(SERVING, {(r.id,): float(r.watch.is_well) for r in relays})
+        yield Reading(PACE, {(r.id,): r.throttle.share for r in relays})
+        paused = {(r.id,): float(r.watch.pause is not None) for r in relays}
+        yield Reading(PAUSED, paused)
+        yield Reading(LEFT_ALONE, {(r.id,): float(r.watch.is_open) for r in relays})
         waiting = {(r.id,): self.engine.waiting(r.id) for r in relays}
         yield Reading(CALLERS, waiting)
         pools = {r.id: r.pool.stats() for r in relays}

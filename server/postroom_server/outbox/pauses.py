@@ -53,6 +53,25 @@ class StoredPauses:
         self._committer.run(_Written({"drop_pause": [(relay,)]}))
 
 
+class LocalPauses:
+    """The pauses of one process, gone with it."""
+
+    def __init__(self) -> None:
+        self._pauses: dict[str, RelayPause] = {}
+
+    def all(self) -> Mapping[str, RelayPause]:
+        """Those that hold; see `Pauses.all`."""
+        return dict(self._pauses)
+
+    def keep(self, relay: str, pause: RelayPause) -> None:
+        """*relay* is paused; see `Pauses.keep`."""
+        self._pauses[relay] = pause
+
+    def end(self, relay: str) -> None:
+        """*relay* is not paused any more; see `Pauses.end`."""
+        self._pauses.pop(relay, None)
+
+
 class _Written(Work[None]):
     """Rows, and no more."""
 

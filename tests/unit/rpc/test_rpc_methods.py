@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 from postroom.v1.send_pb2 import SendMessageRequest, SendMessageResponse
+from postroom_server.rpc.access import Access
 from postroom_server.rpc.health import HealthBoard, health_methods
 from postroom_server.rpc.methods import (
     DELIVERY_SERVICE,
+    RELAY_SERVICE,
     MethodTableError,
     delivery_methods,
+    relay_methods,
 )
 from postroom_server.rpc.pools import PoolKind
 
@@ -60,3 +63,12 @@ def test_health_is_neither_gated_nor_strict():
         ("Health/Check", False, False, PoolKind.HEALTH),
         ("Health/List", False, False, PoolKind.HEALTH),
     }
+
+
+def test_every_method_of_relays_is_for_administrators():
+    names = [method.name for method in RELAY_SERVICE.methods]
+
+    methods = relay_methods(dict.fromkeys(names, lambda _request, _call: None))
+
+    assert len(methods) == len(names)
+    assert {method.access for method in methods} == {Access.ADMINISTRATORS}

@@ -11,6 +11,7 @@ from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.outbox.event_pages import RecordedEvent
 from postroom_server.outbox.ids import new_id
+from postroom_server.outbox.pauses import LocalPauses
 from postroom_server.outbox.store import Blob, Content, RequestRecord
 
 RequestKey = tuple[str, str]
@@ -42,6 +43,7 @@ class MemoryState:
     last_event: int = 0
     blobs: dict[BlobKey, Blob] = field(default_factory=dict)
     octets: dict[str, Octets] = field(default_factory=dict)
+    pauses: LocalPauses = field(default_factory=LocalPauses)
 
     def request(self, key: RequestKey, now: Instant) -> RequestRecord | None:
         """What a request id was used for, unless that has expired."""

@@ -53,6 +53,7 @@ class MemoryOutbox(Looking):
     ) -> None:
         super().__init__(state, clock)
         self.blobs = MemoryBlobs(state, clock, terms)
+        self.pauses = state.pauses
         self._on_stored = on_stored
         self._closed = False
 
