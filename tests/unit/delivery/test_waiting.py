@@ -211,3 +211,27 @@ def test_an_attempt_under_way_is_waited_for_though_the_service_leaves():
     waiter.outbox.get = get
 
     assert waiter.answer() == sent
+
+
+def moved_to_later(delivery):
+    """As RescheduleDelivery leaves what a caller waited for."""
+    queued = a_plan(Completion.ACCEPTED)
+    due_at = after(NOW, 3600.0)
+    return replace(delivery, version=delivery.version + 1, plan=queued, due_at=due_at)
+
+
+def test_mail_that_was_moved_to_later_meanwhile_is_not_given_up_at_the_limit():
+    waited_for = a_delivery()
+    waiter = Waiter(moved_to_later(waited_for))
+
+    assert waiter.answer(waited_for).status is D.QUEUED
+    assert waiter.outbox.delivery.status is D.QUEUED
+
+
+def test_mail_that_was_moved_to_later_meanwhile_outlives_our_process():
+    waited_for = a_delivery()
+    waiter = Waiter(moved_to_later(waited_for), limit=2000.0)
+    waiter.room.close()
+
+    assert waiter.answer(waited_for).status is D.QUEUED
+    assert waiter.outbox.delivery.status is D.QUEUED
