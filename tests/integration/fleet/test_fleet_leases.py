@@ -7,6 +7,7 @@ import threading
 from postroom_server.delivery.taking_over import TakingOver
 from postroom_server.domain.attempt import AttemptOutcome
 from postroom_server.domain.clock import Instant, SystemClock
+from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.postgres.node import LeaseSettings
 from postroom_server.outbox.store import Retention
@@ -112,12 +113,32 @@ def test_who_comes_back_under_a_new_name_does_not_hold_what_it_had(join):
     assert outbox.leased() == [delivery]
 
 
+def test_a_lease_that_ended_can_not_be_renewed_though_nobody_noticed(join):
+    slow, other = join(NEVER_RENEWED), join()
+    delivery = live(slow, leased=True)
+    node = slow._node
+    until(lambda: not node.is_live)
+    link = node._connect(str)
+    until(lambda: _has_ended(link))
+    node._renew(link)
+    link.close()
+
+    assert node.was_lost
+    assert not slow.holds(delivery)
+    assert other.leased() == [delivery]
+
+
+def _has_ended(link) -> bool:
+    past = "SELECT 1 FROM node WHERE until < clock_timestamp()"
+    return bool(link.raw.execute(past).fetchall())
+
+
 def test_what_is_relayed_waits_where_its_caller_does(join):
     first, second = join(), join()
     relayed = a_plan(completion=Completion.RELAYED)
     delivery = live(first, plan=relayed)
 
-    assert claim(second, now()) == []
+    assert second.claim("main", now(), {LaneKey(tenant="default"): 5}) == []
     assert second.waiting(Completion.RELAYED) == []
     assert [d.id for d in claim(first, now())] == [delivery.id]
 

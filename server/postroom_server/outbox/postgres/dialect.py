@@ -26,7 +26,7 @@ _NUMBER = {
 }
 _NUMBERS = re.compile(r"\b(SENDING|RELAYED)\b")
 _TYPES = re.compile(r"ROWS\(([^)]*)\)")
-_NAMED = re.compile(r"(?<!:):([a-z_]+)")
+_NAMED = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")
 _EACH_KEY = re.compile(r"IN \(VALUES EACH\(([%s, ]+)\)\)")
 _EACH = re.compile(r"EACH(\([^)]*\))")
 _JSON = re.compile(r"SELECT value FROM json_each\(([^)]*)\)")
