@@ -18,6 +18,9 @@ from postroom_server.outbox.tokens import Tokens
 MOST_RECIPIENTS = 100
 """Of one mail, about: near the end of a day's quota one mail is begun at a time."""
 
+BEGINNING = 2.0
+"""Seconds in which an attempt that was given leave has begun, and is known of."""
+
 
 class Allowance:
     """The messages a second and the recipients a day of a relay or a tenant.
@@ -126,6 +129,8 @@ class RelayGate:
         rates = (limits.messages, limits.recipients)
         self.allowance = Allowance(f"relay:{relay.id}", rates, gear)
         self._connections = Connections(relay, gear.tokens)
+        self._monotonic = gear.clock.monotonic
+        self._probe_at = 0.0
 
     @property
     def paused(self) -> bool:
@@ -140,10 +145,11 @@ class RelayGate:
         wanted = min(wanted, self._connections.room(wanted))
         if self.relay.watch.refuses:
             # One alone finds out whether that is so still.
-            wanted = min(wanted, 1)
+            wanted = 0 if self._probe_waits() else min(wanted, 1)
         taken = self.allowance.take(wanted)
         if taken:
             self.relay.throttle.started()
+            self._probe_at = self._monotonic() + BEGINNING
         return taken
 
     def give_back(self, count: int) -> None:
@@ -160,4 +166,11 @@ class RelayGate:
             relay.throttle.wait(),
             self.allowance.wait(ahead),
             self._connections.wait(),
+            self._probe_waits(),
         )
+
+    def _probe_waits(self) -> float:
+        """Seconds until a further probe may start: the last is perhaps on its way."""
+        if not self.relay.watch.refuses:
+            return 0.0
+        return max(0.0, self._probe_at - self._monotonic())

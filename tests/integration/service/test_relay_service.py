@@ -209,3 +209,15 @@ def test_the_client_for_asyncio_has_the_same(service):
     assert paused.condition.state is RelayState.PAUSED
     assert drained.condition.state is RelayState.PAUSED
     assert sessions == ()
+
+
+@pytest.mark.parametrize("reply", ["421 4.3.2 leaving", "454 4.7.0 too much"])
+def test_a_relay_that_asks_for_less_is_slowed_down(service, client, reply):
+    service.relay.fail_next("MAIL", reply)
+    client.send(**MAIL, retry=False)
+
+    condition = client.relays.get("main").condition
+
+    assert condition.state is RelayState.SLOWED
+    assert condition.pace == 0.5
+    assert client.send(**MAIL).status is Status.SUCCESS

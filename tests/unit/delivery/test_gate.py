@@ -118,6 +118,9 @@ def test_one_alone_goes_to_a_relay_that_was_left_alone():
     assert gated.gate.wait() == pytest.approx(FIRST_LOOK)
     gated.clock.advance(FIRST_LOOK)
     assert gated.gate.take(3, 0) == 1
+    # It has not begun yet, so the watch knows of no probe.
+    assert gated.gate.take(3, 1) == 0
+    assert gated.gate.wait() > 0
 
 
 def test_a_relay_that_asked_for_less_gets_less():
