@@ -21,7 +21,7 @@ from postroom_server.outbox.files import Files
 from postroom_server.outbox.incoming import Incoming
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.statements import statement
-from postroom_server.outbox.store import Blob, BlobTerms
+from postroom_server.outbox.store import Arriving, Blob, BlobTerms
 from postroom_server.outbox.work import Work
 
 LEAST_COUNTED = 4096
@@ -41,6 +41,15 @@ class SqliteBlobs:
     def receive(self, most: int) -> AbstractContextManager[Incoming]:
         """A file to write; see `Blobs.receive`."""
         return self.files.receive(most)
+
+    def admit(self, tenant: str, arriving: Arriving) -> None:
+        """Refuse what is over the quota; see `Blobs.admit`."""
+        now = self.clock.now()
+        with self.readers.lend() as connection:
+            known = (tenant, arriving.sha256, now)
+            if not connection.execute(statement("blob"), known).fetchall():
+                wanted = (tenant, arriving.size, now)
+                _check_quota(connection, wanted, self.terms.quota)
 
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
@@ -98,14 +107,20 @@ class KeepBlob(Work[bool]):
         key = (blob.tenant, octets.sha256)
         known = connection.execute(statement("blob"), (*key, self._now)).fetchall()
         if not known:
-            self._check_quota(connection)
+            wanted = (blob.tenant, octets.size, self._now)
+            _check_quota(connection, wanted, self._quota)
         row = (*key, octets.size, blob.expires_at)
         connection.execute(statement("put_blob"), row)
         return bool(known)
 
-    def _check_quota(self, connection: sqlite3.Connection) -> None:
-        values = (LEAST_COUNTED, self._blob.tenant, self._now)
-        ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
-        if used + max(LEAST_COUNTED, self._blob.octets.size) > self._quota:
-            allowed = f"{self._quota / MB:g} MB"
-            raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")
+
+def _check_quota(
+    connection: sqlite3.Connection, wanted: tuple[str, int, Instant], quota: int
+) -> None:
+    """Raise `QuotaExceeded` if the tenant may not have so many octets more."""
+    tenant, size, now = wanted
+    values = (LEAST_COUNTED, tenant, now)
+    ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
+    if used + max(LEAST_COUNTED, size) > quota:
+        allowed = f"{quota / MB:g} MB"
+        raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")

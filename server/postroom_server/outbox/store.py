@@ -161,6 +161,12 @@ class Blobs(Protocol):
     def receive(self, most: int) -> AbstractContextManager[Arriving]:
         """Octets to be written, at most *most*; none stay that were not kept."""
 
+    def admit(self, tenant: str, arriving: Arriving) -> None:
+        """Raise `QuotaExceeded` unless what came may be a blob of *tenant*.
+
+        To be asked before anything is kept: what is refused then leaves nothing behind.
+        """
+
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*, or move its end.
 

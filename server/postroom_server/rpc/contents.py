@@ -92,6 +92,7 @@ class ContentBehaviours:
                     case _:
                         inbox.check(frame.end)
             upload.received()
+            self._engine.admit_blob(tenant, arriving)
             octets = inbox.keep()
         return upload_response(self._engine.keep_blob(tenant, octets))
 

@@ -15,7 +15,7 @@ from postroom_server.domain.principal import Role
 
 from tests.support.callers import Caller, a_caller
 from tests.support.service import CALL, a_request, details, plain, reason, running
-from tests.support.streams import blob_frames, mail_frames
+from tests.support.streams import blob_frames, mail_frames, stored_files
 
 UNKNOWN = "deliveries/" + "0" * 32
 ACME = a_caller("acme-web", tenant="acme")
@@ -394,3 +394,22 @@ def test_a_composed_mail_is_held_to_the_same_names(service, header, envelope, fi
     else:
         assert reason(refusal_of(narrow.SendMessage, request)) == "SENDER_NOT_ALLOWED"
     assert bool(service.relay.messages) == fine
+
+
+def test_a_tenant_cannot_fill_the_disk_with_what_its_quota_refuses(tmp_path, relay):
+    limits = "[limits]\nmax_blobs_bytes = 100_000\nmax_blob_bytes = 100_000\n"
+    extra = f"{limits}{configured(ACME, BRAVO)}"
+    with running(tmp_path, {"main": plain(relay.port)}, relay, extra) as service:
+        acme = As(service.stub, ACME)
+        acme.UploadBlob(blob_frames(b"a" * 90_000))
+        refused = [
+            reason(refusal_of(acme.UploadBlob, blob_frames(octet * 90_000)))
+            for octet in (b"b", b"c", b"d")
+        ]
+        again = acme.UploadBlob(blob_frames(b"a" * 90_000))
+        others = As(service.stub, BRAVO).UploadBlob(blob_frames(b"b" * 90_000))
+        kept = stored_files(service)
+
+    assert refused == ["QUOTA_EXCEEDED"] * 3
+    assert (again.existed, others.existed) == (True, False)
+    assert len(kept) == 2
