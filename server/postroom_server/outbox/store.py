@@ -148,6 +148,9 @@ class Arriving(Protocol):
     def rest(self) -> None:
         """No more comes; `keep` is for later.  Raises `StoreFull`, `NotReady`."""
 
+    def peek(self) -> StoredOctets:
+        """All that came, to be read as long as it is neither kept nor discarded."""
+
     def keep(self) -> StoredOctets:
         """All that came, durably, for an hour at least.
 

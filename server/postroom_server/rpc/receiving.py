@@ -96,6 +96,10 @@ class PartsInbox:
         self._order.close()
         self._tally.check(end.size_bytes, end.sha256)
 
+    def peek(self) -> Contents:
+        """The parts, by their names, until the ``with`` block ends."""
+        return {part: one.peek() for part, one in self._arrived.items()}
+
     def keep(self) -> Contents:
         """The parts, durably, by their names."""
         return {part: one.keep() for part, one in self._arrived.items()}

@@ -168,6 +168,7 @@ def test_validation_needs_no_relay_and_stores_nothing(service):
     assert report.size_bytes > len(DATA)
     assert report.recipients[0].envelope_address == "ada@example.com"
     assert service.relay.messages == ()
+    assert stored_files(service) == []
 
 
 def test_a_blob_is_uploaded_once_and_sent_twice(service):
