@@ -77,7 +77,8 @@ class DeliveryServiceStub:
     """Takes back what is not sent yet. TOO_LATE, REQUEST_ID_REUSED."""
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]
     """Goes on with the recipients that are still open, or settles them.
-    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+    DEADLINE_PASSED.
     """
     TestConnection: _grpc.UnaryUnaryMultiCallable[_connection_pb2.TestConnectionRequest, _connection_pb2.TestConnectionResponse]
     """Tests the way to a relay over a connection of its own, without sending mail;
@@ -131,7 +132,8 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """Takes back what is not sent yet. TOO_LATE, REQUEST_ID_REUSED."""
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Goes on with the recipients that are still open, or settles them.
-    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+    DEADLINE_PASSED.
     """
     TestConnection: _aio.UnaryUnaryMultiCallable[_connection_pb2.TestConnectionRequest, _connection_pb2.TestConnectionResponse]  # type: ignore[assignment]
     """Tests the way to a relay over a connection of its own, without sending mail;
@@ -230,7 +232,8 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_requests_pb2.RetryDeliveryResponse, _abc.Awaitable[_delivery_requests_pb2.RetryDeliveryResponse]]:
         """Goes on with the recipients that are still open, or settles them.
-        NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+        NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+        DEADLINE_PASSED.
         """
 
     @_abc_1.abstractmethod

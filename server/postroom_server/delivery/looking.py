@@ -16,6 +16,7 @@ from postroom_server.delivery.options import (
 )
 from postroom_server.delivery.reopening import RetryRequest, retried
 from postroom_server.delivery.request_ids import Use, record_of, refuse_another
+from postroom_server.delivery.senders import check_going_on
 from postroom_server.delivery.sending import (
     Answer,
     Sending,
@@ -169,6 +170,8 @@ class Looking:
                 return None
             now = self.clock.now()
             change = retried(delivery, request, now, self.limits)
+            if change.after.due_at is not None:
+                check_going_on(request.senders, delivery.id, self.outbox)
             if self.outbox.save(change, request=record):
                 if change.after.due_at is not None:
                     self.dispatcher.hear(

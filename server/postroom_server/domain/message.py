@@ -84,8 +84,8 @@ class Message:
 class RawMessage:
     """A mail whose bytes the caller composed, and what was read from its header.
 
-    *authors* are the addresses of From and Sender.  *is_8bit*: its body has octets
-    beyond ASCII; *needs_smtputf8*: its header has.
+    *authors* are the addresses of From, Sender, Resent-From and Resent-Sender.
+    *is_8bit*: its body has octets beyond ASCII; *needs_smtputf8*: its header has.
     """
 
     mime: bytes | StoredOctets

@@ -117,13 +117,16 @@ class _Reading:
     def authors(self, header: RawHeader) -> tuple[Address, ...]:
         """Who wrote and who sent it; what is wrong with From and Sender is recorded."""
         authors = self._named("from", header)
+        # Each time that it was sent again, too (RFC 5322 §3.6.6).
+        again = self._named("resent-from", header)
+        again += self._named("resent-sender", header)
         senders = self._named("sender", header)
         if len(senders) > 1:
             self._wrong("Its Sender header names more than one address.")
         if len(authors) > 1 and not header.all("sender"):
             # RFC 5322 §3.6.2
             self._wrong("A Sender header is required where From names several.")
-        return authors + senders
+        return authors + senders + again
 
     def _named(self, name: str, header: RawHeader) -> tuple[Address, ...]:
         found: list[Address] = []

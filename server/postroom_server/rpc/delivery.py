@@ -108,7 +108,7 @@ class DeliveryBehaviours:
         self, request: looking.RetryDeliveryRequest, call: CallContext
     ) -> looking.RetryDeliveryResponse:
         """Go on with the recipients that are still open, or settle them."""
-        wanted = requests.retry_request(request, call.principal.tenant)
+        wanted = requests.retry_request(request, call.principal)
         answer = self._engine.retry(wanted, call)
         result = delivery_result(answer.delivery, replayed=answer.replayed)
         return looking.RetryDeliveryResponse(result=result)

@@ -381,6 +381,9 @@ RAW = (
         ),
         (b"me@example.com\r\nSender: you@example.net", "me@example.com", False),
         (b'"me@example.com" <me@example.net>', "me@example.com", False),
+        (b"me@example.com\r\nResent-From: x@example.com", "me@example.com", True),
+        (b"me@example.com\r\nResent-From: x@example.net", "me@example.com", False),
+        (b"me@example.com\r\nresent-sender: x@example.net", "me@example.com", False),
     ],
 )
 def test_a_composed_mail_is_held_to_the_same_names(service, header, envelope, fine):
@@ -413,3 +416,48 @@ def test_a_tenant_cannot_fill_the_disk_with_what_its_quota_refuses(tmp_path, rel
     assert refused == ["QUOTA_EXCEEDED"] * 3
     assert (again.existed, others.existed) == (True, False)
     assert len(kept) == 2
+
+
+ONCE = send_pb2.RetryPolicy(disabled=True)
+ABROAD = {"from_mailbox": {"address": "boss@example.net"}}
+
+
+@pytest.fixture
+def put_off(service, acme):
+    """A mail of acme's in a name that its narrow credential may not use."""
+    service.relay.fail_next("MAIL", "451 4.3.0 later")
+    request = a_request(message=ABROAD, request_id="abroad", retry=ONCE)
+    acme.SendMessage(request)
+    return request
+
+
+@pytest.mark.parametrize("how", ["RetryDelivery", "SendMessage"])
+def test_a_mail_goes_on_for_those_who_may_send_in_its_name(service, acme, put_off, how):
+    name = acme.GetDelivery(looking.GetDeliveryRequest(request_id="abroad"))
+    retry = looking.RetryDeliveryRequest(delivery=name.delivery.result.delivery)
+    request = {"RetryDelivery": retry, "SendMessage": put_off}[how]
+    refused = refusal_of(getattr(As(service.stub, NARROW), how), request)
+    before = len(service.relay.messages)
+    getattr(acme, how)(request)
+
+    assert reason(refused) == "SENDER_NOT_ALLOWED"
+    assert (before, len(service.relay.messages)) == (0, 1)
+
+
+@pytest.mark.usefixtures("put_off")
+def test_a_tenants_mail_is_looked_at_with_any_of_its_credentials(service):
+    narrow = As(service.stub, NARROW)
+    told = narrow.GetDelivery(looking.GetDeliveryRequest(request_id="abroad"))
+    request = content_pb2.RenderMessageRequest(delivery=told.delivery.result.delivery)
+
+    assert told.delivery.result.is_retryable
+    assert list(narrow.RenderMessage(request))
+
+
+def test_the_same_request_may_be_asked_after_with_any_credential(service, acme):
+    request = a_request(message=ABROAD, request_id="done")
+    first = acme.SendMessage(request).result
+    again = As(service.stub, NARROW).SendMessage(request).result
+
+    assert (again.delivery, again.replayed) == (first.delivery, True)
+    assert len(service.relay.messages) == 1
