@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from postroom_server.domain.clock import Instant
@@ -21,7 +22,7 @@ from tests.support.builders import (
     a_request,
     an_attachment,
 )
-from tests.support.outboxes import accept, claim, listed
+from tests.support.outboxes import accept, claim, listed, open_sqlite
 
 
 def test_an_accepted_delivery_is_read_back_as_it_was(outbox):
@@ -63,6 +64,23 @@ def test_a_store_keeps_its_birthday(open_outbox, clock):
     clock.advance(10.0)
 
     assert open_outbox().created_at == NOW
+
+
+def test_a_store_keeps_its_secret(open_outbox):
+    secret = open_outbox().secret
+
+    assert open_outbox().secret == secret
+
+
+def test_stores_of_the_same_birthday_have_secrets_of_their_own(
+    open_outbox, tmp_path, clock
+):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with closing(open_sqlite(folder, clock, [])) as other:
+        assert open_outbox().secret != other.secret
+        assert open_outbox().created_at == other.created_at
+        assert len(other.secret) >= 32
 
 
 def test_an_id_is_used_once(outbox):

@@ -31,7 +31,7 @@ class ScriptedEngine:
     left: threading.Event | None = None
 
     def __post_init__(self):
-        self.outbox = SimpleNamespace(created_at=NOW)
+        self.outbox = SimpleNamespace(secret=b"of this store")
         relay = SimpleNamespace(id="main", name="relays/main")
         self.relays = Relays({"main": relay}, "main")
 

@@ -39,7 +39,8 @@ class Reading:
         self._readers = readers
         self._find = find
         self._clock = clock
-        ((_, created_at, _),) = self._rows("identity")
+        ((store_id, created_at, _),) = self._rows("identity")
+        self._secret = str(store_id).encode()
         self._created_at = Instant(created_at)
         self._leased_at_open = self._rows(
             "versions_of_leased", int(DeliveryStatus.SENDING)
@@ -49,6 +50,11 @@ class Reading:
     def created_at(self) -> Instant:
         """When this store was made."""
         return self._created_at
+
+    @property
+    def secret(self) -> bytes:
+        """Random octets of this store, for keys."""
+        return self._secret
 
     def get(self, tenant: str, delivery_id: str) -> Delivery | None:
         """The delivery, or None if the tenant has none of that id."""

@@ -190,6 +190,10 @@ class Outbox(Protocol):
     def created_at(self) -> Instant:
         """When this store was made."""
 
+    @property
+    def secret(self) -> bytes:
+        """Random octets of this store alone, which are told to nobody."""
+
     def accept(
         self,
         change: Change,

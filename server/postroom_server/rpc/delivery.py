@@ -45,7 +45,7 @@ class DeliveryBehaviours:
         self._engine = engine
         self._facts = facts
         self._clock = clock
-        self._tokens = PageTokens(engine.outbox.created_at)
+        self._tokens = PageTokens(engine.outbox.secret)
 
     def behaviours(self) -> Mapping[str, Behaviour]:
         """What answers each method, by its bare name."""
