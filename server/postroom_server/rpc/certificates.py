@@ -16,6 +16,8 @@ import grpc
 import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from postroom_server.domain.clock import MICROSECONDS, Clock, Instant, seconds_between
@@ -26,6 +28,9 @@ SOON = 14 * DAY
 """Seconds before its end from which on a certificate is complained about."""
 LOOK = 30.0
 """Seconds between two looks at the files when nobody connects."""
+
+LEAST_RSA = 2048
+"""Bits; fewer can be broken."""
 
 _log = structlog.get_logger(__name__)
 _Stamp = Sequence[tuple[int, int, int]]
@@ -56,11 +61,22 @@ def read_chain(tls: TlsSettings) -> Chain:
     if not fits:
         text = f"the key in {tls.key_file} is not that of {tls.cert_file}"
         raise CertificateError(text)
+    if not _serves_everybody(leaf.public_key()):
+        text = f"the key of {tls.cert_file} must be ECDSA P-256, P-384, or RSA of 2048"
+        raise CertificateError(f"{text} bits or more: callers' TLS has no other")
     roots = _bytes_of(tls.client_ca_file) if tls.client_ca_file else None
     if roots is not None:
         _certificates(roots, tls.client_ca_file)
     configuration = grpc.ssl_server_certificate_configuration([(key, chain)], roots)
     return Chain(configuration, _instant(leaf))
+
+
+def _serves_everybody(key: CertificatePublicKeyTypes) -> bool:
+    """Whether gRPC's TLS takes a key like that, here and at every caller's."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= LEAST_RSA
+    curves = (ec.SECP256R1, ec.SECP384R1)
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, curves)
 
 
 def not_after(pem: bytes) -> Instant:

@@ -11,6 +11,10 @@ import grpc
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from postroom.v1.server_info_pb2 import GetServerInfoRequest
 from postroom_server.domain.clock import SystemClock, after
 from postroom_server.domain.principal import Credential, Principal, Role
@@ -262,9 +266,43 @@ def test_a_server_does_not_start_with_what_cannot_be_used(
         serve(tls=settings)
 
 
-def test_a_key_with_a_password_is_told(files, settings, tmp_path):
-    from cryptography.hazmat.primitives import serialization as form
+# Such a key would be loaded, and no handshake would succeed, or be forged.
+UNFIT = {
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "P-224": lambda: ec.generate_private_key(ec.SECP224R1()),
+    "RSA 1024": lambda: rsa.generate_private_key(65537, 1024),
+}
 
+
+def _pem_of(key):
+    kind = form.PrivateFormat.PKCS8
+    return key.private_bytes(form.Encoding.PEM, kind, form.NoEncryption())
+
+
+@pytest.mark.parametrize("make", UNFIT.values(), ids=UNFIT)
+def test_a_key_that_no_caller_could_use_changes_nothing(serve, files, settings, make):
+    server = serve(tls=settings).server
+    before = serial_of(server)
+    private, cert = client_certificate(WEB, key=make())
+    files.key.write_bytes(private)
+    files.cert.write_bytes(cert)
+
+    assert serial_of(server) == before
+    with pytest.raises(CertificateError, match=r"must be ECDSA P-256, P-384, or RSA"):
+        read_chain(settings)
+
+
+def test_an_rsa_key_is_as_good(serve, files, settings):
+    server = serve(tls=settings).server
+    private, cert = client_certificate(WEB, key=rsa.generate_private_key(65537, 2048))
+    files.key.write_bytes(private)
+    files.cert.write_bytes(cert)
+
+    assert serial_of(server) == x509.load_pem_x509_certificate(cert).serial_number
+
+
+def test_a_key_with_a_password_is_told(files, settings):
     key = form.load_pem_private_key(files.key.read_bytes(), None)
     encryption = form.BestAvailableEncryption(b"hunter2")
     files.key.write_bytes(
@@ -395,6 +433,39 @@ def test_a_certificate_of_another_authority_is_refused(serve, mutual):
     server = serve(tls=mutual, credentials=(by_certificate("web.example.com"),)).server
     leaf = trustme.CA().issue_cert("web.example.com")
     client = (leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes())
+
+    with secure_channel(server.address, client) as channel:
+        assert code_of(channel) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_certificate_of_a_server_is_no_clients(serve, mutual):
+    server = serve(tls=mutual, credentials=(by_certificate(URI),)).server
+    for use, code in (
+        (ExtendedKeyUsageOID.CLIENT_AUTH, grpc.StatusCode.OK),
+        (ExtendedKeyUsageOID.SERVER_AUTH, grpc.StatusCode.UNAVAILABLE),
+    ):
+        with secure_channel(server.address, shown(WEB, use=use)) as channel:
+            assert code_of(channel) is code
+
+
+def test_a_certificate_cannot_sign_others(serve, mutual):
+    server = serve(tls=mutual, credentials=(by_certificate(URI),)).server
+    key = ec.generate_private_key(ec.SECP256R1())
+    _, signer = shown(WEB, key=key)
+    issuer = x509.load_pem_x509_certificate(signer)
+    forged_key = ec.generate_private_key(ec.SECP256R1())
+    forged = (
+        x509.CertificateBuilder()
+        .subject_name(issuer.subject)
+        .issuer_name(issuer.subject)
+        .public_key(forged_key.public_key())
+        .serial_number(7)
+        .not_valid_before(issuer.not_valid_before_utc)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .add_extension(x509.SubjectAlternativeName([WEB]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    client = (_pem_of(forged_key), forged.public_bytes(form.Encoding.PEM) + signer)
 
     with secure_channel(server.address, client) as channel:
         assert code_of(channel) is grpc.StatusCode.UNAVAILABLE
