@@ -148,8 +148,16 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
         kind = errors.Overloaded
     elif _turned_away(failure):
         kind = errors.Unavailable
-    text = (failure.text if info else _explained(failure, asked)) or failure.code
+    text = (
+        _told(failure, info) if info else _explained(failure, asked)
+    ) or failure.code
     return kind(text + _advice(asked), known)
+
+
+def _told(failure: Failure, info: error_details_pb2.ErrorInfo) -> str:
+    """The service's words, and the name of what it did not find."""
+    name = info.metadata.get("name", "") if failure.code == "NOT_FOUND" else ""
+    return f"{failure.text}: {name}" if name else failure.text
 
 
 def _explained(failure: Failure, asked: Asked) -> str:

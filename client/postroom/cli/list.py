@@ -17,23 +17,35 @@ from postroom.cli.show import plain, table, when, word
 from postroom.results import Delivery
 
 LARGEST_PAGE = 500
+ROOMY = 110
+"""Columns that show whole names, times with their zone, and most subjects."""
+SECOND = 19
+"""Characters of a time without its zone."""
 
 
 def list_deliveries(  # noqa: PLR0913  one for each option
     context: typer.Context,
     *,
     status: Annotated[
-        list[str] | None, typer.Option(help="Of this status; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="STATUS", help="Of this status; may repeat."),
     ] = None,
-    relay: Annotated[str, typer.Option(help="For this relay.")] = "",
-    recipient: Annotated[str, typer.Option(help="To this address.")] = "",
-    message_id: Annotated[str, typer.Option(help="With this Message-ID.")] = "",
-    tag: Annotated[str, typer.Option(help="With this tag.")] = "",
+    relay: Annotated[str, typer.Option(metavar="RELAY", help="For this relay.")] = "",
+    recipient: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="To this address.")
+    ] = "",
+    message_id: Annotated[
+        str, typer.Option(metavar="ID", help="With this Message-ID.")
+    ] = "",
+    tag: Annotated[str, typer.Option(metavar="TAG", help="With this tag.")] = "",
     meta: Meta = None,
     since: Annotated[
-        datetime | None, typer.Option(help="Accepted at or after this local time.")
+        datetime | None,
+        typer.Option(metavar="TIME", help="Accepted at or after this local time."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="At most so many; 0: all.")
+    ] = 20,
     as_json: JsonFlag = False,
 ) -> None:
     """List mails, the newest first."""
@@ -66,12 +78,18 @@ def _local(time: datetime) -> datetime:
 
 
 def _show(out: Console, deliveries: Iterable[Delivery]) -> None:
-    rows = table("STATUS", "DELIVERY", "ACCEPTED", "SUBJECT")
+    # A name that is cut can't be copied: without room its first part is left out.
+    narrow = out.width < ROOMY
+    rows = table("STATUS")
+    rows.add_column("DELIVERY", no_wrap=True)
+    rows.add_column("ACCEPTED", no_wrap=True)
+    rows.add_column("SUBJECT", no_wrap=narrow)
     for delivery in deliveries:
+        name, accepted = delivery.name, when(delivery.result.accepted_at)
         rows.add_row(
             word(delivery.result.status),
-            plain(delivery.name),
-            when(delivery.result.accepted_at),
+            plain(name.removeprefix("deliveries/") if narrow else name),
+            accepted[:SECOND] if narrow else accepted,
             plain(delivery.subject),
         )
     out.print(rows if rows.row_count else "no deliveries")

@@ -129,7 +129,8 @@ class Looking:
         if delivery.status.is_final and _was_cancelled(delivery):
             return Cancellation(delivery)
         if delivery.status.is_final:
-            raise TooLate(f"it is {delivery.status.name} already", delivery.name)
+            why = f"it is {delivery.status.name} already"
+            raise TooLate(_too_late(why), delivery.name)
         fate = Fate(status=RecipientStatus.CANCELLED)
         change = settle_open(delivery, fate, self.clock.now())
         if not self.outbox.save(change, request=request):
@@ -150,7 +151,7 @@ class Looking:
                 self.outbox.remember(request)
             return self._stopped(delivery, control)
         if control.past_end_of_data:
-            raise TooLate("its end of data was sent", delivery.name)
+            raise TooLate(_too_late("all of it was sent to the relay"), delivery.name)
         control.recorded.wait(RECORDING)
         return None
 
@@ -192,6 +193,10 @@ class Looking:
 def _was_cancelled(delivery: Delivery) -> bool:
     """Whether what was still open then was taken back; others may have had it."""
     return any(r.status is RecipientStatus.CANCELLED for r in delivery.recipients)
+
+
+def _too_late(why: str) -> str:
+    return f"the mail can't be taken back: {why}"
 
 
 def _meaning(request: RetryRequest) -> bytes:

@@ -75,6 +75,17 @@ def test_each_reason_has_the_error_of_its_code(code, reason, kind):
     assert not error.retryable
 
 
+def test_what_was_not_found_is_named():
+    failure = _failure(
+        "NOT_FOUND",
+        "no such relay",
+        reason="RELAY_NOT_FOUND",
+        metadata={"name": "relays/x"},
+    )
+
+    assert str(_error(failure)) == "no such relay: relays/x"
+
+
 def test_a_call_that_was_cancelled_by_us_is_not_made_again():
     assert hint_of(CLOSED) == Hint(unavailable=False)
     assert type(_error(CLOSED)) is errors.PostroomError
