@@ -158,7 +158,9 @@ def test_a_command_without_its_extra_says_how_to_get_it(caller):
 def test_the_manual_tells_how_to_install_the_wheels(page, dist, tmp_path):
     place = a_place(tmp_path)
     text = (ROOT / "docs" / page).read_text()
-    (line,) = re.findall(r"^/opt/postroom/bin/pip install (.*whl.*)$", text, re.M)
+    (line,) = re.findall(
+        r"^/opt/postroom/bin/pip install (.*whl.*)$", text, re.MULTILINE
+    )
     (tmp_path / "dist").symlink_to(dist)
     (tmp_path / "constraints.txt").symlink_to(ROOT / "constraints.txt")
     # With the pip that venv puts in, which is as old as that Python.

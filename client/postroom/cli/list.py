@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from postroom.arguments import ListArguments
 from postroom.cli.labels import Meta, pairs
@@ -21,6 +22,8 @@ ROOMY = 110
 """Columns that show whole names, times with their zone, and most subjects."""
 SECOND = 19
 """Characters of a time without its zone."""
+TAKEN = len("TEMP_FAILED") + 32 + SECOND + 3 * 2
+"""Columns before the subject where room is short."""
 
 
 def list_deliveries(  # noqa: PLR0913  one for each option
@@ -78,18 +81,21 @@ def _local(time: datetime) -> datetime:
 
 
 def _show(out: Console, deliveries: Iterable[Delivery]) -> None:
-    # A name that is cut can't be copied: without room its first part is left out.
-    narrow = out.width < ROOMY
-    rows = table("STATUS")
-    rows.add_column("DELIVERY", no_wrap=True)
-    rows.add_column("ACCEPTED", no_wrap=True)
-    rows.add_column("SUBJECT", no_wrap=narrow)
+    rows = table("STATUS", "DELIVERY", "ACCEPTED", "SUBJECT")
     for delivery in deliveries:
-        name, accepted = delivery.name, when(delivery.result.accepted_at)
-        rows.add_row(
-            word(delivery.result.status),
-            plain(name.removeprefix("deliveries/") if narrow else name),
-            accepted[:SECOND] if narrow else accepted,
-            plain(delivery.subject),
-        )
+        cells = _whole(delivery) if out.width >= ROOMY else _short(delivery, out.width)
+        rows.add_row(word(delivery.result.status), *cells)
     out.print(rows if rows.row_count else "no deliveries")
+
+
+def _whole(delivery: Delivery) -> tuple[Text, str, Text]:
+    accepted = when(delivery.result.accepted_at)
+    return plain(delivery.name), accepted, plain(delivery.subject)
+
+
+def _short(delivery: Delivery, width: int) -> tuple[Text, str, Text]:
+    """What has room in *width*: a name that is cut could not be copied."""
+    name = plain(delivery.name.removeprefix("deliveries/"))
+    subject = plain(delivery.subject)
+    subject.truncate(max(1, width - TAKEN), overflow="ellipsis")
+    return name, when(delivery.result.accepted_at)[:SECOND], subject
