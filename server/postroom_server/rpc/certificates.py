@@ -8,6 +8,7 @@ certificate is still valid is the callers' to judge, but operators hear of it in
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from postroom_server.rpc.settings import TlsSettings
 DAY = 86_400.0
 SOON = 14 * DAY
 """Seconds before its end from which on a certificate is complained about."""
+SETTLE = 0.2
+"""Seconds that handshakes get to begin before the certificate is changed."""
 LOOK = 30.0
 """Seconds between two looks at the files when nobody connects."""
 
@@ -129,11 +132,18 @@ class ServerCertificates:
             self._thread.join()
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """The certificate, if it is another than gRPC was given last."""
+        """The certificate, if it is another than gRPC was given last.
+
+        gRPC calls this for each connection, one at a time, and then begins a handshake
+        with what it has, unguarded: where it is given another certificate meanwhile,
+        what it has is freed and the process dies (grpc/grpc#36693).  So whoever was
+        told that nothing changed gets `SETTLE` to begin; others wait until then.
+        """
         with self._lock:
             self._reload()
             if self._chain is self._given:
                 return None
+            time.sleep(SETTLE)
             self._given = self._chain
             return self._chain.configuration
 
