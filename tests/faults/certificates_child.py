@@ -34,39 +34,46 @@ def flood(port: int, over: threading.Event) -> None:
                 sock.connect(("127.0.0.1", port))
 
 
+class Files:
+    """The two files, and two certificates to write into them in turn."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self._pairs = [authority.issue_cert("127.0.0.1") for _ in range(2)]
+        self._cert, self._key = folder / "cert.pem", folder / "key.pem"
+        self.turns = 0
+        self.renew()
+
+    @property
+    def settings(self) -> TlsSettings:
+        return TlsSettings(cert_file=str(self._cert), key_file=str(self._key))
+
+    def renew(self) -> None:
+        self.turns += 1
+        pair = self._pairs[self.turns % 2]
+        self._key.write_bytes(pair.private_key_pem.bytes())
+        self._cert.write_bytes(b"".join(p.bytes() for p in pair.cert_chain_pems))
+
+
 def main(folder: Path, seconds: float) -> None:
-    authority = trustme.CA()
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    pairs = [authority.issue_cert("127.0.0.1") for _ in range(2)]
-
-    def renew(turn: int) -> None:
-        key.write_bytes(pairs[turn % 2].private_key_pem.bytes())
-        cert.write_bytes(b"".join(p.bytes() for p in pairs[turn % 2].cert_chain_pems))
-
-    renew(0)
-    tls = TlsSettings(cert_file=str(cert), key_file=str(key))
-    certificates = ServerCertificates(tls, SystemClock())
+    files = Files(folder)
+    certificates = ServerCertificates(files.settings, SystemClock())
     server = grpc.server(ThreadPoolExecutor(1))
     port = server.add_secure_port("127.0.0.1:0", certificates.credentials())
     server.start()
     over = threading.Event()
-    floods = [
-        threading.Thread(target=flood, args=(port, over), name=f"flood-{number}")
-        for number in range(3)
-    ]
+    floods = [threading.Thread(target=flood, args=(port, over)) for _ in range(3)]
     for one in floods:
         one.start()
     ends_at = time.monotonic() + seconds
-    turns = 0
     while time.monotonic() < ends_at:
-        turns += 1
-        renew(turns)
+        files.renew()
         over.wait(0.002)
     over.set()
     for one in floods:
         one.join()
     server.stop(0).wait()
-    sys.stdout.write(f"alive after {turns}\n")
+    sys.stdout.write(f"alive after {files.turns}\n")
 
 
 if __name__ == "__main__":
