@@ -29,6 +29,7 @@ from postroom_server.rpc.methods import Method
 from postroom_server.rpc.pools import CountingPool
 from postroom_server.rpc.reading import Reader
 from postroom_server.rpc.seats import Seats
+from postroom_server.rpc.settings import MIB
 from postroom_server.rpc.streams import OpenStreams
 from postroom_server.rpc.watchdog import Lane, Watchdog
 
@@ -71,6 +72,13 @@ def seated(caller: Principal | None, seats: Seats) -> AbstractContextManager[obj
     return nullcontext() if caller is None else seats.held(caller.tenant)
 
 
+IN_HAND = 256 * MIB
+"""Octets of the requests of one method that are served at a time: some five times as
+much memory while they are composed."""
+SMALL = 64 * 1024
+"""Octets of a request that is not counted."""
+
+
 class UnaryAdapter:
     """Serves one unary method on *pool*."""
 
@@ -80,6 +88,8 @@ class UnaryAdapter:
         # gRPC looks for this name.
         self.experimental_thread_pool = pool
         self._seats = pool.seats
+        several = serving.credentials.of_several_tenants
+        self._in_hand = Seats(IN_HAND, shared=several)
         self._method = method
         self._lane = lane
         self._serving = serving
@@ -101,11 +111,22 @@ class UnaryAdapter:
         ending.succeed(context, call)
         return answer
 
+    def _room_for(
+        self, size: int, caller: Principal | None
+    ) -> AbstractContextManager[object]:
+        if caller is None or size <= SMALL:
+            return nullcontext()
+        # However large the operator allows requests to be, two have room.
+        return self._in_hand.held(caller.tenant, min(size, IN_HAND // 2))
+
     def _answer(self, raw: bytes, call: CallContext, arrived: float) -> bytes:
         method = self._method
-        request = decode(method.request, raw, strict=method.strict)
-        begin_waiting(call, self._serving.clock, arrived, method.cap)
-        return serialised(method, method.behaviour(request, call))
+        with self._room_for(len(raw), call.caller):
+            request = decode(method.request, raw, strict=method.strict)
+            # It may be large, and the wait long.
+            del raw
+            begin_waiting(call, self._serving.clock, arrived, method.cap)
+            return serialised(method, method.behaviour(request, call))
 
 
 StreamBehaviour = Callable[[Reader, CallContext], Iterator[Message]]

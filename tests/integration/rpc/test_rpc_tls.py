@@ -13,14 +13,13 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from postroom.v1.server_info_pb2 import GetServerInfoRequest
 from postroom_server.domain.clock import SystemClock, after
 from postroom_server.domain.principal import Credential, Principal, Role
 from postroom_server.rpc.certificates import (
     SOON,
-    CertificateError,
     ServerCertificates,
     read_chain,
 )
@@ -266,52 +265,6 @@ def test_a_server_does_not_start_with_what_cannot_be_used(
         serve(tls=settings)
 
 
-# Such a key would be loaded, and no handshake would succeed, or be forged.
-UNFIT = {
-    "Ed25519": ed25519.Ed25519PrivateKey.generate,
-    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
-    "P-224": lambda: ec.generate_private_key(ec.SECP224R1()),
-    "RSA 1024": lambda: rsa.generate_private_key(65537, 1024),
-}
-
-
-def _pem_of(key):
-    kind = form.PrivateFormat.PKCS8
-    return key.private_bytes(form.Encoding.PEM, kind, form.NoEncryption())
-
-
-@pytest.mark.parametrize("make", UNFIT.values(), ids=UNFIT)
-def test_a_key_that_no_caller_could_use_changes_nothing(serve, files, settings, make):
-    server = serve(tls=settings).server
-    before = serial_of(server)
-    private, cert = client_certificate(WEB, key=make())
-    files.key.write_bytes(private)
-    files.cert.write_bytes(cert)
-
-    assert serial_of(server) == before
-    with pytest.raises(CertificateError, match=r"must be ECDSA P-256, P-384, or RSA"):
-        read_chain(settings)
-
-
-def test_an_rsa_key_is_as_good(serve, files, settings):
-    server = serve(tls=settings).server
-    private, cert = client_certificate(WEB, key=rsa.generate_private_key(65537, 2048))
-    files.key.write_bytes(private)
-    files.cert.write_bytes(cert)
-
-    assert serial_of(server) == x509.load_pem_x509_certificate(cert).serial_number
-
-
-def test_a_key_with_a_password_is_told(files, settings):
-    key = form.load_pem_private_key(files.key.read_bytes(), None)
-    encryption = form.BestAvailableEncryption(b"hunter2")
-    files.key.write_bytes(
-        key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, encryption)
-    )
-    with pytest.raises(CertificateError, match="needs a password"):
-        read_chain(settings)
-
-
 def test_other_machines_may_come_with_tls_and_credentials(serve, settings):
     server = serve(
         listen="0.0.0.0:0", tls=settings, credentials=(CALLER.credential,)
@@ -465,7 +418,10 @@ def test_a_certificate_cannot_sign_others(serve, mutual):
         .add_extension(x509.SubjectAlternativeName([WEB]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    client = (_pem_of(forged_key), forged.public_bytes(form.Encoding.PEM) + signer)
+    private = forged_key.private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
+    )
+    client = (private, forged.public_bytes(form.Encoding.PEM) + signer)
 
     with secure_channel(server.address, client) as channel:
         assert code_of(channel) is grpc.StatusCode.UNAVAILABLE
