@@ -13,7 +13,10 @@ from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT, Role
 BAD_OPTIONS = 2
 
 token_commands = typer.Typer(
-    help="Tokens of callers.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Tokens of callers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
