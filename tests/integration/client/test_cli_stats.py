@@ -183,6 +183,7 @@ def test_a_terminal_gets_one_table_drawn_anew_with_courses():
     assert process.returncode == 0
     assert b"RATE SO FAR" in shown
     # Nothing is cut on the narrowest terminal that people have.
+    assert b"P90 SO FAR" in shown
     assert "…".encode() not in shown
     assert b"\x1b[?25l" in shown
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
