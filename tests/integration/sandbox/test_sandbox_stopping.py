@@ -15,7 +15,7 @@ ROUNDS = 20
 
 def test_links_that_come_while_it_stops_are_closed(monkeypatch):
     left = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda found: left.append(found))
+    monkeypatch.setattr(sys, "unraisablehook", left.append)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("error", ResourceWarning)
         for _ in range(ROUNDS):
