@@ -126,7 +126,7 @@ def test_watchers_that_never_read_block_neither_check_nor_set(serve):
         running.health.set("", False)
         status = check(channel)
 
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3
         assert status == NOT_SERVING
 
 
