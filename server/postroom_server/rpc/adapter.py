@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import grpc
 import structlog
@@ -43,6 +44,28 @@ class Serving:
     watchdog: Watchdog
     observers: Sequence[Observer]
     streams: OpenStreams
+
+    def opened(
+        self,
+        label: str,
+        lane: Lane,
+        messages: Iterator[bytes],
+        context: grpc.ServicerContext,
+    ) -> Opened:
+        """A call of the method *label* that came just now; the log names it."""
+        ending = Ending.of(label, self.clock, self.observers)
+        call = CallContext(context)
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
+        reader = Reader(messages, context, self.watchdog, lane, ending.arrived)
+        return Opened(ending, call, reader)
+
+
+class Opened(NamedTuple):
+    """One call: how it is to end, who asks, and what the caller sends."""
+
+    ending: Ending
+    call: CallContext
+    reader: Reader
 
 
 def begin_waiting(call: CallContext, clock: Clock, arrived: float, cap: float) -> None:
@@ -97,11 +120,8 @@ class UnaryAdapter:
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        shared = self._serving
-        ending = Ending.of(self._method.label, shared.clock, shared.observers)
-        call = CallContext(context)
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        shared, label = self._serving, self._method.label
+        ending, call, reader = shared.opened(label, self._lane, messages, context)
         try:
             call.caller = identified(self._method.access, shared.credentials, context)
             with seated(call.caller, self._seats):
@@ -157,10 +177,7 @@ class StreamAdapter:
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
         shared = self._serving
-        ending = Ending.of(self._label, shared.clock, shared.observers)
-        call = CallContext(context)
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        ending, call, reader = shared.opened(self._label, self._lane, messages, context)
         try:
             call.caller = identified(self._access, shared.credentials, context)
             with seated(call.caller, self._seats), shared.streams.held(context):
