@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from postroom_server.domain.address import Address
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import Disposition, Header
-from postroom_server.domain.octets import StoredOctets, StoredText
+from postroom_server.domain.octets import StoredOctets, StoredText, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,7 @@ class RawMessage:
     @property
     def size(self) -> int:
         """Its octets."""
-        mime = self.mime
-        return mime.size if isinstance(mime, StoredOctets) else len(mime)
+        return size_of(self.mime)
 
     @property
     def stored(self) -> tuple[StoredOctets, ...]:
