@@ -25,6 +25,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--once", action="store_true", help="stop after the mail")
     once = parser.parse_args().once
+    if is_taken():
+        print(f"Another service answers at {TARGET}, and would get the mail.")
+        print("Choose another address:  POSTROOM_TARGET=127.0.0.1:50052 make run")
+        return 1
     server = start_server()
     try:
         with Client(TARGET) as client:
@@ -37,6 +41,16 @@ def main() -> int:
         server.terminate()
         server.wait()
     return 0
+
+
+def is_taken() -> bool:
+    """Whether a service is there already, which is not ours."""
+    try:
+        with Client(TARGET, max_attempts=1) as client:
+            client.health()
+    except PostroomError:
+        return False
+    return True
 
 
 def start_server() -> subprocess.Popen[bytes]:

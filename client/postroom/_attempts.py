@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from google.protobuf.message import Message
 
 from postroom._calls import request_id_of
-from postroom._failures import Asked, Failure, error_of, hint_of, leaves_doubt
+from postroom._failures import (
+    Asked,
+    Failure,
+    error_of,
+    hint_of,
+    is_handshake,
+    is_refused,
+    leaves_doubt,
+)
 from postroom._problems import in_seconds
 from postroom._retry import REAL, Persistence, Surroundings
 from postroom._tokens import Metadata, Token
@@ -68,6 +76,7 @@ class Attempts:
             *call_metadata(request_id),
         )
         self._token = terms.token
+        self._handshake: Failure | None = None
 
     @property
     def metadata(self) -> Metadata:
@@ -90,9 +99,14 @@ class Attempts:
     def error_of(self, failure: Failure) -> PostroomError:
         """The error that ends the call with *failure*, the last one."""
         self._note(failure)
-        return error_of(failure, self._asked)
+        # A name can stand for several addresses, as localhost does, of which one alone
+        # has the service; the library tells of the last that it tried.
+        told = self._handshake if is_refused(failure) else None
+        return error_of(told or failure, self._asked)
 
     def _note(self, failure: Failure) -> None:
-        """Remember doubt: what a later attempt hears does not end it."""
+        """Remember doubt, which what a later attempt hears does not end."""
+        if is_handshake(failure):
+            self._handshake = failure
         if leaves_doubt(failure):
             self._asked = replace(self._asked, in_doubt=True)

@@ -41,6 +41,7 @@ OPTIONS: Options = (
 _SCHEME = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?")
 _PORT = re.compile(r":\d+\Z")
 _SOCKET = re.compile(r"unix(?:-abstract)?:(?://(?=/))?")
+_URL = re.compile(r"(?:https?|grpcs?|tcp)://", re.IGNORECASE)
 LONGEST_SOCKET = 107
 """Bytes of a socket's path: what Linux has room for, and gRPC takes."""
 
@@ -73,9 +74,10 @@ def way_to(target: str, plaintext: bool | None, security: SecurityArguments) -> 
     """The way to *target*.
 
     Raises `ValueError` for arguments that contradict each other, for a token that
-    would travel in plain text, and for the path of a socket that is too long; `OSError`
-    for a file that can't be read.
+    would travel in plain text, and for a *target* that can't be one; `OSError` for a
+    file that can't be read.
     """
+    _check_form(target)
     _check_socket(target)
     local = is_local(target)
     given = [name for name in _FILES if security.get(name)]
@@ -114,6 +116,12 @@ def _credentials(security: SecurityArguments) -> grpc.ChannelCredentials:
 
 def _bytes_of(name: str | PathLike[str] | None) -> bytes | None:
     return Path(name).read_bytes() if name else None
+
+
+def _check_form(target: str) -> None:
+    # gRPC would look for a host of that name.
+    if not target or _URL.match(target):
+        raise ValueError(f"{target!r} is no target: it is host:port, or unix:/path")
 
 
 def _check_socket(target: str) -> None:

@@ -48,9 +48,11 @@ _KINDS: dict[str, type[PostroomError]] = {
 _NEVER_LEFT = re.compile(
     "failed to connect to all addresses|DNS resolution failed", re.IGNORECASE
 )
+_HANDSHAKE = re.compile("handshake failed|Socket closed", re.IGNORECASE)
+REFUSED = "connection refused"
 # Why it could not, in the library's words and in ours.
 _CAUSES = (
-    (re.compile("Connection refused", re.IGNORECASE), "connection refused"),
+    (re.compile("Connection refused", re.IGNORECASE), REFUSED),
     (re.compile("No such file or directory", re.IGNORECASE), "no such socket"),
     (re.compile("DNS resolution failed", re.IGNORECASE), "the name does not resolve"),
     (re.compile("Network is unreachable", re.IGNORECASE), "network unreachable"),
@@ -73,6 +75,8 @@ _CAUSES = (
     ),
     (re.compile("connect(?:ion)? .*time", re.IGNORECASE), "no answer in time"),
 )
+_NAMED_BY = {"NOT_FOUND": "name", "PERMISSION_DENIED": "sender"}
+"""The metadata with the name that an error is about."""
 
 Detail = TypeVar("Detail", bound=Message)
 
@@ -135,6 +139,16 @@ def leaves_doubt(failure: Failure) -> bool:
     return _our_info(failure) is None and not _never_left(failure)
 
 
+def is_refused(failure: Failure) -> bool:
+    """Whether nobody listens at the address that was tried last."""
+    return failure.code == "UNAVAILABLE" and _cause(failure.text) == REFUSED
+
+
+def is_handshake(failure: Failure) -> bool:
+    """Whether somebody listens, and the two could not agree how to talk."""
+    return _never_left(failure) and bool(_HANDSHAKE.search(failure.text))
+
+
 def error_of(failure: Failure, asked: Asked) -> PostroomError:
     """The error to raise for *failure*."""
     info = _our_info(failure)
@@ -152,8 +166,16 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
         kind = errors.Overloaded
     elif _too_slow(failure) or _turned_away(failure):
         kind = errors.Unavailable
-    text = (failure.text if info else _explained(failure, asked)) or failure.code
+    text = (
+        _told(failure, info) if info else _explained(failure, asked)
+    ) or failure.code
     return kind(text + _advice(asked), known)
+
+
+def _told(failure: Failure, info: error_details_pb2.ErrorInfo) -> str:
+    """The service's words, and the name that they are about."""
+    name = info.metadata.get(_NAMED_BY.get(failure.code, ""), "")
+    return f"{failure.text}: {name}" if name else failure.text
 
 
 def _explained(failure: Failure, asked: Asked) -> str:

@@ -29,7 +29,9 @@ DID_NOT_END = 4
 EXIT_MARGIN = 30.0
 """Seconds beyond the grace until a process that hangs is ended by force."""
 
-cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+cli = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 cli.add_typer(token_commands, name="token")
 
 
@@ -41,6 +43,7 @@ def serve(  # noqa: PLR0913  one for each option
         typer.Option(
             help="The configuration file; without one the environment alone counts.",
             envvar="POSTROOM_CONFIG",
+            metavar="FILE",
         ),
     ] = None,
     *,
@@ -99,7 +102,7 @@ def serve(  # noqa: PLR0913  one for each option
     if context.invoked_subcommand is not None:
         return
     with ExitStack() as stack:
-        loaded = _load(config) if sandbox is None else _sandbox(sandbox, stack)
+        loaded = _named(config) if sandbox is None else _sandbox(sandbox, stack)
         if show_config:
             typer.echo(print_config(loaded), nl=False)
         if check_config:
@@ -120,6 +123,16 @@ def serve(  # noqa: PLR0913  one for each option
 def main() -> None:
     """The command `postroomd`."""
     cli(prog_name="postroomd")
+
+
+def _named(path: Path | None) -> Config:
+    try:
+        return _load(path)
+    except typer.Exit:
+        if path is None:
+            advice = "--config names a configuration file; --sandbox FOLDER needs none"
+            typer.echo(f"postroomd: {advice}", err=True)
+        raise
 
 
 def _load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:

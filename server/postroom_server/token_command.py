@@ -13,7 +13,10 @@ from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT, Role
 BAD_OPTIONS = 2
 
 token_commands = typer.Typer(
-    help="Tokens of callers.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Tokens of callers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -25,20 +28,26 @@ def token() -> None:
 @token_commands.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="What the log calls the caller.")],
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="What the log calls the caller.")
+    ],
     tenant: Annotated[
-        str, typer.Option(help="Whose mail the caller's is.")
+        str, typer.Option(metavar="NAME", help="Whose mail the caller's is.")
     ] = DEFAULT_TENANT,
     role: Annotated[Role, typer.Option(help="What the caller may do.")] = Role.SENDER,
     sender: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="ADDRESS",
             help='Who may be the sender: an address, or "*@example.com"; may be '
-            "repeated. Default: anybody."
+            "repeated. Default: anybody.",
         ),
     ] = None,
     expires_at: Annotated[
-        str, typer.Option(help="When it ends, as 2027-01-31T00:00:00Z; empty: never.")
+        str,
+        typer.Option(
+            metavar="TIME", help="When it ends, as 2027-01-31T00:00:00Z; empty: never."
+        ),
     ] = "",
 ) -> None:
     """Make a token: it goes to the standard output, and is kept nowhere.

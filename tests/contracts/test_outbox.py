@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from postroom_server.domain.clock import Instant
@@ -63,6 +64,23 @@ def test_a_store_keeps_its_birthday(open_outbox, clock):
     clock.advance(10.0)
 
     assert open_outbox().created_at == NOW
+
+
+def test_a_store_keeps_its_secret(open_outbox):
+    secret = open_outbox().secret
+
+    assert open_outbox().secret == secret
+
+
+def test_stores_of_the_same_birthday_have_secrets_of_their_own(
+    open_outbox, store, tmp_path, clock
+):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with closing(type(store)(folder).open(clock, [])) as other:
+        assert open_outbox().secret != other.secret
+        assert open_outbox().created_at == other.created_at
+        assert len(other.secret) >= 32
 
 
 def test_an_id_is_used_once(outbox):

@@ -6,6 +6,7 @@ Needs the package index that pip is set up for.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -151,6 +152,29 @@ def test_a_command_without_its_extra_says_how_to_get_it(caller):
 
     assert done.returncode == 2
     assert "postroom[cli]" in done.stderr
+
+
+@pytest.mark.parametrize("page", ["howto/run-as-a-service.md", "operations/upgrade.md"])
+def test_the_manual_tells_how_to_install_the_wheels(page, dist, tmp_path):
+    place = a_place(tmp_path)
+    text = (ROOT / "docs" / page).read_text()
+    (line,) = re.findall(
+        r"^/opt/postroom/bin/pip install (.*whl.*)$", text, re.MULTILINE
+    )
+    (tmp_path / "dist").symlink_to(dist)
+    (tmp_path / "constraints.txt").symlink_to(ROOT / "constraints.txt")
+    # With the pip that venv puts in, which is as old as that Python.
+    done = subprocess.run(
+        ["sh", "-c", f"venv/bin/pip install -q --dry-run {line}"],
+        cwd=tmp_path,
+        env=place.environment(),
+        capture_output=True,
+        text=True,
+        timeout=INSTALL,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_installed_fits_together(whole):

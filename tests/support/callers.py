@@ -15,6 +15,9 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPrivateKeyTypes,
+)
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom_server.config.tokens import new_token
 from postroom_server.domain.principal import Credential, Principal, Role
@@ -96,13 +99,19 @@ def tls_files(folder: Path) -> TlsFiles:
 
 
 def client_certificate(
-    *names: x509.GeneralName, ends_in: timedelta = timedelta(days=1)
+    *names: x509.GeneralName,
+    ends_in: timedelta = timedelta(days=1),
+    use: x509.ObjectIdentifier | None = None,
+    key: CertificateIssuerPrivateKeyTypes | None = None,
 ) -> tuple[bytes, bytes]:
-    """Key and certificate of a client with these names, by the good authority."""
+    """Key and certificate of a client with these names, by the good authority.
+
+    *use* is what alone it is for.
+    """
     ca = authority()
     root = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     root_key = serialization.load_pem_private_key(ca.private_key_pem.bytes(), None)
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
@@ -114,6 +123,8 @@ def client_certificate(
         .not_valid_after(now + ends_in)
         .add_extension(x509.SubjectAlternativeName(names), critical=True)
     )
+    if use is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
     cert = builder.sign(root_key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM,

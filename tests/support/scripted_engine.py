@@ -31,7 +31,9 @@ class ScriptedEngine:
     left: threading.Event | None = None
 
     def __post_init__(self):
-        self.outbox = SimpleNamespace(created_at=NOW, epoch="e")
+        self.outbox = SimpleNamespace(
+            created_at=NOW, epoch="e", secret=b"of this store"
+        )
         self.following = None
         relay = SimpleNamespace(id="main", name="relays/main")
         self.relays = Relays({"main": relay}, "main")

@@ -67,10 +67,15 @@ def shared(  # noqa: PLR0913  one for each option
     *,
     target: Annotated[
         str,
-        typer.Option(envvar="POSTROOM_TARGET", help="Where the service is."),
+        typer.Option(
+            envvar="POSTROOM_TARGET", metavar="HOST:PORT", help="Where the service is."
+        ),
     ] = "localhost:50051",
     timeout: Annotated[
-        float, typer.Option(min=0.001, help="Seconds that a call may take.")
+        float,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="Seconds that a call may take."
+        ),
     ] = TIMEOUT,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     plaintext: Annotated[
@@ -85,6 +90,7 @@ def shared(  # noqa: PLR0913  one for each option
         Path | None,
         typer.Option(
             envvar="POSTROOM_TOKEN_FILE",
+            metavar="FILE",
             help="A file with the token.  Or POSTROOM_TOKEN has it.",
         ),
     ] = None,
@@ -92,16 +98,25 @@ def shared(  # noqa: PLR0913  one for each option
         Path | None,
         typer.Option(
             envvar="POSTROOM_CA_FILE",
+            metavar="FILE",
             help="Authorities to trust instead of the system's.",
         ),
     ] = None,
     cert_file: Annotated[
         Path | None,
-        typer.Option(envvar="POSTROOM_CERT_FILE", help="The client's own certificate."),
+        typer.Option(
+            envvar="POSTROOM_CERT_FILE",
+            metavar="FILE",
+            help="The client's own certificate.",
+        ),
     ] = None,
     key_file: Annotated[
         Path | None,
-        typer.Option(envvar="POSTROOM_KEY_FILE", help="The key of that certificate."),
+        typer.Option(
+            envvar="POSTROOM_KEY_FILE",
+            metavar="FILE",
+            help="The key of that certificate.",
+        ),
     ] = None,
     version: Annotated[  # noqa: ARG001  answered by its callback
         bool,

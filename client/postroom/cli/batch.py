@@ -127,8 +127,10 @@ def send_batch(asked: Session, given: Mapping[str, Any]) -> None:
         raise typer.BadParameter("give --at, not --in: a batch may be run again")
     try:
         total = checked(path, template)
-        rows = _identified(path, given["batch_id"] or _digest(template))
+        name = given["batch_id"] or _digest(template)
+        rows = _identified(path, name)
         with Ledger(result) as ledger:
+            _check_ledger(ledger, path, name, result)
             batch = _Batch(asked.client, template, ledger)
             batch.send_all(rows, total, given["parallel"])
     except BadRows as bad:
@@ -139,6 +141,15 @@ def send_batch(asked: Session, given: Mapping[str, Any]) -> None:
     except OSError as error:
         raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
     _sum_up(asked, batch, total, result)
+
+
+def _check_ledger(ledger: Ledger, path: Path, batch: str, result: Path) -> None:
+    """End if those who have mail would get it again, as rows of another batch."""
+    if ledger.done and ledger.done.isdisjoint(i for _, i in _identified(path, batch)):
+        raise typer.BadParameter(
+            f"{result} is of another batch, with other words, options or rows:"
+            " repeat that command as it was, or give --result FILE for this one"
+        )
 
 
 def _identified(path: Path, batch: str) -> Iterator[tuple[Row, str]]:

@@ -16,7 +16,10 @@ from postroom.words import CancelOutcome
 def cancel(
     context: typer.Context,
     delivery: Annotated[
-        str, typer.Argument(help="Its name; 'deliveries/' may be left out.")
+        str,
+        typer.Argument(
+            metavar="DELIVERY", help="Its name; 'deliveries/' may be left out."
+        ),
     ],
     *,
     as_json: JsonFlag = False,

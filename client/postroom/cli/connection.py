@@ -15,11 +15,12 @@ from postroom.reports import ConnectionReport, TlsReport
 def try_connection(
     context: typer.Context,
     relay: Annotated[
-        str | None, typer.Argument(help="The relay. Default: the default.")
+        str | None,
+        typer.Argument(metavar="RELAY", help="The relay. Default: the default."),
     ] = None,
     *,
     verify_sender: Annotated[
-        str, typer.Option(help="An address to ask the relay about.")
+        str, typer.Option(metavar="ADDRESS", help="An address to ask the relay about.")
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:

@@ -18,11 +18,15 @@ from postroom.words import Priority
 def get(
     context: typer.Context,
     delivery: Annotated[
-        str | None, typer.Argument(help="Its name; 'deliveries/' may be left out.")
+        str | None,
+        typer.Argument(
+            metavar="DELIVERY", help="Its name; 'deliveries/' may be left out."
+        ),
     ] = None,
     *,
     request_id: Annotated[
-        str | None, typer.Option(help="Find it by the request id that made it.")
+        str | None,
+        typer.Option(metavar="ID", help="Find it by the request id that made it."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

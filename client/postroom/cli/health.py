@@ -15,7 +15,10 @@ from postroom.words import Health
 def health(
     context: typer.Context,
     service: Annotated[
-        str, typer.Argument(help="'relays/main' and the like. Default: the service.")
+        str,
+        typer.Argument(
+            metavar="SERVICE", help="'relays/main' and the like. Default: the service."
+        ),
     ] = "",
     *,
     as_json: JsonFlag = False,

@@ -13,17 +13,26 @@ from postroom.messages import Dsn, Unsubscribe
 from postroom.words import DsnReturn
 
 Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="A label of yours; may repeat.")
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="A label of yours; may repeat."),
 ]
 Meta = Annotated[
     list[str] | None,
-    typer.Option("--meta", help="A pair of yours, 'name=value'; may repeat."),
+    typer.Option(
+        "--meta",
+        metavar="NAME=VALUE",
+        help="A pair of yours, 'name=value'; may repeat.",
+    ),
 ]
 UnsubscribeUrl = Annotated[
-    str, typer.Option(help="An https URI by which recipients unsubscribe.")
+    str,
+    typer.Option(metavar="URI", help="An https URI by which recipients unsubscribe."),
 ]
 UnsubscribeMailto = Annotated[
-    str, typer.Option(help="An address to which recipients write to unsubscribe.")
+    str,
+    typer.Option(
+        metavar="ADDRESS", help="An address to which recipients write to unsubscribe."
+    ),
 ]
 OneClick = Annotated[
     bool,
@@ -49,7 +58,11 @@ class Return(StrEnum):
 
 Notifies = Annotated[
     list[Notify] | None,
-    typer.Option("--dsn", help="When the relay is to notify; may repeat."),
+    typer.Option(
+        "--dsn",
+        metavar="never|success|failure|delay",
+        help="When the relay is to notify; may repeat.",
+    ),
 ]
 Returns = Annotated[
     Return | None,

@@ -34,44 +34,82 @@ class Wait(StrEnum):
     RELAYED_OR_QUEUED = "relayed-or-queued"
 
 
-To = Annotated[Several, typer.Option(help="A recipient; may repeat.")]
-Cc = Annotated[Several, typer.Option(help="A recipient in Cc; may repeat.")]
-Bcc = Annotated[Several, typer.Option(help="A recipient that nobody sees; may repeat.")]
-From = Annotated[str, typer.Option("--from", help="The author. Default: the relay's.")]
-ReplyTo = Annotated[Several, typer.Option(help="Where answers go; may repeat.")]
-Subject = Annotated[str, typer.Option(help="The subject.")]
-Sender = Annotated[str, typer.Option(help="Who sends on the author's behalf.")]
+To = Annotated[
+    Several, typer.Option(metavar="ADDRESS", help="A recipient; may repeat.")
+]
+Cc = Annotated[
+    Several, typer.Option(metavar="ADDRESS", help="A recipient in Cc; may repeat.")
+]
+Bcc = Annotated[
+    Several,
+    typer.Option(metavar="ADDRESS", help="A recipient that nobody sees; may repeat."),
+]
+From = Annotated[
+    str,
+    typer.Option("--from", metavar="ADDRESS", help="The author. Default: the relay's."),
+]
+ReplyTo = Annotated[
+    Several, typer.Option(metavar="ADDRESS", help="Where answers go; may repeat.")
+]
+Subject = Annotated[str, typer.Option(metavar="WORDS", help="The subject.")]
+Sender = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Who sends on the author's behalf.")
+]
 EnvelopeFrom = Annotated[
-    str, typer.Option(help="Where bounces go; '<>': nowhere. Default: the relay's.")
+    str,
+    typer.Option(
+        metavar="ADDRESS", help="Where bounces go; '<>': nowhere. Default: the relay's."
+    ),
 ]
 MessageId = Annotated[
     str,
-    typer.Option(help="The Message-ID, with its angle brackets. Default: a new one."),
+    typer.Option(
+        metavar="ID",
+        help="The Message-ID, with its angle brackets. Default: a new one.",
+    ),
 ]
 Text = Annotated[
     str | None,
-    typer.Option(help="The text: a FILE, @FILE, - for standard input, or itself."),
+    typer.Option(
+        metavar="FILE|WORDS",
+        help="The text: a FILE, @FILE, - for standard input, or itself.",
+    ),
 ]
 Html = Annotated[
     str | None,
-    typer.Option(help="The HTML: a FILE, @FILE, - for standard input, or itself."),
+    typer.Option(
+        metavar="FILE|WORDS",
+        help="The HTML: a FILE, @FILE, - for standard input, or itself.",
+    ),
 ]
 Attach = Annotated[
     list[Path] | None,
     typer.Option(
-        exists=True, dir_okay=False, readable=True, help="A file; may repeat."
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help="A file; may repeat.",
     ),
 ]
 Inline = Annotated[
     Several,
-    typer.Option(help="An image that the HTML shows, 'cid=FILE'; may repeat."),
+    typer.Option(
+        metavar="CID=FILE", help="An image that the HTML shows as cid:CID; may repeat."
+    ),
 ]
 Header = Annotated[
-    Several, typer.Option(help="A further header, 'Name: value'; may repeat.")
+    Several,
+    typer.Option(metavar="HEADER", help="A further header, 'Name: value'; may repeat."),
 ]
-Relay = Annotated[str, typer.Option(help="The relay. Default: the default.")]
+Relay = Annotated[
+    str, typer.Option(metavar="RELAY", help="The relay. Default: the default.")
+]
 RequestId = Annotated[
-    str, typer.Option(help="Repeating the command with it does nothing twice.")
+    str,
+    typer.Option(
+        metavar="ID", help="Repeating the command with it does nothing twice."
+    ),
 ]
 Waiting = Annotated[
     Wait, typer.Option(help="Until the relay has it, or only until it is stored.")
@@ -98,7 +136,8 @@ Expire = Annotated[
     ),
 ]
 MaxAttempts = Annotated[
-    int, typer.Option(min=0, help="At most so many attempts; 0: no limit.")
+    int,
+    typer.Option(min=0, metavar="N", help="At most so many attempts; 0: no limit."),
 ]
 NoRetry = Annotated[bool, typer.Option("--no-retry", help="One attempt and no more.")]
 ValidateOnly = Annotated[
@@ -117,6 +156,7 @@ StripBcc = Annotated[
 Batch = Annotated[
     Path | None,
     typer.Option(
+        metavar="FILE",
         exists=True,
         dir_okay=False,
         readable=True,
@@ -127,13 +167,18 @@ ResultFile = Annotated[
     Path | None,
     typer.Option(
         "--result",
+        metavar="FILE",
         dir_okay=False,
         help="Where the fates of a batch go. Default: beside it, .result.csv.",
     ),
 ]
 BatchId = Annotated[
-    str, typer.Option(help="Makes a batch another one. Default: from what it says.")
+    str,
+    typer.Option(
+        metavar="NAME", help="Makes a batch another one. Default: from what it says."
+    ),
 ]
 Parallel = Annotated[
-    int, typer.Option(min=1, max=64, help="So many mails of a batch at once.")
+    int,
+    typer.Option(min=1, max=64, metavar="N", help="So many mails of a batch at once."),
 ]

@@ -25,6 +25,8 @@ PARTS = (
     *("unsubscribe_url", "unsubscribe_mailto", "one_click"),
 )
 """The options that describe a mail; the others say what to do with it."""
+# Of a slip in such a name a mail would be made, with the name as its text.
+_FILE_NAME = re.compile(r"[^\s<>]+\.(?:txt|text|html?|md)", re.IGNORECASE)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SPAN = re.compile(r"(\d{1,9})([smhd])")
 
@@ -117,7 +119,9 @@ def content(given: str) -> str:
         return given[1:]
     if given.startswith("@"):
         return _text_of(Path(given[1:]))
-    return _text_of(Path(given)) if _is_file(given) else given
+    if _FILE_NAME.fullmatch(given) or _is_file(given):
+        return _text_of(Path(given))
+    return given
 
 
 def _is_file(given: str) -> bool:

@@ -14,17 +14,23 @@ from postroom.cli.session import session
 def render(
     context: typer.Context,
     delivery: Annotated[
-        str, typer.Argument(help="Its name; 'deliveries/' may be left out.")
+        str,
+        typer.Argument(
+            metavar="DELIVERY", help="Its name; 'deliveries/' may be left out."
+        ),
     ],
     *,
     output: Annotated[
         Path | None,
         typer.Option(
-            dir_okay=False, writable=True, help="Where to. Default: standard output."
+            metavar="FILE",
+            dir_okay=False,
+            writable=True,
+            help="Where to. Default: standard output.",
         ),
     ] = None,
 ) -> None:
-    """Write the very bytes of a mail that was sent, or is to be.
+    """Write the very bytes of a mail that was accepted, sent or not.
 
     They are others' words, which may move a terminal's cursor: better give --output.
     """

@@ -24,7 +24,10 @@ class Settle(StrEnum):
 def retry(  # noqa: PLR0913  one for each option
     context: typer.Context,
     delivery: Annotated[
-        str, typer.Argument(help="Its name; 'deliveries/' may be left out.")
+        str,
+        typer.Argument(
+            metavar="DELIVERY", help="Its name; 'deliveries/' may be left out."
+        ),
     ],
     *,
     settlement: Annotated[
@@ -32,7 +35,8 @@ def retry(  # noqa: PLR0913  one for each option
         typer.Option(help="For UNCERTAIN recipients: what became of them."),
     ] = None,
     recipient: Annotated[
-        list[str] | None, typer.Option(help="These alone; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="These alone; may repeat."),
     ] = None,
     wait: Waiting = Wait.RELAYED,
     request_id: RequestId = "",

@@ -17,7 +17,8 @@ from postroom.reports import Stats
 def stats(
     context: typer.Context,
     relay: Annotated[
-        str | None, typer.Argument(help="This relay alone. Default: all.")
+        str | None,
+        typer.Argument(metavar="RELAY", help="This relay alone. Default: all."),
     ] = None,
     *,
     watching: Annotated[

@@ -1,4 +1,7 @@
-"""The numbers of a service as tables, with their courses where these are known."""
+"""The numbers of a service as tables, with their courses where these are known.
+
+Tables have room on a terminal of 80 columns; one that is cut tells nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from postroom.cli.sparkline import sparkline
 from postroom.reports import Latency, QueueStats, RelayStats, Stats, WindowStats
 from postroom.words import LatencyKind, StatsWindow
 
-LENGTH = 24
+LENGTH = 20
 """How many values of a course are kept and shown."""
 
 
@@ -49,8 +52,10 @@ def stats_tables(found: Stats, courses: Courses | None = None) -> RenderableType
     """All of *found*; *courses* by window, if it is one reading of many."""
     parts: list[RenderableType] = [
         plain(f"instance {found.instance}, since {when(found.started_at)}"),
-        windows_table(found.windows, courses),
+        windows_table(found.windows),
     ]
+    if courses is not None:
+        parts += ["", courses_table(courses)]
     if found.queue:
         parts.append(plain(queue_line(found.queue)))
     if found.relays:
@@ -58,22 +63,25 @@ def stats_tables(found: Stats, courses: Courses | None = None) -> RenderableType
     return Group(*parts)
 
 
-def windows_table(
-    windows: tuple[WindowStats, ...], courses: Courses | None = None
-) -> Table:
+def windows_table(windows: tuple[WindowStats, ...]) -> Table:
     """A row for each window."""
     rows = table(
-        *("WINDOW", "ACCEPTED", "SUCCEEDED", "FAILED", "RETRIES", "RATE", "SUCCESS"),
+        *("WINDOW", "ACCEPTED", "SENT", "FAILED", "RETRIES", "RATE", "SUCCESS"),
         *("P50", "P90"),
     )
-    if courses is not None:
-        for heading in ("RATE", "SUCCESS", "P90"):
-            rows.add_column(f"{heading} SO FAR", no_wrap=True)
     for window in windows:
-        cells = _cells(window)
-        if cells:
-            course = None if courses is None else courses.get(window.window)
-            rows.add_row(*cells, *(_lines(course) if course else ()))
+        if cells := _cells(window):
+            rows.add_row(*cells)
+    return rows
+
+
+def courses_table(courses: Courses) -> Table:
+    """A row for each window: what it showed, time after time."""
+    rows = table("WINDOW")
+    for heading in ("RATE", "SUCCESS", "P90"):
+        rows.add_column(f"{heading} SO FAR", no_wrap=True, min_width=LENGTH)
+    for window, course in courses.items():
+        rows.add_row(window.value, *_lines(course))
     return rows
 
 
@@ -110,9 +118,9 @@ def summary(found: Stats) -> str:
         sending = send_latency(window)
         parts += [
             window.window.value,
-            f"rate {window.send_rate:.1f}/s",
+            f"rate {_rate(window.send_rate)}",
             f"success {share(window.success_rate)}",
-            f"p90 {_milliseconds(sending.p90_seconds if sending else None)}",
+            f"p90 {_duration(sending.p90_seconds if sending else None)}",
         ]
     if found.queue:
         queue = found.queue
@@ -139,10 +147,10 @@ def _cells(window: WindowStats) -> tuple[str, ...]:
         str(counted.succeeded + counted.partial),
         str(failed + counted.expired),
         str(counted.retries),
-        f"{window.send_rate:.1f}/s",
+        _rate(window.send_rate),
         share(window.success_rate),
-        _milliseconds(sending.p50_seconds if sending else None),
-        _milliseconds(sending.p90_seconds if sending else None),
+        _duration(sending.p50_seconds if sending else None),
+        _duration(sending.p90_seconds if sending else None),
     )
 
 
@@ -154,5 +162,11 @@ def _lines(course: Course) -> tuple[Text, Text, Text]:
     )
 
 
-def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
+def _rate(per_second: float) -> str:
+    return f"{per_second:.1f}/s" if per_second < 100 else f"{per_second:.0f}/s"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.0f} s"

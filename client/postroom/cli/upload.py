@@ -17,14 +17,22 @@ from postroom.results import Blob
 def upload(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="What.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="What to keep.",
+        ),
     ],
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Have the service keep a file for later mails, and tell its name there.
+    """Have the service keep a file for later mails.
 
-    What the service has already is not sent again, and kept anew.
+    Its name there is told, blobs/..., for callers to refer to.  What the service has
+    already is not sent again, and kept anew.
     """
     with session(context, as_json=as_json) as asked:
         with bar("Uploading", BYTES) as progress:

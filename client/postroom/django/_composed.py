@@ -24,6 +24,7 @@ from postroom.messages import RawMessage
 
 # What the service sets itself, and refuses as a header of the caller's.
 _SERVICE_SETS = ("date", "return-path", "mime-version", "dkim-signature")
+_SERVICE_SETS_PREFIXES = ("resent-", "received", "arc-", "content-")
 _ALTERNATIVE = "alternative"
 # What the service writes for a file too.
 _PART_HEADERS = frozenset(
@@ -35,7 +36,6 @@ _PART_HEADERS = frozenset(
         "mime-version",
     }
 )
-_SERVICE_SETS_PREFIXES = ("resent-", "received", "arc-", "content-")
 
 
 def needs_django(message: EmailMessage) -> bool:
@@ -86,10 +86,18 @@ def _with_own_id(message: EmailMessage) -> EmailMessage:
     if "message-id" in map(str.lower, message.extra_headers):
         return message
     own = copy.copy(message)
-    domain = mailbox_of(message.from_email).address.rpartition("@")[2]
-    made = make_msgid(domain=domain.encode("idna").decode())
+    made = make_msgid(domain=_domain(message))
     own.extra_headers = {**message.extra_headers, "Message-ID": made}
     return own
+
+
+def _domain(message: EmailMessage) -> str:
+    domain = mailbox_of(message.from_email).address.rpartition("@")[2]
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        # No domain at all; the service refuses the sender, and says why.
+        return "localhost"
 
 
 def _ended(octets: bytes) -> bytes:

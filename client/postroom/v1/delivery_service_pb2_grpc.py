@@ -206,7 +206,8 @@ class DeliveryServiceServicer(object):
 
     def RetryDelivery(self, request, context):
         """Goes on with the recipients that are still open, or settles them.
-        NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+        NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+        DEADLINE_PASSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,7 +82,8 @@ class DeliveryServiceStub:
     """
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]
     """Goes on with the recipients that are still open, or settles them.
-    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+    DEADLINE_PASSED.
     """
     WatchDeliveries: _grpc.UnaryStreamMultiCallable[_event_pb2.WatchDeliveriesRequest, _event_pb2.WatchDeliveriesResponse]
     """Tells what happens, as it happens. INVALID_TOKEN, CURSOR_EXPIRED,
@@ -148,7 +149,8 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_delivery_requests_pb2.RetryDeliveryRequest, _delivery_requests_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Goes on with the recipients that are still open, or settles them.
-    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+    NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+    DEADLINE_PASSED.
     """
     WatchDeliveries: _aio.UnaryStreamMultiCallable[_event_pb2.WatchDeliveriesRequest, _event_pb2.WatchDeliveriesResponse]  # type: ignore[assignment]
     """Tells what happens, as it happens. INVALID_TOKEN, CURSOR_EXPIRED,
@@ -265,7 +267,8 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_requests_pb2.RetryDeliveryResponse, _abc.Awaitable[_delivery_requests_pb2.RetryDeliveryResponse]]:
         """Goes on with the recipients that are still open, or settles them.
-        NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, DEADLINE_PASSED.
+        NOT_RETRYABLE, CONTENT_PURGED, REQUEST_ID_REUSED, SENDER_NOT_ALLOWED,
+        DEADLINE_PASSED.
         """
 
     @_abc_1.abstractmethod

@@ -14,7 +14,7 @@ from postroom_server.config.problems import suggestion
 from postroom_server.config.relay_checks import relay_findings
 from postroom_server.config.schema import Root
 from postroom_server.config.text import number
-from postroom_server.web.settings import is_loopback
+from postroom_server.domain.hosts import is_loopback
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"

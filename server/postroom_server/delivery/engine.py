@@ -199,6 +199,10 @@ class DeliveryEngine:
         """A place for at most *most* octets on their way in; see `Blobs.receive`."""
         return self._blobs.receive(most)
 
+    def admit_blob(self, tenant: str, arriving: Arriving) -> None:
+        """Raise `QuotaExceeded` before what came for *tenant* is kept."""
+        self._blobs.admit(tenant, arriving)
+
     def keep_blob(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*; raises `QuotaExceeded`."""
         return self._blobs.keep(tenant, octets)

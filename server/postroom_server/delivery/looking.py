@@ -18,6 +18,7 @@ from postroom_server.delivery.options import (
 from postroom_server.delivery.reopening import RetryRequest, retried
 from postroom_server.delivery.request_ids import Use, record_of, refuse_another
 from postroom_server.delivery.rescheduling import RescheduleRequest, rescheduled
+from postroom_server.delivery.senders import check_going_on
 from postroom_server.delivery.sending import (
     Answer,
     Sending,
@@ -158,7 +159,8 @@ class Looking:
         if delivery.status.is_final and _was_cancelled(delivery):
             return Cancellation(delivery)
         if delivery.status.is_final:
-            raise TooLate(f"it is {delivery.status.name} already", delivery.name)
+            why = f"it is {delivery.status.name} already"
+            raise TooLate(_too_late(why), delivery.name)
         fate = Fate(status=RecipientStatus.CANCELLED)
         change = settle_open(delivery, fate, self.clock.now())
         if not self.outbox.save(change, request=request):
@@ -179,7 +181,7 @@ class Looking:
                 self.outbox.remember(request)
             return self._stopped(delivery, control)
         if control.past_end_of_data:
-            raise TooLate("its end of data was sent", delivery.name)
+            raise TooLate(_too_late("all of it was sent to the relay"), delivery.name)
         control.recorded.wait(RECORDING)
         return None
 
@@ -199,6 +201,8 @@ class Looking:
                 return None
             now = self.clock.now()
             change = retried(delivery, request, now, self.limits)
+            if change.after.due_at is not None:
+                check_going_on(request.senders, delivery.id, self.outbox)
             if self.outbox.save(change, request=record):
                 self.dispatcher.hear(change.after)
                 return change.after
@@ -216,6 +220,10 @@ class Looking:
 def _was_cancelled(delivery: Delivery) -> bool:
     """Whether what was still open then was taken back; others may have had it."""
     return any(r.status is RecipientStatus.CANCELLED for r in delivery.recipients)
+
+
+def _too_late(why: str) -> str:
+    return f"the mail can't be taken back: {why}"
 
 
 def _meaning(request: RetryRequest) -> bytes:

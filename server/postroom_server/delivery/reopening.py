@@ -16,6 +16,7 @@ from postroom_server.domain.errors import (
     Problem,
 )
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.principal import ANY_SENDER
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change, Fate, hurry, reopen
 
@@ -31,7 +32,10 @@ class Settlement(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRequest:
-    """The fields of `postroom.v1.RetryDeliveryRequest`; *delivery_id* is bare."""
+    """The fields of `postroom.v1.RetryDeliveryRequest`; *delivery_id* is bare.
+
+    *senders* are the caller's, as `delivery.senders` reads them.
+    """
 
     tenant: str
     delivery_id: str
@@ -41,6 +45,7 @@ class RetryRequest:
     expire_at: Instant | None = None
     request_id: str = ""
     recipients: tuple[str, ...] = ()
+    senders: tuple[str, ...] = (ANY_SENDER,)
 
 
 def retried(

@@ -6,7 +6,7 @@ flight, or goes on with what is still open; it never makes a second mail.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -18,6 +18,7 @@ from postroom_server.delivery.intake import Intake, Ready, report
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.reopening import resumed
 from postroom_server.delivery.request_ids import Use, record_of, refuse_another
+from postroom_server.delivery.senders import check_going_on
 from postroom_server.delivery.starts import Start, Starts
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import Wait, WaitRoom
@@ -222,10 +223,12 @@ class Sending:
         caller.accepted()
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
         with self.place(delivery, caller, asked) as wait:
-            now = self._gone_on(delivery, wait)
+            now = self._gone_on(delivery, wait, submission.senders)
             return Answer(self.answer(wait, now), replayed=True)
 
-    def _gone_on(self, delivery: Delivery, wait: Wait | None) -> Delivery:
+    def _gone_on(
+        self, delivery: Delivery, wait: Wait | None, senders: Collection[str]
+    ) -> Delivery:
         """The delivery now, gone on with if that is the caller's to ask for."""
         # What happened before we waited is in no news.
         now = self.outbox.get(delivery.tenant, delivery.id) or delivery
@@ -233,6 +236,7 @@ class Sending:
             return now
         if wait is None:
             refuse_relayed(now.plan.completion, now.relay)
+        check_going_on(senders, now.id, self.outbox)
         return self._resume(now)
 
     def _resume(self, delivery: Delivery) -> Delivery:

@@ -63,9 +63,13 @@ class LineScan:
         self.has_long_lines = self.has_long_lines or has_long_lines(lines)
 
     def _look_at_ends(self, lines: bytes) -> None:
-        pairs = lines.count(b"\r\n")
-        regular = pairs == lines.count(b"\r") == lines.count(b"\n")
-        self.has_bare_ends = self.has_bare_ends or not regular
+        self.has_bare_ends = self.has_bare_ends or not are_paired(lines)
+
+
+def are_paired(raw: bytes | bytearray) -> bool:
+    """Whether each CR in *raw* stands before an LF, and each LF behind a CR."""
+    pairs = raw.count(b"\r\n")
+    return pairs == raw.count(b"\r") == raw.count(b"\n")
 
 
 def has_long_lines(raw: bytes) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from postroom_server.domain.address import Address
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import Disposition, Header
-from postroom_server.domain.octets import StoredOctets, StoredText
+from postroom_server.domain.octets import StoredOctets, StoredText, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Message:
 class RawMessage:
     """A mail whose bytes the caller composed, and what was read from its header.
 
-    *authors* are the addresses of From and Sender.  *is_8bit*: its body has octets
-    beyond ASCII; *needs_smtputf8*: its header has.
+    *authors* are the addresses of From, Sender, Resent-From and Resent-Sender.
+    *is_8bit*: its body has octets beyond ASCII; *needs_smtputf8*: its header has.
     """
 
     mime: bytes | StoredOctets
@@ -100,8 +100,7 @@ class RawMessage:
     @property
     def size(self) -> int:
         """Its octets."""
-        mime = self.mime
-        return mime.size if isinstance(mime, StoredOctets) else len(mime)
+        return size_of(self.mime)
 
     @property
     def stored(self) -> tuple[StoredOctets, ...]:

@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from postroom_server.domain.limits import MB
+from postroom_server.domain.lines import are_paired
 
 BLOCK = 256 * 1024
 """Octets that are read at once, where the reader does not say."""
@@ -76,6 +77,18 @@ class StoredOctets:
         return sha256 == self.sha256
 
 
+def blocks_of(octets: bytes | StoredOctets) -> Iterator[bytes]:
+    """*octets*, in memory or stored, in blocks."""
+    if isinstance(octets, StoredOctets):
+        return octets.blocks()
+    return (octets[at : at + BLOCK] for at in range(0, len(octets), BLOCK))
+
+
+def size_of(octets: bytes | StoredOctets) -> int:
+    """How many *octets* are, in memory or stored."""
+    return octets.size if isinstance(octets, StoredOctets) else len(octets)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredText:
     """A body in a file: UTF-8 without NUL.
@@ -113,8 +126,7 @@ def with_crlf(blocks: Iterator[bytes]) -> Iterator[bytes]:
 def crlf(raw: bytes) -> bytes:
     """*raw* with each CR, LF or CRLF as CRLF."""
     if b"\r" in raw:
-        ends = raw.count(b"\r\n")
-        if ends == raw.count(b"\r") == raw.count(b"\n"):
+        if are_paired(raw):
             return raw
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return raw.replace(b"\n", b"\r\n")

@@ -26,8 +26,11 @@ _WORDS = rf"(?:(?:{_ATOM}|{_QUOTED}){_SPACE})*+"
 _MAILBOX = re.compile(
     rf"{_SPACE}(?:{_WORDS}<(?P<named>{_ADDRESS})>|(?P<bare>{_ADDRESS})){_SPACE}"
 )
-# RFC 2047 §2: at most 75 octets in all.
-_ENCODED_WORD = re.compile(r"=\?[^? \t]{1,60}\?[bBqQ]\?[^? \t]{0,66}\?=")
+# RFC 2047 §2: at most 75 octets in all.  Base64 that ends before its word does is
+# read to its end by some, and further by others.
+_ENCODED_WORD = re.compile(
+    r"=\?[^? \t]{1,60}\?(?:[qQ]\?[^? \t]{0,66}|[bB]\?[A-Za-z0-9+/]{0,66}+={0,2}+)\?="
+)
 # What is left of a word that can't be decoded, or makes an address of what it is in.
 _HIDDEN = re.compile(r"=\?|[@<>]")
 _NO_LIST = "is no list of mailboxes without comments and groups."

@@ -16,7 +16,12 @@ from postroom_server.domain.limits import MB, Limits
 from postroom_server.domain.lines import LineScan
 from postroom_server.domain.media import MediaType, MediaTypeProblem, parse_media_type
 from postroom_server.domain.message import Attachment
-from postroom_server.domain.octets import YET_TO_COME, Contents, StoredOctets
+from postroom_server.domain.octets import (
+    YET_TO_COME,
+    Contents,
+    StoredOctets,
+    blocks_of,
+)
 from postroom_server.domain.validation_problems import Problems
 from postroom_server.domain.validation_text import has_html, is_line
 
@@ -153,7 +158,7 @@ class _Check:
 def _is_within_7_bit(data: bytes | StoredOctets) -> bool:
     if data is YET_TO_COME:
         return True
-    scan = LineScan.of([data] if isinstance(data, bytes) else data.blocks())
+    scan = LineScan.of(blocks_of(data))
     return scan.are_lines and scan.is_ascii
 
 

@@ -14,7 +14,13 @@ from postroom_server.domain.draft import RawDraft
 from postroom_server.domain.limits import MB, Limits
 from postroom_server.domain.lines import MAX_LINE, LineScan
 from postroom_server.domain.message import RawMessage, each_once
-from postroom_server.domain.octets import YET_TO_COME, Contents, StoredOctets
+from postroom_server.domain.octets import (
+    YET_TO_COME,
+    Contents,
+    StoredOctets,
+    blocks_of,
+    size_of,
+)
 from postroom_server.domain.raw_header import (
     END,
     RawHeader,
@@ -71,7 +77,7 @@ def check_raw(draft: RawDraft, contents: Contents, limits: Limits) -> CheckedRaw
     problems.refuse()
     assert mime is not None, "a mail without problems has octets"
     message = RawMessage(
-        mime=mime if draft.data is None else draft.data,
+        mime=mime,
         envelope=envelope,
         authors=authors,
         subject=readable("".join(header.all("subject")))[: limits.max_subject_length],
@@ -85,12 +91,10 @@ def check_raw(draft: RawDraft, contents: Contents, limits: Limits) -> CheckedRaw
 
 def _mime(
     problems: Problems, draft: RawDraft, contents: Contents
-) -> tuple[StoredOctets | None, str]:
+) -> tuple[bytes | StoredOctets | None, str]:
     field = "raw_message.data" if draft.blob is None else "raw_message.blob"
-    mime = StoredOctets.of(draft.data or b"")
-    if draft.blob is not None:
-        mime = contents[draft.blob]
-    if not mime.size:
+    mime = contents[draft.blob] if draft.blob is not None else draft.data or b""
+    if not size_of(mime):
         problems.add(field, "At least 1 byte is required.")
         return None, field
     return mime, field
@@ -104,26 +108,31 @@ class _Reading:
         self._field = field
         self._limits = limits
 
-    def header_and_lines(self, mime: StoredOctets) -> tuple[RawHeader, LineScan]:
-        if mime.size > self._limits.max_message_bytes:
+    def header_and_lines(
+        self, mime: bytes | StoredOctets
+    ) -> tuple[RawHeader, LineScan]:
+        if size_of(mime) > self._limits.max_message_bytes:
             self._wrong(f"Larger than {self._limits.max_message_bytes / MB:g} MB.")
             return _NOTHING_READ, LineScan()
         head = _Head(self._limits.max_header_block_bytes)
         body = LineScan()
-        whole = LineScan.of(head.watching(mime.blocks(), body))
+        whole = LineScan.of(head.watching(blocks_of(mime), body))
         self._judge(whole)
         return self._header(head), body
 
     def authors(self, header: RawHeader) -> tuple[Address, ...]:
         """Who wrote and who sent it; what is wrong with From and Sender is recorded."""
         authors = self._named("from", header)
+        # Each time that it was sent again, too (RFC 5322 §3.6.6).
+        again = self._named("resent-from", header)
+        again += self._named("resent-sender", header)
         senders = self._named("sender", header)
         if len(senders) > 1:
             self._wrong("Its Sender header names more than one address.")
         if len(authors) > 1 and not header.all("sender"):
             # RFC 5322 §3.6.2
             self._wrong("A Sender header is required where From names several.")
-        return authors + senders
+        return authors + senders + again
 
     def _named(self, name: str, header: RawHeader) -> tuple[Address, ...]:
         found: list[Address] = []

@@ -20,7 +20,7 @@ from postroom_server.outbox.files import Files
 from postroom_server.outbox.incoming import Incoming
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.statements import Connection, statement
-from postroom_server.outbox.store import Blob, BlobTerms
+from postroom_server.outbox.store import Arriving, Blob, BlobTerms
 from postroom_server.outbox.work import Work
 
 LEAST_COUNTED = 4096
@@ -40,6 +40,12 @@ class SqliteBlobs:
     def receive(self, most: int) -> AbstractContextManager[Incoming]:
         """A file to write; see `Blobs.receive`."""
         return self.files.receive(most)
+
+    def admit(self, tenant: str, arriving: Arriving) -> None:
+        """Refuse what is over the quota; see `Blobs.admit`."""
+        wanted = (tenant, arriving, self.clock.now())
+        with self.readers.lend() as connection:
+            check_admission(connection, wanted, self.terms.quota)
 
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
@@ -97,14 +103,30 @@ class KeepBlob(Work[bool]):
         key = (blob.tenant, octets.sha256)
         known = connection.execute(statement("blob"), (*key, self._now)).fetchall()
         if not known:
-            self._check_quota(connection)
+            wanted = (blob.tenant, octets.size, self._now)
+            _check_quota(connection, wanted, self._quota)
         row = (*key, octets.size, blob.expires_at)
         connection.execute(statement("put_blob"), row)
         return bool(known)
 
-    def _check_quota(self, connection: Connection) -> None:
-        values = (LEAST_COUNTED, self._blob.tenant, self._now)
-        ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
-        if used + max(LEAST_COUNTED, self._blob.octets.size) > self._quota:
-            allowed = f"{self._quota / MB:g} MB"
-            raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")
+
+def check_admission(
+    connection: Connection, wanted: tuple[str, Arriving, Instant], quota: int
+) -> None:
+    """Raise `QuotaExceeded` if the tenant has it not and may not have it."""
+    tenant, arriving, now = wanted
+    known = (tenant, arriving.sha256, now)
+    if not connection.execute(statement("blob"), known).fetchall():
+        _check_quota(connection, (tenant, arriving.size, now), quota)
+
+
+def _check_quota(
+    connection: Connection, wanted: tuple[str, int, Instant], quota: int
+) -> None:
+    """Raise `QuotaExceeded` if the tenant may not have so many octets more."""
+    tenant, size, now = wanted
+    values = (LEAST_COUNTED, tenant, now)
+    ((used,),) = connection.execute(statement("blob_octets"), values).fetchall()
+    if used + max(LEAST_COUNTED, size) > quota:
+        allowed = f"{quota / MB:g} MB"
+        raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")

@@ -50,9 +50,13 @@ class Place:
 
     def stored(self, sha256: str, size: int) -> StoredOctets:
         """The file of that digest, to be read any number of times."""
-        path = self.of(sha256)
-        # Without a buffer: it is read in large blocks.
-        return StoredOctets(sha256, size, lambda: path.open("rb", buffering=0))
+        return octets_at(self.of(sha256), sha256, size)
+
+
+def octets_at(path: Path, sha256: str, size: int) -> StoredOctets:
+    """What is at *path*, to be read as long as it stands there."""
+    # Without a buffer: it is read in large blocks.
+    return StoredOctets(sha256, size, lambda: path.open("rb", buffering=0))
 
 
 class Incoming:
@@ -100,6 +104,10 @@ class Incoming:
             with file_errors():
                 os.fsync(self._file)
             self._close()
+
+    def peek(self) -> StoredOctets:
+        """All that came, to be read as long as it is neither kept nor discarded."""
+        return octets_at(self._path, self.sha256, self.size)
 
     def keep(self) -> StoredOctets:
         """All that came, durably.  Raises `StoreFull` or `NotReady`."""

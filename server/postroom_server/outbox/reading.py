@@ -43,6 +43,7 @@ class Reading:
         self._find = find
         self._clock = clock
         ((self._epoch, created_at, _),) = self._rows("identity")
+        self._secret = str(self._epoch).encode()
         self._event_log = EventLog(readers)
         self._created_at = Instant(created_at)
         self._leased_at_open = self._rows(
@@ -74,6 +75,11 @@ class Reading:
     def events_end(self) -> Place:
         """The place after all events that can be read now."""
         return self._event_log.end()
+
+    @property
+    def secret(self) -> bytes:
+        """Random octets of this store, for keys."""
+        return self._secret
 
     def get(self, tenant: str, delivery_id: str) -> Delivery | None:
         """The delivery, or None if the tenant has none of that id."""

@@ -151,6 +151,9 @@ class Arriving(Protocol):
     def rest(self) -> None:
         """No more comes; `keep` is for later.  Raises `StoreFull`, `NotReady`."""
 
+    def peek(self) -> StoredOctets:
+        """All that came, to be read as long as it is neither kept nor discarded."""
+
     def keep(self) -> StoredOctets:
         """All that came, durably, for an hour at least.
 
@@ -163,6 +166,12 @@ class Blobs(Protocol):
 
     def receive(self, most: int) -> AbstractContextManager[Arriving]:
         """Octets to be written, at most *most*; none stay that were not kept."""
+
+    def admit(self, tenant: str, arriving: Arriving) -> None:
+        """Raise `QuotaExceeded` unless what came may be a blob of *tenant*.
+
+        To be asked before anything is kept: what is refused then leaves nothing behind.
+        """
 
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*, or move its end.
@@ -193,6 +202,10 @@ class Outbox(Protocol):
     @property
     def created_at(self) -> Instant:
         """When this store was made."""
+
+    @property
+    def secret(self) -> bytes:
+        """Random octets of this store alone, which are told to nobody."""
 
     def accept(
         self,

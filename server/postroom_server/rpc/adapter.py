@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import grpc
 import structlog
@@ -29,6 +30,7 @@ from postroom_server.rpc.methods import Method
 from postroom_server.rpc.pools import CountingPool
 from postroom_server.rpc.reading import Reader
 from postroom_server.rpc.seats import Seats
+from postroom_server.rpc.settings import MIB
 from postroom_server.rpc.streams import OpenStreams
 from postroom_server.rpc.watchdog import Lane, Watchdog
 
@@ -42,6 +44,28 @@ class Serving:
     watchdog: Watchdog
     observers: Sequence[Observer]
     streams: OpenStreams
+
+    def opened(
+        self,
+        label: str,
+        lane: Lane,
+        messages: Iterator[bytes],
+        context: grpc.ServicerContext,
+    ) -> Opened:
+        """A call of the method *label* that came just now; the log names it."""
+        ending = Ending.of(label, self.clock, self.observers)
+        call = CallContext(context)
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
+        reader = Reader(messages, context, self.watchdog, lane, ending.arrived)
+        return Opened(ending, call, reader)
+
+
+class Opened(NamedTuple):
+    """One call: how it is to end, who asks, and what the caller sends."""
+
+    ending: Ending
+    call: CallContext
+    reader: Reader
 
 
 def begin_waiting(call: CallContext, clock: Clock, arrived: float, cap: float) -> None:
@@ -71,6 +95,13 @@ def seated(caller: Principal | None, seats: Seats) -> AbstractContextManager[obj
     return nullcontext() if caller is None else seats.held(caller.tenant)
 
 
+IN_HAND = 256 * MIB
+"""Octets of the requests of one method that are served at a time: some five times as
+much memory while they are composed."""
+SMALL = 64 * 1024
+"""Octets of a request that is not counted."""
+
+
 class UnaryAdapter:
     """Serves one unary method on *pool*."""
 
@@ -80,6 +111,8 @@ class UnaryAdapter:
         # gRPC looks for this name.
         self.experimental_thread_pool = pool
         self._seats = pool.seats
+        several = serving.credentials.of_several_tenants
+        self._in_hand = Seats(IN_HAND, shared=several)
         self._method = method
         self._lane = lane
         self._serving = serving
@@ -87,11 +120,8 @@ class UnaryAdapter:
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        shared = self._serving
-        ending = Ending.of(self._method.label, shared.clock, shared.observers)
-        call = CallContext(context)
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        shared, label = self._serving, self._method.label
+        ending, call, reader = shared.opened(label, self._lane, messages, context)
         try:
             call.caller = identified(self._method.access, shared.credentials, context)
             with seated(call.caller, self._seats):
@@ -101,11 +131,22 @@ class UnaryAdapter:
         ending.succeed(context, call)
         return answer
 
+    def _room_for(
+        self, size: int, caller: Principal | None
+    ) -> AbstractContextManager[object]:
+        if caller is None or size <= SMALL:
+            return nullcontext()
+        # However large the operator allows requests to be, two have room.
+        return self._in_hand.held(caller.tenant, min(size, IN_HAND // 2))
+
     def _answer(self, raw: bytes, call: CallContext, arrived: float) -> bytes:
         method = self._method
-        request = decode(method.request, raw, strict=method.strict)
-        begin_waiting(call, self._serving.clock, arrived, method.cap)
-        return serialised(method, method.behaviour(request, call))
+        with self._room_for(len(raw), call.caller):
+            request = decode(method.request, raw, strict=method.strict)
+            # It may be large, and the wait long.
+            del raw
+            begin_waiting(call, self._serving.clock, arrived, method.cap)
+            return serialised(method, method.behaviour(request, call))
 
 
 StreamBehaviour = Callable[[Reader, CallContext], Iterator[Message]]
@@ -136,10 +177,7 @@ class StreamAdapter:
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
         shared = self._serving
-        ending = Ending.of(self._label, shared.clock, shared.observers)
-        call = CallContext(context)
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = Reader(messages, context, shared.watchdog, self._lane, ending.arrived)
+        ending, call, reader = shared.opened(self._label, self._lane, messages, context)
         try:
             call.caller = identified(self._access, shared.credentials, context)
             with seated(call.caller, self._seats), shared.streams.held(context):

@@ -8,6 +8,7 @@ certificate is still valid is the callers' to judge, but operators hear of it in
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ import grpc
 import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from postroom_server.domain.clock import MICROSECONDS, Clock, Instant, seconds_between
@@ -24,8 +27,13 @@ from postroom_server.rpc.settings import TlsSettings
 DAY = 86_400.0
 SOON = 14 * DAY
 """Seconds before its end from which on a certificate is complained about."""
+SETTLE = 0.2
+"""Seconds that handshakes get to begin before the certificate is changed."""
 LOOK = 30.0
 """Seconds between two looks at the files when nobody connects."""
+
+LEAST_RSA = 2048
+"""Bits; fewer can be broken."""
 
 _log = structlog.get_logger(__name__)
 _Stamp = Sequence[tuple[int, int, int]]
@@ -56,11 +64,22 @@ def read_chain(tls: TlsSettings) -> Chain:
     if not fits:
         text = f"the key in {tls.key_file} is not that of {tls.cert_file}"
         raise CertificateError(text)
+    if not _serves_everybody(leaf.public_key()):
+        text = f"the key of {tls.cert_file} must be ECDSA P-256, P-384, or RSA of 2048"
+        raise CertificateError(f"{text} bits or more: callers' TLS has no other")
     roots = _bytes_of(tls.client_ca_file) if tls.client_ca_file else None
     if roots is not None:
         _certificates(roots, tls.client_ca_file)
     configuration = grpc.ssl_server_certificate_configuration([(key, chain)], roots)
     return Chain(configuration, _instant(leaf))
+
+
+def _serves_everybody(key: CertificatePublicKeyTypes) -> bool:
+    """Whether gRPC's TLS takes a key like that, here and at every caller's."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= LEAST_RSA
+    curves = (ec.SECP256R1, ec.SECP384R1)
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, curves)
 
 
 def not_after(pem: bytes) -> Instant:
@@ -113,11 +132,18 @@ class ServerCertificates:
             self._thread.join()
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """The certificate, if it is another than gRPC was given last."""
+        """The certificate, if it is another than gRPC was given last.
+
+        gRPC calls this for each connection, one at a time, and then begins a handshake
+        with what it has, unguarded: where it is given another certificate meanwhile,
+        what it has is freed and the process dies (grpc/grpc#36693).  So whoever was
+        told that nothing changed gets `SETTLE` to begin; others wait until then.
+        """
         with self._lock:
             self._reload()
             if self._chain is self._given:
                 return None
+            time.sleep(SETTLE)
             self._given = self._chain
             return self._chain.configuration
 

@@ -67,8 +67,14 @@ class ContentBehaviours:
                     case _:
                         inbox.check(frame.end)
             upload.received()
+            if header.validate_only:
+                seen = replace(submission, parts=inbox.peek())
+                report = validation_report(self._engine.validate(seen))
+                return _StreamAnswer(validation=report)
             whole = replace(submission, parts=inbox.keep())
-        return self._sent(whole, call, validate_only=header.validate_only)
+        answer = self._engine.send(whole, call)
+        result = delivery_result(answer.delivery, replayed=answer.replayed)
+        return _StreamAnswer(result=result)
 
     def upload_blob(
         self, upload: Upload, call: CallContext
@@ -92,6 +98,7 @@ class ContentBehaviours:
                     case _:
                         inbox.check(frame.end)
             upload.received()
+            self._engine.admit_blob(tenant, arriving)
             octets = inbox.keep()
         return upload_response(self._engine.keep_blob(tenant, octets))
 
@@ -107,16 +114,6 @@ class ContentBehaviours:
             yield content_pb2.RenderMessageResponse(chunk=chunk)
         end = send_stream_pb2.ContentEnd(size_bytes=tally.size, sha256=tally.sha256)
         yield content_pb2.RenderMessageResponse(end=end)
-
-    def _sent(
-        self, submission: Submission, call: CallContext, *, validate_only: bool
-    ) -> _StreamAnswer:
-        if validate_only:
-            report = validation_report(self._engine.validate(submission))
-            return _StreamAnswer(validation=report)
-        answer = self._engine.send(submission, call)
-        result = delivery_result(answer.delivery, replayed=answer.replayed)
-        return _StreamAnswer(result=result)
 
     def _known(
         self, tenant: str, sha256: bytes

@@ -46,7 +46,7 @@ class DeliveryBehaviours:
         self._engine = engine
         self._facts = facts
         self._clock = clock
-        self._tokens = PageTokens(engine.outbox.created_at)
+        self._tokens = PageTokens(engine.outbox.secret)
 
     def behaviours(self) -> Mapping[str, Behaviour]:
         """What answers each method, by its bare name."""
@@ -120,7 +120,7 @@ class DeliveryBehaviours:
         self, request: looking.RetryDeliveryRequest, call: CallContext
     ) -> looking.RetryDeliveryResponse:
         """Go on with the recipients that are still open, or settle them."""
-        wanted = requests.retry_request(request, call.principal.tenant)
+        wanted = requests.retry_request(request, call.principal)
         answer = self._engine.retry(wanted, call)
         result = delivery_result(answer.delivery, replayed=answer.replayed)
         return looking.RetryDeliveryResponse(result=result)

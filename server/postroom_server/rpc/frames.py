@@ -19,6 +19,8 @@ from postroom_server.domain.errors import (
 )
 
 SHA256_BYTES: Final = 32
+Content = tuple[int, bytes]
+"""A size in octets, and a SHA-256; empty: not told."""
 
 
 class _Stage(Enum):
@@ -122,13 +124,22 @@ class ContentTally:
 
         Raises `ChecksumMismatch`, or `InvalidArgument` for a field below *path*.
         """
-        check_sha256(sha256, f"{path}.sha256")
-        if size != self.size:
-            text = f"{path}.size_bytes says {size}, and {self.size} octets came"
-            raise ChecksumMismatch(text)
-        if sha256 and sha256 != self.sha256:
-            text = f"the octets that came do not have the SHA-256 in {path}.sha256"
-            raise ChecksumMismatch(text)
+        check_content((size, sha256), (self.size, self.sha256), path)
+
+
+def check_content(said: Content, came: Content, path: str = "end") -> None:
+    """Compare what the caller *said* below *path* with what *came*.
+
+    Raises as `ContentTally.check` does.
+    """
+    (size, sha256), (came_size, came_sha256) = said, came
+    check_sha256(sha256, f"{path}.sha256")
+    if size != came_size:
+        text = f"{path}.size_bytes says {size}, and {came_size} octets came"
+        raise ChecksumMismatch(text)
+    if sha256 and sha256 != came_sha256:
+        text = f"the octets that came do not have the SHA-256 in {path}.sha256"
+        raise ChecksumMismatch(text)
 
 
 def check_sha256(sha256: bytes, path: str) -> None:

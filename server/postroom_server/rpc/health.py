@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from google.protobuf.message import Message
 
-from postroom_server.domain.errors import NotFoundError
+from postroom_server.domain.errors import InvalidArgument, NotFoundError, Problem
 from postroom_server.rpc import wire
 from postroom_server.rpc.access import Access
 from postroom_server.rpc.context import CallContext
@@ -27,6 +27,8 @@ SERVICE_UNKNOWN = 3
 
 CHECK_LIMIT = 5.0
 """Seconds; both methods answer at once."""
+LONGEST_NAME = 256
+"""Characters of what is watched."""
 
 
 class ServiceUnknown(NotFoundError):
@@ -135,6 +137,10 @@ class HealthWatch:
         request: wire.Dynamic = decode(
             wire.HealthCheckRequest, reader.only(), strict=False
         )
+        if len(request.service) > LONGEST_NAME:
+            # It would be held for as long as a stranger likes.
+            text = f"has more than {LONGEST_NAME} characters"
+            raise InvalidArgument([Problem("service", text)])
         call.on_leave(self._board.wake)
         last: int | None = None
         while True:

@@ -11,7 +11,6 @@ decides whose it is; it stays when we leave, or its lock could be taken twice.
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 import socket
 import stat
@@ -22,6 +21,7 @@ from pathlib import Path
 import grpc
 
 from postroom_server.domain.clock import Clock
+from postroom_server.domain.hosts import is_loopback
 from postroom_server.rpc.certificates import CertificateError, ServerCertificates
 from postroom_server.rpc.settings import RpcSettings
 
@@ -58,7 +58,7 @@ def listening(
             yield address
             return
         host = _host(address)
-        if not _is_loopback(host):
+        if not is_loopback(host):
             _refuse_exposed(settings)
         identity = stack.enter_context(_identity(settings, clock, on_certificates))
         _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
@@ -120,15 +120,6 @@ def _host(address: str) -> str:
         text = f'the address {address!r} is neither "host:port" nor "unix:/path"'
         raise ListenError(text)
     return host
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse_if_taken(host: str, port: int, address: str) -> None:

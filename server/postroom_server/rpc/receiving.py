@@ -29,6 +29,7 @@ from postroom_server.rpc.frames import (
     ContentTally,
     FrameOrder,
     PartOrder,
+    check_content,
     check_sha256,
 )
 from postroom_server.rpc.uploads import Upload
@@ -96,6 +97,10 @@ class PartsInbox:
         self._order.close()
         self._tally.check(end.size_bytes, end.sha256)
 
+    def peek(self) -> Contents:
+        """The parts, by their names, until the ``with`` block ends."""
+        return {part: one.peek() for part, one in self._arrived.items()}
+
     def keep(self) -> Contents:
         """The parts, durably, by their names."""
         return {part: one.keep() for part, one in self._arrived.items()}
@@ -120,7 +125,6 @@ class BlobInbox:
         self._header = header
         self._arriving = arriving
         self._limits = limits
-        self._tally = ContentTally()
 
     def take(self, chunk: bytes) -> None:
         """The next chunk.  Raises `InvalidArgument` or `ChecksumMismatch`."""
@@ -128,9 +132,8 @@ class BlobInbox:
         if not chunk:
             raise StreamProtocol("a chunk holds nothing")
         announced = self._header.size_bytes
-        if announced and self._tally.size + len(chunk) > announced:
+        if announced and self._arriving.size + len(chunk) > announced:
             raise ChecksumMismatch(f"more came than header.size_bytes, {announced}")
-        self._tally.add(chunk)
         try:
             self._arriving.write(chunk)
         except TooManyOctets as error:
@@ -138,12 +141,14 @@ class BlobInbox:
 
     def check(self, end: send_stream_pb2.ContentEnd) -> None:
         """All chunks came: raise `ChecksumMismatch` unless that is what was said."""
-        self._tally.check(end.size_bytes, end.sha256)
-        if not self._tally.size:
+        size = self._arriving.size
+        # Taken as it was written: a blob is hashed once.
+        came = (size, bytes.fromhex(self._arriving.sha256))
+        check_content((end.size_bytes, end.sha256), came)
+        if not size:
             raise InvalidArgument([Problem("chunk", "a blob holds a byte at least")])
         header = self._header
-        announced = header.size_bytes or self._tally.size
-        self._tally.check(announced, header.sha256, "header")
+        check_content((header.size_bytes or size, header.sha256), came, "header")
 
     def keep(self) -> StoredOctets:
         """The octets, durably."""

@@ -8,6 +8,8 @@ A mail that comes in pieces is received on the threads that wait for verdicts, s
 its caller then waits for one like any other.  While it is being received it also has a
 seat among such mails; there are fewer of these than threads, so that slow uploads leave
 most threads to those who send.
+
+The octets of unary requests in hand are shared out in the same way.
 """
 
 from __future__ import annotations
@@ -46,29 +48,31 @@ class Seats:
         return self._shared and self._with_all > 0
 
     @contextmanager
-    def held(self, tenant: str) -> Iterator[ExitStack]:
-        """Hold a seat for a ``with`` block, or until the stack given is closed.
+    def held(self, tenant: str, weight: int = 1) -> Iterator[ExitStack]:
+        """Hold *weight* seats for a ``with`` block, or until the stack given is closed.
 
         Raises `Overloaded` when all are taken, or all that *tenant* may have.
         """
-        self._take(tenant)
+        self._take(tenant, weight)
         with ExitStack() as seat:
-            seat.callback(self._give_back, tenant)
+            seat.callback(self._give_back, tenant, weight)
             yield seat
 
-    def _take(self, tenant: str) -> None:
+    def _take(self, tenant: str, weight: int) -> None:
         with self._lock:
-            most_each = self._most_each
-            if self._taken >= self._most or self._by_tenant[tenant] >= most_each:
+            had = self._by_tenant.get(tenant, 0)
+            has = had + weight
+            if self._taken + weight > self._most or has > self._most_each:
                 raise Overloaded("too many calls like this are open at the moment")
-            self._taken += 1
-            self._by_tenant[tenant] += 1
-            self._with_all += self._by_tenant[tenant] == most_each
+            self._taken += weight
+            self._by_tenant[tenant] = has
+            self._with_all += had < self._most_each <= has
 
-    def _give_back(self, tenant: str) -> None:
+    def _give_back(self, tenant: str, weight: int) -> None:
         with self._lock:
-            self._taken -= 1
-            self._with_all -= self._by_tenant[tenant] == self._most_each
-            self._by_tenant[tenant] -= 1
+            self._taken -= weight
+            had = self._by_tenant[tenant]
+            has = self._by_tenant[tenant] = had - weight
+            self._with_all -= has < self._most_each <= had
             if not self._by_tenant[tenant]:
                 del self._by_tenant[tenant]

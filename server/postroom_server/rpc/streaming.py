@@ -12,10 +12,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import grpc
-import structlog
 
 from postroom_server.rpc.access import identified
-from postroom_server.rpc.adapter import Serving, begin_waiting, serialised
+from postroom_server.rpc.adapter import Opened, Serving, begin_waiting, serialised
 from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.decode import decode
 from postroom_server.rpc.finish import Ending
@@ -44,11 +43,11 @@ class _Streaming:
         self._method = method
         self._serving = serving
 
-    def _reader(
-        self, messages: Iterator[bytes], context: grpc.ServicerContext, ending: Ending
-    ) -> Reader:
-        watchdog = self._serving.watchdog
-        return Reader(messages, context, watchdog, self._lane, ending.arrived)
+    def _opened(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> Opened:
+        label = self._method.label
+        return self._serving.opened(label, self._lane, messages, context)
 
     def _pace(self, ending: Ending) -> Pace:
         return Pace(self._lane, self._serving.clock, ending.began)
@@ -70,11 +69,7 @@ class UploadAdapter(_Streaming):
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        shared = self._serving
-        ending = Ending.of(self._method.label, shared.clock, shared.observers)
-        call = CallContext(context)
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = self._reader(messages, context, ending)
+        ending, call, reader = self._opened(messages, context)
         try:
             answer = self._answer(reader, call, ending)
         except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
@@ -101,20 +96,17 @@ class DownloadAdapter(_Streaming):
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
-        shared = self._serving
-        ending = Ending.of(self._method.label, shared.clock, shared.observers)
-        call = CallContext(context)
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
-        reader = self._reader(messages, context, ending)
+        watchdog = self._serving.watchdog
+        ending, call, reader = self._opened(messages, context)
         pace = self._pace(ending)
         try:
             with closing(self._answers(reader, call, ending)) as answers:
                 for answer in answers:
-                    wait = shared.watchdog.watch(context, self._lane)
+                    wait = watchdog.watch(context, self._lane)
                     try:
                         yield answer
                     finally:
-                        shared.watchdog.release(wait)
+                        watchdog.release(wait)
                     _refuse_if_expired(wait)
                     if self._method.paced:
                         pace.step(len(answer))

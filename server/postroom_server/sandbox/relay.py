@@ -24,6 +24,10 @@ from postroom_server.sandbox.relay_faults import HANG_UP, Delay, Fault, Faults, 
 START_TIMEOUT = 10.0
 """Seconds that the relay's thread has for what it is asked to do."""
 
+ROUNDS_TO_MEET = 8
+"""Turns of the loop within which a link that was accepted is known to us: asyncio
+makes its transport in one turn and tells of it in another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySecurity:
@@ -218,8 +222,14 @@ class SandboxRelay:
         )
         ready.set_result(server.sockets[0].getsockname()[1])
         await self._stopping.wait()
+        # A server that is closed forgets the links that it accepted just before, and
+        # never closes them.
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        for _ in range(ROUNDS_TO_MEET):
+            await self._cut()
+            await asyncio.sleep(0)
         server.close()
-        await self._cut()
         await server.wait_closed()
 
     def _dialogue(self) -> SandboxDialogue:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from postroom_server.domain.lines import are_paired
+
 _WINDOW = 32 * 1024
 _LONG = 4096
 
@@ -60,8 +62,7 @@ def _paired(window: bytearray) -> bool:
         _blank_equal_lines(window)
         if b"\r" not in window and b"\n" not in window:
             return True
-    pairs = window.count(b"\r\n")
-    return pairs == window.count(b"\r") == window.count(b"\n")
+    return are_paired(window)
 
 
 def _blank_equal_lines(window: bytearray) -> None:

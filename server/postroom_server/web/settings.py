@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 
@@ -25,13 +24,3 @@ class HttpSettings:
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach *host*."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -103,6 +103,27 @@ def test_a_batch_run_again_sends_only_what_is_open(run, service, fates):
     assert [status for _, status in fates()][5:] == ["SUCCESS"] * 3
 
 
+def test_a_result_of_other_words_is_not_gone_on_with(run, service, tmp_path):
+    service.script("SendMessage", *[sent()] * 4)
+    run(PEOPLE)
+    other = run(PEOPLE, "--no-retry")
+    meant = run(PEOPLE, "--no-retry", "--result", str(tmp_path / "other.csv"))
+
+    assert other.exit_code == 2
+    assert "is of another batch" in other.stderr
+    assert meant.exit_code == 0
+    assert len(service.requests) == 4
+
+
+def test_a_batch_with_a_new_row_is_the_same_batch(run, service):
+    service.script("SendMessage", *[sent()] * 3)
+    run(PEOPLE)
+    longer = run(PEOPLE + "eve@example.com,Eve,3\n")
+
+    assert longer.exit_code == 0
+    assert sent_to(service)[2:] == ["eve@example.com"]
+
+
 def test_a_batch_ends_when_the_service_goes_away_and_goes_on_later(run, service, fates):
     service.script("SendMessage", AWAY)
     first = run(PEOPLE)

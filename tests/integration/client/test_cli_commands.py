@@ -5,6 +5,7 @@ import json
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from postroom.cli import session
 from postroom.cli.app import app
 from postroom.v1 import (
     attempt_pb2,
@@ -117,6 +118,24 @@ def test_a_list_is_a_table_with_an_end(run, service):
     assert request.filter.statuses == [delivery_pb2.DELIVERY_STATUS_SUCCESS]
     assert request.filter.HasField("accepted_from")
     assert request.page_size == 3
+
+
+def test_a_narrow_terminal_shows_names_that_can_be_copied(run, service, monkeypatch):
+    monkeypatch.setattr(session, "WIDE", 80)
+    name = "01a2062c97017b0692951599832f16d6"
+    found = delivery(f"deliveries/{name}", subject="A subject of many words " * 5)
+    page = delivery_requests_pb2.ListDeliveriesResponse(deliveries=[found])
+    service.script("ListDeliveries", page)
+    _, row = run("list").stdout.splitlines()
+
+    assert row.split()[1] == name
+
+
+def test_help_names_what_an_option_takes(run):
+    told = run("send", "--help").stdout
+
+    assert "--to ADDRESS" in told
+    assert "list[" not in told
 
 
 def test_an_empty_list_says_so(run):

@@ -147,6 +147,7 @@ def test_checking_sends_nothing(send, service):
         [*MAIL, "--attach", "/nonexistent/file"],
         [*MAIL, "--header", "no colon"],
         ["--to", "a@example.com", "--text", "@/nonexistent/file"],
+        ["--to", "a@example.com", "--text", "a-slip-in-its-name.txt"],
     ],
 )
 def test_wrong_usage_is_told_before_any_call(send, service, arguments):

@@ -124,6 +124,15 @@ def test_parts_can_not_be_added_to_what_is_composed(target, relay):
     assert relay.messages == ()
 
 
+def test_a_sender_without_a_domain_is_refused_by_its_field(target, relay):
+    with pytest.raises(InvalidRequest) as caught:
+        a_message(subject="", from_email="ann@example..com").send()
+
+    fields = {violation.field for violation in caught.value.violations}
+    assert "raw_message.envelope_from" in fields
+    assert relay.messages == ()
+
+
 def test_labels_go_with_what_is_composed(service, target):
     message = a_message(subject="")
     message.tags = ["receipt"]

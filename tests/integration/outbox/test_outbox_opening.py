@@ -141,7 +141,7 @@ def test_a_new_store_is_what_migrating_makes(outbox, path, tmp_path):
 
 
 def test_the_revisions_are_those_of_the_folder():
-    found = {p.stem for p in (CURRENT.folder / "versions").glob("*.sql")}
+    found = {p.name.split(".")[0] for p in (CURRENT.folder / "versions").glob("*.sql")}
 
     assert found == set(CURRENT.revisions)
 

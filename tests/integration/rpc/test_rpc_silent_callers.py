@@ -37,7 +37,7 @@ def test_calls_without_a_body_do_not_touch_other_methods(serve):
 
         running.stub().GetDelivery(GetDeliveryRequest(), timeout=10)
 
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_refused_calls_without_a_body_leave_good_calls_at_once(serve):
 
         stub.GetDelivery(GetDeliveryRequest(), timeout=10)
 
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3

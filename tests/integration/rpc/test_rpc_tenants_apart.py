@@ -8,6 +8,7 @@ import grpc
 import pytest
 from postroom.v1 import delivery_requests_pb2 as looking
 from postroom.v1.send_pb2 import SendMessageRequest, SendMessageResponse
+from postroom_server.rpc import adapter
 from postroom_server.rpc.pools import PoolKind, PoolPlan
 
 from tests.support.callers import a_caller
@@ -101,3 +102,26 @@ def test_looking_is_shared_too(serve, release):
 
     assert answer == looking.ListDeliveriesResponse()
     assert sum(one.exception(20) is None for one in lists) == 3
+
+
+LARGE = SendMessageRequest(relay="x" * 600_000)
+
+
+def test_large_mails_leave_memory_to_others(
+    serve, refused, waiting, release, monkeypatch
+):
+    monkeypatch.setattr(adapter, "IN_HAND", 2_500_000)
+    running = serve({"SendMessage": waiting}, credentials=BOTH)
+    send = running.stub().SendMessage
+    calls = [send.future(LARGE, metadata=A.metadata) for _ in range(3)]
+    for _ in calls:
+        assert waiting.inside.acquire(timeout=20)
+    fourth = refused(send, LARGE, metadata=A.metadata)
+    calls.append(send.future(SendMessageRequest(), metadata=A.metadata))
+    calls.append(send.future(LARGE, metadata=B.metadata))
+    for _ in range(2):
+        assert waiting.inside.acquire(timeout=20)
+    release.set()
+
+    assert fourth.info.reason == "OVERLOADED"
+    assert [call.result(20) for call in calls] == [SendMessageResponse()] * 5

@@ -11,12 +11,15 @@ import grpc
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from postroom.v1.server_info_pb2 import GetServerInfoRequest
 from postroom_server.domain.clock import SystemClock, after
 from postroom_server.domain.principal import Credential, Principal, Role
 from postroom_server.rpc.certificates import (
     SOON,
-    CertificateError,
     ServerCertificates,
     read_chain,
 )
@@ -262,18 +265,6 @@ def test_a_server_does_not_start_with_what_cannot_be_used(
         serve(tls=settings)
 
 
-def test_a_key_with_a_password_is_told(files, settings, tmp_path):
-    from cryptography.hazmat.primitives import serialization as form
-
-    key = form.load_pem_private_key(files.key.read_bytes(), None)
-    encryption = form.BestAvailableEncryption(b"hunter2")
-    files.key.write_bytes(
-        key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, encryption)
-    )
-    with pytest.raises(CertificateError, match="needs a password"):
-        read_chain(settings)
-
-
 def test_other_machines_may_come_with_tls_and_credentials(serve, settings):
     server = serve(
         listen="0.0.0.0:0", tls=settings, credentials=(CALLER.credential,)
@@ -395,6 +386,42 @@ def test_a_certificate_of_another_authority_is_refused(serve, mutual):
     server = serve(tls=mutual, credentials=(by_certificate("web.example.com"),)).server
     leaf = trustme.CA().issue_cert("web.example.com")
     client = (leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes())
+
+    with secure_channel(server.address, client) as channel:
+        assert code_of(channel) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_certificate_of_a_server_is_no_clients(serve, mutual):
+    server = serve(tls=mutual, credentials=(by_certificate(URI),)).server
+    for use, code in (
+        (ExtendedKeyUsageOID.CLIENT_AUTH, grpc.StatusCode.OK),
+        (ExtendedKeyUsageOID.SERVER_AUTH, grpc.StatusCode.UNAVAILABLE),
+    ):
+        with secure_channel(server.address, shown(WEB, use=use)) as channel:
+            assert code_of(channel) is code
+
+
+def test_a_certificate_cannot_sign_others(serve, mutual):
+    server = serve(tls=mutual, credentials=(by_certificate(URI),)).server
+    key = ec.generate_private_key(ec.SECP256R1())
+    _, signer = shown(WEB, key=key)
+    issuer = x509.load_pem_x509_certificate(signer)
+    forged_key = ec.generate_private_key(ec.SECP256R1())
+    forged = (
+        x509.CertificateBuilder()
+        .subject_name(issuer.subject)
+        .issuer_name(issuer.subject)
+        .public_key(forged_key.public_key())
+        .serial_number(7)
+        .not_valid_before(issuer.not_valid_before_utc)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .add_extension(x509.SubjectAlternativeName([WEB]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = forged_key.private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
+    )
+    client = (private, forged.public_bytes(form.Encoding.PEM) + signer)
 
     with secure_channel(server.address, client) as channel:
         assert code_of(channel) is grpc.StatusCode.UNAVAILABLE

@@ -256,9 +256,10 @@ def test_who_is_silent_loses_a_seat_that_others_need(serve):
     with RawConnection(running.server.address) as raw:
         for _ in range(2):
             raw.send(raw.call(MAIL), frame(MAIL_CHUNK.SerializeToString()))
-        records = running.records.until(2)
+        # One of the two: when its seat is free, nobody needs the other's.
+        first, *_ = running.records.until(1)
 
-    assert {record.reason for record in records} == {"CALLER_SILENT"}
+    assert first.reason == "CALLER_SILENT"
 
 
 def token_of(tenant):

@@ -52,6 +52,14 @@ def test_a_wrong_key_is_named_in_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_who_gives_nothing_is_told_what_to_give():
+    done = postroomd()
+
+    assert done.returncode == 2
+    assert "--config" in done.stderr
+    assert "--sandbox" in done.stderr
+
+
 def test_the_environment_wins_over_the_file(config):
     done = postroomd(
         "--config",

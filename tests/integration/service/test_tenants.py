@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 from postroom.v1 import content_pb2, event_pb2, message_pb2, send_pb2, stats_pb2
 from postroom.v1 import delivery_requests_pb2 as looking
-from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom_server.domain.principal import Role
 
-from tests.support.callers import Caller, a_caller
-from tests.support.service import CALL, a_request, details, plain, reason, running
-from tests.support.streams import blob_frames, mail_frames
+from tests.support.callers import a_caller
+from tests.support.service import a_request, details, plain, reason, running
+from tests.support.streams import blob_frames, mail_frames, stored_files
+from tests.support.tenants import As, configured
 
 UNKNOWN = "deliveries/" + "0" * 32
 ACME = a_caller("acme-web", tenant="acme")
@@ -24,31 +23,6 @@ OPERATOR = a_caller("ops", Role.ADMINISTRATOR, tenant="ops")
 NARROW = a_caller(
     "narrow", tenant="acme", senders=("*@example.com", "noreply@example.org")
 )
-
-
-def configured(*callers: Caller) -> str:
-    return "\n".join(
-        f"[credentials.{c.credential.principal.name}]\n"
-        f'tenant = "{c.credential.principal.tenant}"\n'
-        f'role = "{c.credential.principal.role.value}"\n'
-        f"senders = {list(c.credential.principal.senders)}\n"
-        f'token_sha256 = ["{c.credential.token_digests[0].hex()}"]'
-        for c in callers
-    )
-
-
-@dataclass
-class As:
-    """The stub, with the token of one caller."""
-
-    stub: DeliveryServiceStub
-    caller: Caller
-
-    def __getattr__(self, method):
-        call = getattr(self.stub, method)
-        return lambda request: call(
-            request, timeout=CALL, metadata=self.caller.metadata
-        )
 
 
 @pytest.fixture
@@ -423,6 +397,9 @@ RAW = (
         ),
         (b"me@example.com\r\nSender: you@example.net", "me@example.com", False),
         (b'"me@example.com" <me@example.net>', "me@example.com", False),
+        (b"me@example.com\r\nResent-From: x@example.com", "me@example.com", True),
+        (b"me@example.com\r\nResent-From: x@example.net", "me@example.com", False),
+        (b"me@example.com\r\nresent-sender: x@example.net", "me@example.com", False),
     ],
 )
 def test_a_composed_mail_is_held_to_the_same_names(service, header, envelope, fine):
@@ -436,3 +413,67 @@ def test_a_composed_mail_is_held_to_the_same_names(service, header, envelope, fi
     else:
         assert reason(refusal_of(narrow.SendMessage, request)) == "SENDER_NOT_ALLOWED"
     assert bool(service.relay.messages) == fine
+
+
+def test_a_tenant_cannot_fill_the_disk_with_what_its_quota_refuses(tmp_path, relay):
+    limits = "[limits]\nmax_blobs_bytes = 100_000\nmax_blob_bytes = 100_000\n"
+    extra = f"{limits}{configured(ACME, BRAVO)}"
+    with running(tmp_path, {"main": plain(relay.port)}, relay, extra) as service:
+        acme = As(service.stub, ACME)
+        acme.UploadBlob(blob_frames(b"a" * 90_000))
+        refused = [
+            reason(refusal_of(acme.UploadBlob, blob_frames(octet * 90_000)))
+            for octet in (b"b", b"c", b"d")
+        ]
+        again = acme.UploadBlob(blob_frames(b"a" * 90_000))
+        others = As(service.stub, BRAVO).UploadBlob(blob_frames(b"b" * 90_000))
+        kept = stored_files(service)
+
+    assert refused == ["QUOTA_EXCEEDED"] * 3
+    assert (again.existed, others.existed) == (True, False)
+    assert len(kept) == 2
+
+
+ONCE = send_pb2.RetryPolicy(disabled=True)
+ABROAD = {"from_mailbox": {"address": "boss@example.net"}}
+
+
+@pytest.fixture
+def put_off(service, acme):
+    """A mail of acme's in a name that its narrow credential may not use."""
+    service.relay.fail_next("MAIL", "451 4.3.0 later")
+    request = a_request(message=ABROAD, request_id="abroad", retry=ONCE)
+    acme.SendMessage(request)
+    return request
+
+
+@pytest.mark.parametrize("how", ["RetryDelivery", "SendMessage"])
+def test_a_mail_goes_on_for_those_who_may_send_in_its_name(service, acme, put_off, how):
+    name = acme.GetDelivery(looking.GetDeliveryRequest(request_id="abroad"))
+    retry = looking.RetryDeliveryRequest(delivery=name.delivery.result.delivery)
+    request = {"RetryDelivery": retry, "SendMessage": put_off}[how]
+    refused = refusal_of(getattr(As(service.stub, NARROW), how), request)
+    before = len(service.relay.messages)
+    getattr(acme, how)(request)
+
+    assert reason(refused) == "SENDER_NOT_ALLOWED"
+    assert (before, len(service.relay.messages)) == (0, 1)
+
+
+@pytest.mark.usefixtures("put_off")
+def test_a_tenants_mail_is_looked_at_with_any_of_its_credentials(service):
+    narrow = As(service.stub, NARROW)
+    told = narrow.GetDelivery(looking.GetDeliveryRequest(request_id="abroad"))
+    request = content_pb2.RenderMessageRequest(delivery=told.delivery.result.delivery)
+
+    assert told.delivery.result.is_retryable
+    assert list(narrow.RenderMessage(request))
+
+
+def test_the_same_request_may_be_asked_after_with_any_credential(service, acme):
+    request = a_request(message=ABROAD, request_id="done")
+    first = acme.SendMessage(request).result
+    again = As(service.stub, NARROW).SendMessage(request).result
+
+    assert (again.delivery, again.replayed) == (first.delivery, True)
+    assert len(service.relay.messages) == 1

@@ -104,6 +104,13 @@ def test_what_would_not_be_safe_is_refused(kind, target, arguments, complaint):
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.parametrize("target", ["", "http://localhost:50051", "GRPC://host:1"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_what_is_no_target_is_told_before_any_call(kind, target):
+    with pytest.raises(ValueError, match="is no target: it is host:port, or unix:"):
+        kind(target)
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(FileNotFoundError):
         Client(BEYOND, ca_file=tmp_path / "none.pem")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postroom import errors
+from postroom._attempts import Terms
 from postroom._failures import CLOSED, Asked, Failure, error_of, hint_of, leaves_doubt
 from postroom._retry import Hint
 
@@ -73,6 +74,39 @@ def test_each_reason_has_the_error_of_its_code(code, reason, kind):
     assert error.reason == reason
     assert error.nothing_sent
     assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "metadata"),
+    [
+        ("NOT_FOUND", "RELAY_NOT_FOUND", {"name": "relays/x"}),
+        ("PERMISSION_DENIED", "SENDER_NOT_ALLOWED", {"sender": "relays/x"}),
+    ],
+)
+def test_what_an_error_is_about_is_named(code, reason, metadata):
+    failure = _failure(code, "not here", reason=reason, metadata=metadata)
+
+    assert str(_error(failure)) == "not here: relays/x"
+
+
+HANDSHAKE = (
+    "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:50051: Tls"
+    " handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL"
+    " routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: certificate has expired: OK"
+)
+
+
+@pytest.mark.parametrize(
+    "texts", [[HANDSHAKE, REFUSED], [REFUSED, HANDSHAKE], [HANDSHAKE] * 2]
+)
+def test_another_address_that_nobody_listens_at_hides_no_certificate(texts):
+    attempts = Terms(target=TARGET).repeatable({})
+    *earlier, last = (_failure("UNAVAILABLE", text) for text in texts)
+    attempts.begin()
+    for failure in earlier:
+        attempts.delay_after(failure)
+
+    assert "its certificate has expired" in str(attempts.error_of(last))
 
 
 def test_a_call_that_was_cancelled_by_us_is_not_made_again():

@@ -66,6 +66,8 @@ REFUSED = {
     "no domain": "ann@",
     "one label": "ann@localhost",
     "a literal": "ann@[127.0.0.1]",
+    "base64 that ends early": "=?utf-8?b?QUE=PGV2aWxAYmFuaz4=?= <ann@example.com>",
+    "base64 with what is none": "=?utf-8?b?Q!UE=?= <ann@example.com>",
     "an encoded address": "=?utf-8?q?bank=40example=2Eorg?= <ann@example.com>",
     "an address in two words": "=?utf-8?q?bank=40?= =?utf-8?q?x.org?= <ann@example.com>",
     "an encoded bracket": "=?utf-8?q?=3Cx?= <ann@example.com>",

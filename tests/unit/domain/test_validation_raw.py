@@ -75,6 +75,21 @@ def test_author_and_sender_are_both_named():
     assert [a.wire for a in message.authors] == ["ann@example.com", "dan@example.net"]
 
 
+def test_who_sent_it_again_is_named_each_time():
+    again = (
+        "Resent-From: eve@example.org\r\nResent-Sender: fay@example.org\r\n"
+        "Resent-From: Gus <gus@example.org>"
+    )
+    message = raw_message(mime(again))
+
+    assert [a.wire for a in message.authors] == [
+        "ann@example.com",
+        "eve@example.org",
+        "gus@example.org",
+        "fay@example.org",
+    ]
+
+
 def test_several_authors_are_all_named():
     message = raw_message(
         mime(

@@ -68,3 +68,17 @@ def test_who_has_all_of_its_share_is_in_the_way_of_its_own(shared, contested):
             within = seats.contested
 
     assert (before, within, seats.contested) == (False, contested, False)
+
+
+def test_seats_are_counted_by_weight():
+    seats = Seats(100, shared=True)
+    with seats.held("a", 70):
+        with pytest.raises(Overloaded), seats.held("a", 6):
+            pass
+        with seats.held("a", 5), seats.held("b", 25):
+            assert seats.contested
+            assert taken(seats, "c") == 0
+        assert not seats.contested
+        assert taken(seats, *"bbb") == 3
+
+    assert not seats.full

@@ -15,7 +15,7 @@ from postroom_server.domain.octets import StoredOctets, TooManyOctets
 from postroom_server.outbox.blobs import LEAST_COUNTED
 from postroom_server.outbox.files import UNTOUCHED
 from postroom_server.outbox.memory.state import MemoryState, Octets
-from postroom_server.outbox.store import Blob, BlobTerms
+from postroom_server.outbox.store import Arriving, Blob, BlobTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,18 @@ class MemoryBlobs:
         """Octets to be written; see `Blobs.receive`."""
         yield Arrived(self, most)
 
+    def admit(self, tenant: str, arriving: Arriving) -> None:
+        """Refuse what is over the quota; see `Blobs.admit`."""
+        with self.state.mutex:
+            if self._blob(tenant, arriving.sha256) is None:
+                self._check_quota(tenant, arriving.size)
+
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
         with self.state.mutex:
             existed = self._blob(tenant, octets.sha256) is not None
             if not existed:
-                self._check_quota(tenant, octets)
+                self._check_quota(tenant, octets.size)
             expires_at = after(self.clock.now(), self.terms.retention)
             kept = Blob(tenant, octets, expires_at, existed)
             self.state.blobs[tenant, octets.sha256] = kept
@@ -97,9 +103,9 @@ class MemoryBlobs:
         found.touched_at = self.clock.now()
         return True
 
-    def _check_quota(self, tenant: str, octets: StoredOctets) -> None:
+    def _check_quota(self, tenant: str, size: int) -> None:
         kept = [self._blob(*key) for key in self.state.blobs if key[0] == tenant]
-        sizes = [blob.octets.size for blob in kept if blob] + [octets.size]
+        sizes = [blob.octets.size for blob in kept if blob] + [size]
         if sum(max(LEAST_COUNTED, size) for size in sizes) > self.terms.quota:
             allowed = f"{self.terms.quota / MB:g} MB"
             raise QuotaExceeded(f"blobs may hold {allowed} together", "blobs")
@@ -131,6 +137,10 @@ class Arrived:
 
     def rest(self) -> None:
         """No more comes."""
+
+    def peek(self) -> StoredOctets:
+        """All that came, to be read."""
+        return StoredOctets.of(bytes(self._data))
 
     def keep(self) -> StoredOctets:
         """All that came."""

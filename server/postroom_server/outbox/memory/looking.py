@@ -50,6 +50,11 @@ class Looking:
         """What tells the order of this store's events from every other."""
         return self._state.epoch
 
+    @property
+    def secret(self) -> bytes:
+        """Random octets of this store, for keys."""
+        return self._state.epoch.encode()
+
     def get(self, tenant: str, delivery_id: str) -> Delivery | None:
         """The delivery, or None if the tenant has none of that id."""
         found = self._state.deliveries.get(delivery_id)

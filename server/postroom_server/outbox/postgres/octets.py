@@ -18,13 +18,13 @@ from typing import IO, BinaryIO, cast
 from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.errors import BlobNotFound, PostroomError
 from postroom_server.domain.octets import BLOCK, StoredOctets, TooManyOctets
-from postroom_server.outbox.blobs import KeepBlob
+from postroom_server.outbox.blobs import KeepBlob, check_admission
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.incoming import file_errors
 from postroom_server.outbox.postgres.connecting import Link
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.statements import Connection, statement
-from postroom_server.outbox.store import Blob, BlobTerms
+from postroom_server.outbox.store import Arriving, Blob, BlobTerms
 
 IN_MEMORY = 4 * BLOCK
 SWEPT = 200
@@ -41,10 +41,16 @@ class PostgresBlobs:
     terms: BlobTerms
 
     @contextmanager
-    def receive(self, most: int) -> Iterator[Arrived]:
+    def receive(self, most: int) -> Iterator[Arriving]:
         """A place beside the database until all has come; see `Blobs.receive`."""
         with file_errors(), tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             yield Arrived(cast("IO[bytes]", file), most, self._store)
+
+    def admit(self, tenant: str, arriving: Arriving) -> None:
+        """Refuse what is over the quota; see `Blobs.admit`."""
+        wanted = (tenant, arriving, self.clock.now())
+        with self.readers.lend() as connection:
+            check_admission(connection, wanted, self.terms.quota)
 
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
@@ -136,6 +142,12 @@ class Arrived:
     def rest(self) -> None:
         """No more comes; nothing is held that others wait for."""
 
+    def peek(self) -> StoredOctets:
+        """All that came, to be read as long as it is neither kept nor discarded."""
+        return StoredOctets(
+            self.sha256, self.size, lambda: cast("BinaryIO", _Peeked(self._file))
+        )
+
     def keep(self) -> StoredOctets:
         """All that came, durably.  Raises `StoreFull` or `NotReady`."""
         return self._store(self._file, self.sha256, self.size)
@@ -147,6 +159,25 @@ class _KeepAlone(KeepBlob):
     def perform(self, connection: Connection, /) -> bool:
         cast("Link", connection).run("quota_alone", (self._blob.tenant,))
         return super().perform(connection)
+
+
+class _Peeked(io.RawIOBase):
+    """A file that others read too, in the same thread: each has a place of its own."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        self._file.seek(self._at)
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 class _Pieces(io.RawIOBase):

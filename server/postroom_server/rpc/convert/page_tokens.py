@@ -2,8 +2,8 @@
 
 A token holds the last delivery's (accepted_at, id), the digest of the filter that it
 belongs to, and when it was made; an HMAC over all of it (RFC 2104) makes anything else
-not ours.  The key comes from the store, so that every process that serves it reads the
-others' tokens.  A token holds nothing that its caller was not told before.
+not ours.  The key comes from the store's secret, so that every process that serves it
+reads the others' tokens.  A token holds nothing that its caller was not told before.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Position = tuple[Instant, str]
 
 
 class PageTokens:
-    """Makes and reads the page tokens of the store that was made at *created_at*."""
+    """Makes and reads the page tokens of the store whose secret is *secret*."""
 
-    def __init__(self, created_at: Instant) -> None:
-        self._key = hashlib.sha256(_LABEL + created_at.to_bytes(8, "big")).digest()
+    def __init__(self, secret: bytes) -> None:
+        self._key = hashlib.sha256(_LABEL + secret).digest()
 
     def make(self, last: Position, query: DeliveryQuery, now: Instant) -> str:
         """The token for what follows *last* in the listing of *query*."""

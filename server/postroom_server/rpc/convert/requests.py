@@ -68,10 +68,13 @@ def _draft(request: sending.SendMessageRequest) -> MessageDraft | RawDraft:
             raise InvalidArgument([_required("message")])
 
 
-def retry_request(request: looking.RetryDeliveryRequest, tenant: str) -> RetryRequest:
+def retry_request(
+    request: looking.RetryDeliveryRequest, principal: Principal
+) -> RetryRequest:
     """Which delivery to go on with, and how."""
     return RetryRequest(
-        tenant=tenant,
+        tenant=principal.tenant,
+        senders=principal.senders,
         delivery_id=delivery_id(request.delivery, "delivery"),
         settlement=Settlement(request.settlement),
         completion=Completion(request.completion),

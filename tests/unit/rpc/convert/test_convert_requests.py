@@ -93,7 +93,7 @@ def test_every_field_of_a_retry_reaches_its_place(leaf):
     value, expected = samples(leaf)
     leaf.put(request, value)
 
-    assert reached(retry_request(request, "default"), leaf) == expected
+    assert reached(retry_request(request, OWNER), leaf) == expected
 
 
 def test_an_empty_message_is_the_empty_draft():
