@@ -32,7 +32,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=str)
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[w.__name__ for w, _ in PAIRS])
 def test_every_word_of_the_contract_has_one_here(ours, theirs):
     prefix = prefix_of(theirs.DESCRIPTOR)
     numbers = {word: number_of(word, theirs.DESCRIPTOR) for word in ours}
