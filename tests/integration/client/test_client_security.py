@@ -101,7 +101,9 @@ def test_health_is_told_without_a_token(target, files):
         assert client.health() == "SERVING"
 
 
-@pytest.mark.parametrize("token", [None, "x" * 40, WEB.token[:-1]])
+@pytest.mark.parametrize(
+    "token", [None, "x" * 40, WEB.token[:-1]], ids=["none", "unknown", "cut short"]
+)
 def test_a_wrong_token_is_told_and_not_tried_again(target, files, token):
     with (
         Client(target, ca_file=files.authority, token=token) as client,

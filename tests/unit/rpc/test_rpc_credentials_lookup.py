@@ -43,7 +43,9 @@ def compared(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "token", [FIRST.token, SECOND.token, a_caller().token, "", "x", "é" * 40]
+    "token",
+    [FIRST.token, SECOND.token, a_caller().token, "", "x", "é" * 40],
+    ids=["first", "second", "unknown", "empty", "short", "no ASCII"],
 )
 def test_any_token_costs_one_comparison_of_whole_digests(known, compared, token):
     known.of_token(f"Bearer {token}")
