@@ -130,12 +130,22 @@ class Link:
     def write_together(self, parts: Sequence[tuple[str, Sequence[Row]]]) -> list[int]:
         """Run queries over their rows, all on one way there and back."""
         with database_errors():
-            with self._connection.pipeline():
-                cursors = [
-                    self._connection.execute(cast("Any", sql), values)
-                    for sql, values in (for_rows(name, rows) for name, rows in parts)
-                ]
+            try:
+                with self._connection.pipeline():
+                    cursors = [
+                        self._connection.execute(cast("Any", sql), values)
+                        for sql, values in (for_rows(*part) for part in parts)
+                    ]
+            except psycopg.Error:
+                self._forget_prepared()
+                raise
             return [cursor.rowcount for cursor in cursors]
+
+    def _forget_prepared(self) -> None:
+        # psycopg counts a statement as prepared when it is sent; behind one that
+        # failed in the same pipeline the server never prepared it, and says so each
+        # time that it is used.
+        self._connection._prepared.clear()  # noqa: SLF001  it has no other name
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

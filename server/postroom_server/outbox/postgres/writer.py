@@ -62,6 +62,13 @@ class PostgresWriter(Writer):
             if name in _EXACT and count != len(part):
                 raise RowsMissed(name)
 
+    def _failed(self, works: Works, error: Exception) -> Outcomes:
+        outcomes = super()._failed(works, error)
+        if trouble_of(error) is Trouble.AWAY:
+            # It may answer and yet be of no use: a fresh one is.
+            self.is_away = True
+        return outcomes
+
     def _repaired(self) -> bool:
         """A connection that is there is all that is needed."""
         try:
