@@ -59,9 +59,10 @@ def follow(  # noqa: PLR0913  one for each option
         try:
             _tell(asked, asked.client.watch(**wanted))
         except KeyboardInterrupt:
-            if last[0]:
-                hint = f"go on with: postroom watch --follow-from {last[0]}"
-                typer.echo(hint, err=True)
+            # A place is known once the event before it was shown whole.
+            start = "--from-beginning" if from_beginning else ""
+            if place := f"--follow-from {last[0]}" if last[0] else start:
+                typer.echo(f"go on with: postroom watch {place}", err=True)
 
 
 def _tell(asked: Session, events: Iterator[Event]) -> None:

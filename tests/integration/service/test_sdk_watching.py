@@ -228,6 +228,9 @@ def test_the_command_ends_at_ctrl_c_and_says_how_to_go_on(client, service):
         text=True,
     ) as process:
         process.stdout.readline()
+        client.send(**MAIL)
+        # With the second line the place after the first is known.
+        process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=CALL)
 
