@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,6 +17,9 @@ from postroom_server.config import Config, ConfigError, load_config, print_confi
 from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
+from postroom_server.supervision.ending import end_for_sure, on_signals
+from postroom_server.supervision.member import Member
+from postroom_server.supervision.service import supervise
 from postroom_server.telemetry.log_queue import LogQueue
 from postroom_server.telemetry.logs import set_up_logs
 from postroom_server.token_command import token_commands
@@ -79,6 +80,15 @@ def serve(  # noqa: PLR0913  one for each option
             metavar="FOLDER",
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="So many processes on one port; instead of server.processes.",
+            metavar="N",
+            min=1,
+        ),
+    ] = None,
+    member: Annotated[str, typer.Option(hidden=True)] = "",
     _version: Annotated[
         bool,
         typer.Option(
@@ -102,7 +112,12 @@ def serve(  # noqa: PLR0913  one for each option
     if context.invoked_subcommand is not None:
         return
     with ExitStack() as stack:
-        loaded = _named(config) if sandbox is None else _sandbox(sandbox, stack)
+        environ = _environ(processes)
+        loaded = (
+            _named(config, environ)
+            if sandbox is None
+            else _sandbox(sandbox, environ, stack)
+        )
         if show_config:
             typer.echo(print_config(loaded), nl=False)
         if check_config:
@@ -110,14 +125,17 @@ def serve(  # noqa: PLR0913  one for each option
         if show_config or check_config:
             return
         log = stack.enter_context(LogQueue(sys.stderr))
-        set_up_logs(loaded.log, log)
+        one = Member.of(member) if member else None
+        set_up_logs(loaded.log, log, process=one.number if one else None)
+        if one is None and loaded.server.processes > 1:
+            raise typer.Exit(_supervise(loaded))
         app = App(
-            loaded,
+            one.adapted(loaded) if one else loaded,
             insecure_plaintext=insecure_plaintext,
             insecure_tokens=insecure_tokens,
             series=(log.series,),
         )
-        _serve(app)
+        _serve(app, one)
 
 
 def main() -> None:
@@ -125,9 +143,16 @@ def main() -> None:
     cli(prog_name="postroomd")
 
 
-def _named(path: Path | None) -> Config:
+def _environ(processes: int | None) -> Mapping[str, str]:
+    """The environment, with the option in the place of its key."""
+    if processes is None:
+        return os.environ
+    return {**os.environ, "POSTROOM_SERVER__PROCESSES": str(processes)}
+
+
+def _named(path: Path | None, environ: Mapping[str, str]) -> Config:
     try:
-        return _load(path)
+        return _load(path, environ)
     except typer.Exit:
         if path is None:
             advice = "--config names a configuration file; --sandbox FOLDER needs none"
@@ -135,7 +160,7 @@ def _named(path: Path | None) -> Config:
         raise
 
 
-def _load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+def _load(path: Path | None, environ: Mapping[str, str]) -> Config:
     try:
         return load_config(path, environ)
     except ConfigError as error:
@@ -143,7 +168,7 @@ def _load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
         raise typer.Exit(BAD_CONFIGURATION) from None
 
 
-def _sandbox(folder: Path, stack: ExitStack) -> Config:
+def _sandbox(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Config:
     """The configuration for a relay inside, which is started.
 
     The environment says the rest, such as POSTROOM_LISTEN.
@@ -157,58 +182,36 @@ def _sandbox(folder: Path, stack: ExitStack) -> Config:
         "POSTROOM_RELAYS__SANDBOX__FROM_ADDRESS": "postroom@sandbox.example",
         "POSTROOM_STORE__URL": f"sqlite:///{folder / 'postroom.db'}",
     }
-    return _load(None, {**os.environ, **relay_keys})
+    return _load(None, {**environ, **relay_keys})
 
 
-def _serve(app: App) -> None:
+def _supervise(config: Config) -> int:
+    try:
+        return supervise(config, sys.argv[1:])
+    except OSError as error:
+        typer.echo(f"postroomd: {error}", err=True)
+        return CANNOT_START
+
+
+def _serve(app: App, member: Member | None) -> None:
     asked_to_stop = threading.Event()
-    _on_signals(asked_to_stop)
+    on_signals(asked_to_stop, leaves_at_once=member is None)
+    if member is not None:
+        member.obey(asked_to_stop.set)
     try:
         app.start()
     except (StoreUnusableError, OSError) as error:
         # `ListenError`, and folders that are not there or not ours.
         typer.echo(f"postroomd: {error}", err=True)
         raise typer.Exit(CANNOT_START) from None
+    if member is not None:
+        member.tell_ready()
     asked_to_stop.wait()
     leaving = app.config.server
-    _end_for_sure(leaving.drain_delay + 2 * leaving.drain_grace + EXIT_MARGIN)
+    end_for_sure(
+        leaving.drain_delay + 2 * leaving.drain_grace + EXIT_MARGIN, DID_NOT_END
+    )
     app.drain()
-
-
-def _end_for_sure(seconds: float) -> None:
-    """Whatever hangs then, the process ends: what is stored is safe."""
-    timer = threading.Timer(seconds, os._exit, (DID_NOT_END,))
-    timer.name, timer.daemon = "postroom-exit", True
-    timer.start()
-
-
-def _on_signals(asked_to_stop: threading.Event) -> None:
-    """The first signal asks, the second leaves at once: what is stored is safe.
-
-    The system may give a signal to any thread, and Python's handlers wait for the main
-    one, which sleeps.  So a thread is told by a pipe, into which Python writes at once.
-    """
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _nothing_more)
-    # A terminal that goes away is no reason to stop delivering mail.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    threading.Thread(
-        target=_obey, args=(told, asked_to_stop), name="postroom-signals", daemon=True
-    ).start()
-
-
-def _nothing_more(_signal: int, _frame: FrameType | None) -> None:
-    """The pipe has told it already."""
-
-
-def _obey(told: int, asked_to_stop: threading.Event) -> None:
-    while os.read(told, 1):
-        if asked_to_stop.is_set():
-            os._exit(0)
-        asked_to_stop.set()
 
 
 def _print_version(*, asked: bool) -> None:

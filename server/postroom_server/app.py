@@ -260,6 +260,7 @@ class App:
         limits = self.config.limits
         settings = RpcSettings(
             listen=self.config.listen,
+            shares_port=self.config.server.processes > 1,
             insecure_plaintext=self._insecure_plaintext,
             insecure_tokens=self._insecure_tokens,
             tls=self.config.server.tls,

@@ -13,6 +13,7 @@ from postroom_server.config.errors import Finding
 from postroom_server.config.problems import suggestion
 from postroom_server.config.relay_checks import relay_findings
 from postroom_server.config.schema import Root
+from postroom_server.config.sharing_checks import sharing_findings
 from postroom_server.config.text import number
 from postroom_server.domain.hosts import is_loopback
 
@@ -27,6 +28,7 @@ def findings(root: Root) -> Iterator[Finding]:
     yield from _listen(root)
     yield from _metrics(root)
     yield from _store(root)
+    yield from sharing_findings(root)
     yield from _default_relay(root)
     yield from _retentions(root)
     for relay_id, relay in root.relays.items():

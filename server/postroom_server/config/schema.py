@@ -195,6 +195,13 @@ class LogTable(Table):
 class ServerTable(Table):
     """How calls are taken, and how the service stops."""
 
+    processes: int = key(
+        _SERVER.processes,
+        "Whole processes that take calls on one port; more than one need a store in "
+        "PostgreSQL.",
+        least=1,
+        most=256,
+    )
     drain_grace: float = seconds(
         _SERVER.drain_grace,
         "How long calls and transactions under way may take to end.",

@@ -15,7 +15,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -61,8 +61,23 @@ def listening(
         if not is_loopback(host):
             _refuse_exposed(settings)
         identity = stack.enter_context(_identity(settings, clock, on_certificates))
-        _refuse_if_taken(host.strip("[]"), int(address.rpartition(":")[2]), address)
+        _probe(address, shared=settings.shares_port).close()
         yield f"{host}:{_bind(server, address, identity)}"
+
+
+@contextmanager
+def reserved(address: str) -> Iterator[str]:
+    """Hold *address* for processes that share it; it comes with its port.
+
+    Nobody connects to what is bound and does not listen; but nobody else gets it,
+    between the end of one process and the start of the next.  Raises `ListenError`.
+    """
+    _host(address)
+    with closing(_probe(address, shared=False)) as first:
+        # Others that share it can bind it only if all do.
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        host, port = address.rpartition(":")[0], first.getsockname()[1]
+        yield f"{host}:{port}"
 
 
 @contextmanager
@@ -122,16 +137,20 @@ def _host(address: str) -> str:
     return host
 
 
-def _refuse_if_taken(host: str, port: int, address: str) -> None:
+def _probe(address: str, *, shared: bool) -> socket.socket:
     """Find out by ourselves: gRPC writes a line of its own before it fails."""
+    host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    probe = socket.socket(family, socket.SOCK_STREAM)
+    try:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            text = f"can't listen on {address}: {os.strerror(error.errno or 0)}"
-            raise ListenError(text) from error
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
+        probe.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        probe.close()
+        text = f"can't listen on {address}: {os.strerror(error.errno or 0)}"
+        raise ListenError(text) from error
+    return probe
 
 
 def _bind(

@@ -37,7 +37,8 @@ class RpcSettings:
     *listen* is "host:port" (port 0: any free one), or "unix:/path".
     *insecure_plaintext* allows an address that other machines can reach, although
     nothing is encrypted; *insecure_tokens* allows tokens on it as well.
-    Without *credentials* every caller is the owner of everything.
+    *shares_port*: with other processes of the same service, which take their part of
+    the connections.  Without *credentials* every caller is the owner of everything.
     *body_timeout* is the time from a call's headers to the end of its body.
     *drain_delay* is how long health says NOT_SERVING before calls are refused, for load
     balancers to notice.
@@ -46,6 +47,7 @@ class RpcSettings:
     listen: str = "127.0.0.1:50051"
     insecure_plaintext: bool = False
     insecure_tokens: bool = False
+    shares_port: bool = False
     tls: TlsSettings | None = None
     credentials: tuple[Credential, ...] = ()
     max_request_bytes: int = 10 * MIB
@@ -61,7 +63,7 @@ class RpcSettings:
         """The options of gRPC's own server."""
         return [
             # Two servers on one port would each get a part of the calls.
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(self.shares_port)),
             # Holds after decompression too: a bomb is refused, not inflated.
             ("grpc.max_receive_message_length", self.max_request_bytes),
             ("grpc.max_concurrent_streams", self.max_concurrent_streams),

@@ -21,7 +21,7 @@ from enum import Enum, IntEnum
 from typing import Protocol
 
 import structlog
-from structlog.typing import Processor, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from postroom_server.telemetry.redaction import Redaction
 
@@ -66,14 +66,17 @@ class Lines(Protocol):
         """Whether people read it."""
 
 
-def set_up_logs(settings: LogSettings, stream: Lines | None = None) -> None:
+def set_up_logs(
+    settings: LogSettings, stream: Lines | None = None, *, process: int | None = None
+) -> None:
     """Send every event of this process to *stream*, or to the standard error.
 
-    May be called again: the last call decides.
+    Each says which *process* of several it is of.  May be called again: the last call
+    decides.
     """
     target = sys.stderr if stream is None else stream
     structlog.configure(
-        processors=_chain(settings, target),
+        processors=_chain(settings, target, process),
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         logger_factory=_lines_to(target),
         cache_logger_on_first_use=False,
@@ -104,8 +107,11 @@ def _lines_to(stream: Lines) -> Callable[..., WrappedLogger]:
     return lambda name="", *_: _Lines(stream, lock, name)
 
 
-def _chain(settings: LogSettings, stream: Lines) -> list[Processor]:
+def _chain(
+    settings: LogSettings, stream: Lines, process: int | None
+) -> list[Processor]:
     return [
+        *(() if process is None else (_numbered(process),)),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -114,6 +120,14 @@ def _chain(settings: LogSettings, stream: Lines) -> list[Processor]:
         Redaction(mask_addresses=settings.mask_addresses),
         _renderer(settings.format, stream),
     ]
+
+
+def _numbered(process: int) -> Processor:
+    def number(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("process", process)
+        return event
+
+    return number
 
 
 def _renderer(wanted: LogFormat, stream: Lines) -> Processor:
