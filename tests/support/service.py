@@ -1,15 +1,22 @@
-"""The whole service in this process, with a sandbox relay, and a stub to call it."""
+"""The whole service in this process, with a sandbox relay, and a stub to call it.
+
+With POSTROOM_TEST_STORE=postgres its store is a schema of the tests' own PostgreSQL,
+one for each folder, instead of a file in it.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import delivery_service_pb2_grpc as service_grpc
@@ -19,6 +26,8 @@ from postroom_server.app import App
 from postroom_server.config import load_config
 from postroom_server.domain.clock import Instant, SystemClock, after
 from postroom_server.sandbox.relay import SandboxRelay
+
+from tests.support.postgres import postgres
 
 CALL = 30.0
 """Seconds that a call of a test may take: enough for a loaded machine."""
@@ -52,6 +61,8 @@ class Service:
         raise AssertionError(f"not settled: {result}")
 
 
+ON_POSTGRES = os.environ.get("POSTROOM_TEST_STORE", "sqlite") == "postgres"
+of_the_file = pytest.mark.skipif(ON_POSTGRES, reason="is about a store in a file")
 PAUSE = threading.Event()
 """Never set: waits between looks at something that only polling can tell."""
 
@@ -76,6 +87,17 @@ def a_request(
     )
 
 
+@cache
+def _schema(_folder: Path) -> str:
+    # A service that is started again in its folder finds what it stored.
+    return postgres().fresh()
+
+
+def store_url(folder: Path) -> str:
+    """The address of the store that services in *folder* have."""
+    return _schema(folder) if ON_POSTGRES else f"sqlite:///{folder / 'postroom.db'}"
+
+
 def settings(
     folder: Path,
     relays: Mapping[str, Mapping[str, Any]],
@@ -88,7 +110,7 @@ def settings(
         f'default_relay = "{default}"' if default else "",
         extra,
         "[store]",
-        f'url = "sqlite:///{folder / "postroom.db"}"',
+        f'url = "{store_url(folder)}"',
     ]
     for name, keys in relays.items():
         lines.append(f"[relays.{name}]")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import psycopg
 from postroom.v1.content_pb2 import UploadBlobHeader, UploadBlobRequest
 from postroom.v1.send_pb2 import SendMessageRequest
 from postroom.v1.send_stream_pb2 import (
@@ -14,7 +15,7 @@ from postroom.v1.send_stream_pb2 import (
     SendMessageStreamRequest,
 )
 
-from tests.support.service import Service
+from tests.support.service import ON_POSTGRES, Service
 
 CHUNK = 64 * 1024
 Octets = bytes | Iterable[bytes]
@@ -75,7 +76,14 @@ def blob_frames(
 
 
 def stored_files(service: Service) -> list[Path]:
-    """All files of large contents, whole ones and those under way."""
+    """All files of large contents, whole ones and those under way.
+
+    Of a database: the names of the whole ones; what is under way is in none.
+    """
+    if ON_POSTGRES:
+        with psycopg.connect(service.app.config.store_url) as connection:
+            rows = connection.execute("SELECT sha256 FROM octets").fetchall()
+        return [Path(sha256) for (sha256,) in rows]
     store = service.app.config.store_path
     folder = store.with_name(f"{store.name}.files")
     return [file for file in folder.rglob("*") if file.is_file()]

@@ -486,7 +486,7 @@ class RescheduleDeliveryRequest(_message.Message):
     @_builtins.property
     def send_at(self) -> _timestamp_pb2.Timestamp:
         """The new time, at most 30 days ahead; a time in the past means now. A mail that
-        nobody tried yet gets it as its Delivery.send_at. One that a caller of
+        nobody tried yet gets it as its Delivery.send_at and Date. One that a caller of
         COMPLETION_RELAYED waits for is queued from then on, and answered. Default: now.
         """
 

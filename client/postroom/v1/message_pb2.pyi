@@ -222,8 +222,8 @@ Global___Unsubscribe: _TypeAlias = Unsubscribe  # noqa: Y015
 @_typing.final
 class Message(_message.Message):
     """A mail, in parts; the server composes the bytes. Date is the time of
-    acceptance, and stable over all attempts. The
-    composed mail may hold at most ServerLimits.max_message_bytes.
+    acceptance, or Delivery.send_at when that is later, and stable over all
+    attempts. The composed mail may hold at most ServerLimits.max_message_bytes.
 
     Later features (template, security, tracking) use numbers from 30 on.
     """

@@ -68,8 +68,20 @@ class Mailing:
     def compose(self, form: Form = Form.ASCII) -> Composed:
         """The bytes in *form*."""
         if form not in self._forms:
-            self._forms[form] = composed(self.content, form)
+            self._forms[form] = composed(self._dated, form)
         return self._forms[form]
+
+    @property
+    def _dated(self) -> Content:
+        """The content; of mail for later, dated when it begins.
+
+        That can be moved until the first attempt, and is fixed from then on.
+        """
+        send_at = self.delivery.send_at
+        if send_at is None:
+            return self.content
+        identity = replace(self.content.identity, date_at=send_at)
+        return replace(self.content, identity=identity)
 
     def offer(self, *, smtputf8: bool) -> Offer:
         """The transaction for a relay that offers SMTPUTF8 or does not."""

@@ -27,6 +27,7 @@ MAY = {
     "UploadBlob": (True, True),
     "RenderMessage": (True, True),
     "RetryDelivery": (True, True),
+    "RescheduleDelivery": (True, True),
     "GetDelivery": (True, True),
     "ListDeliveries": (True, True),
     "CancelDelivery": (True, True),

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.support.process import daemon, free_port
-from tests.support.service import plain, settings
+from tests.support.service import of_the_file, plain, settings
 
 SECRET = "canary-7c1f"
 
@@ -101,6 +101,7 @@ def test_a_port_in_use_is_told_in_a_clear_word(config):
     assert "Traceback" not in done.stderr
 
 
+@of_the_file
 def test_a_store_that_another_process_has_is_told_in_a_clear_word(config):
     with daemon(config, free_port()):
         done = postroomd("--config", config, POSTROOM_LISTEN=f"127.0.0.1:{free_port()}")

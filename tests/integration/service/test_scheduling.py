@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import email
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import grpc
 import pytest
@@ -14,6 +16,7 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom.v1 import stats_pb2 as stats_pb
+from postroom.v1.content_pb2 import RenderMessageRequest
 from postroom_server.sandbox.mailbox import subject_of
 
 from tests.support.service import (
@@ -45,6 +48,13 @@ def ahead(seconds: float) -> Timestamp:
 def move(service, name, **fields):
     request = requests_pb.RescheduleDeliveryRequest(delivery=name, **fields)
     return service.stub.RescheduleDelivery(request, timeout=CALL).result
+
+
+def rendered(service, name):
+    frames = service.stub.RenderMessage(
+        RenderMessageRequest(delivery=name), timeout=CALL
+    )
+    return b"".join(frame.chunk for frame in frames)
 
 
 def refused(call, *args, **fields) -> grpc.RpcError:
@@ -158,6 +168,32 @@ def test_moved_to_now_it_goes_now(service):
     assert moved.status == QUEUED
     assert service.settled(name).status == delivery_pb.DELIVERY_STATUS_SUCCESS
     assert len(service.relay.messages) == 1
+
+
+def test_moved_before_its_first_attempt_it_is_dated_when_it_goes(service):
+    result = service.send(send_at=ahead(20 * DAY))
+    before = datetime.now(UTC).replace(microsecond=0)
+    move(service, result.delivery)
+    size = service.settled(result.delivery).size_bytes
+    (mail,) = service.relay.messages
+    date = email.message_from_bytes(mail.data)["Date"]
+
+    assert before <= parsedate_to_datetime(date) <= datetime.now(UTC)
+    assert rendered(service, result.delivery) == mail.data
+    assert size == len(mail.data)
+    assert f"Message-ID: {result.message_id}".encode() in mail.data
+
+
+def test_a_retry_that_is_moved_keeps_its_date(service):
+    service.relay.fail_next("MAIL", "451 4.3.0 later")
+    name = service.send(completion=send_pb.COMPLETION_ACCEPTED).delivery
+    while service.get(name).result.status != delivery_pb.DELIVERY_STATUS_RETRY:
+        PAUSE.wait(0.02)
+    first = rendered(service, name)
+    move(service, name, send_at=ahead(2))
+    service.settled(name)
+
+    assert service.relay.messages[0].data == first
 
 
 def test_moved_to_later_it_takes_its_expiry_along(service):

@@ -13,7 +13,9 @@ from postroom import Client, Health
 from postroom.v1 import delivery_pb2 as delivery_pb
 
 from tests.support.process import PAUSE
-from tests.support.service import reason
+from tests.support.service import of_the_file, reason
+
+pytestmark = of_the_file
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from postroom_server.domain.octets import StoredOctets
 from tests.support.service import (
     CALL,
     a_request,
+    of_the_file,
     plain,
     purge,
     reason,
@@ -67,6 +68,7 @@ UNREADABLE = (
 )
 
 
+@of_the_file
 @pytest.mark.parametrize("kind", ["application/octet-stream", "message/rfc822"])
 @pytest.mark.parametrize(
     "data", [DAMAGED, DATA[:-1], None], ids=["other", "short", "gone"]
@@ -83,6 +85,7 @@ def test_a_mail_whose_octets_are_damaged_fails_and_is_not_sent(service, kind, da
     assert service.send().status == delivery_pb.DELIVERY_STATUS_SUCCESS
 
 
+@of_the_file
 def test_a_store_that_lost_its_files_fails_mail_and_serves_on(tmp_path, relay):
     relays = {"main": plain(relay.port)}
     with running(tmp_path, relays, relay) as before:
@@ -102,6 +105,7 @@ def test_a_store_that_lost_its_files_fails_mail_and_serves_on(tmp_path, relay):
         )
 
 
+@of_the_file
 def test_a_damaged_body_is_refused_until_it_is_brought_again(service):
     name = upload(service).blob.name
     damage(service)
@@ -123,6 +127,7 @@ def test_announcing_a_blob_that_is_there_moves_its_end(service):
     assert again.blob.expire_at.ToNanoseconds() > first.expire_at.ToNanoseconds()
 
 
+@of_the_file
 def test_what_cannot_be_read_is_not_rendered(service):
     name = upload(service).blob.name
     sent = service.send(message=attached(name))

@@ -21,7 +21,15 @@ from postroom.v1 import send_pb2 as send_pb
 from postroom.v1.content_pb2 import RenderMessageRequest
 
 from tests.support.process import free_port
-from tests.support.service import CALL, a_request, plain, reason, running, violations
+from tests.support.service import (
+    CALL,
+    a_request,
+    of_the_file,
+    plain,
+    reason,
+    running,
+    violations,
+)
 from tests.support.streams import (
     blob_frames,
     chunk,
@@ -140,6 +148,7 @@ def test_a_mail_that_was_accepted_is_sent_by_the_next_process(tmp_path, relay):
         assert [f.get_content() for f in arrived(after).iter_attachments()] == [DATA]
 
 
+@of_the_file
 def test_a_blob_that_goes_does_not_take_an_accepted_mail_s_content(service):
     name = service.stub.UploadBlob(blob_frames(DATA), timeout=CALL).blob.name
     service.relay.fail_next("END", "451 4.3.0 later")

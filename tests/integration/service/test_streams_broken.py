@@ -10,9 +10,18 @@ from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import message_pb2 as message_pb
 
 from tests.support.raw_http2 import RawConnection, frame
-from tests.support.service import CALL, PAUSE, a_request, plain, running
+from tests.support.service import (
+    CALL,
+    PAUSE,
+    a_request,
+    of_the_file,
+    plain,
+    running,
+)
 from tests.support.streams import blob_frames, chunk, header, mail_frames, stored_files
 
+# A database has what is whole, and nothing of what comes.
+pytestmark = of_the_file
 SERVICE = "/postroom.v1.DeliveryService"
 PARTS = ("parts/a", "parts/b")
 

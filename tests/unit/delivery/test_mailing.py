@@ -5,11 +5,23 @@ from dataclasses import replace
 import pytest
 from postroom_server.delivery.findings import Found
 from postroom_server.delivery.mailing import Mailing
+from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import RecipientStatus
+from postroom_server.mail.headers import rfc5322_date
 
-from tests.support.builders import a_content, a_delivery, a_mailbox, a_plan
+from tests.support.builders import (
+    DAY,
+    NOW,
+    a_content,
+    a_delivery,
+    a_mailbox,
+    a_plan,
+)
 
 ADA, JOERG = "ada@example.com", "jörg@example.com"
+
+
+TOMORROW = Instant(NOW + DAY)
 
 
 def a_mailing(*to, **plan):
@@ -61,3 +73,13 @@ def test_those_who_have_it_are_offered_to_nobody():
     half = Mailing(replace(mailing.delivery, recipients=(done, bob)), mailing.content)
 
     assert half.offer(smtputf8=False).transaction.recipients == ("bob@example.com",)
+
+
+def test_mail_for_later_is_dated_when_it_begins_and_has_the_same_size():
+    delivery, content = a_delivery(ADA), a_content(ADA)
+    now = Mailing(delivery, content).compose()
+    later = Mailing(replace(delivery, send_at=TOMORROW), content).compose()
+    date = rfc5322_date(TOMORROW)
+
+    assert f"Date: {date}\r\n".encode() in b"".join(later.chunks)
+    assert later.size == now.size
