@@ -7,11 +7,13 @@ PROTOS_VENV := .venv-protos
 GENERATORS := grpcio-tools==1.80.0 mypy-protobuf==5.1.0
 SOURCES := server/postroom_server client/postroom client/postroom_pytest tests examples benchmarks
 ARGS ?=
+ON_POSTGRES := $(addprefix tests/integration/service/test_,looking_after.py request_ids.py \
+  refusals.py scheduling.py states.py twins.py watching.py)
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-floor unit interop gates gates-ci lint format types imports \
+.PHONY: help install run test test-floor test-postgres unit interop gates gates-ci lint format types imports \
         protos protos-check check reference bench clean dist
 
 help: ## Show the targets
@@ -34,6 +36,9 @@ test: install ## Run all tests but interop and gates
 
 test-floor: ## Run the same with the oldest grpcio and protobuf that callers may have
 	@$(MAKE) test VENV=.venv-floor CONSTRAINTS=constraints-floor.txt
+
+test-postgres: install ## Run tests of the service with its store in PostgreSQL
+	POSTROOM_TEST_STORE=postgres $(BIN)/pytest -n 2 $(ON_POSTGRES) $(ARGS)
 
 unit: install ## Run the fast tests
 	$(BIN)/pytest tests/unit tests/architecture -m "not interop and not gate" $(ARGS)
@@ -73,7 +78,7 @@ protos-check: install $(PROTOS_VENV)/.installed ## Lint the contract; fail if th
 	$(BIN)/buf lint protos
 	@$(PROTOS_VENV)/bin/python protos/generate.py --check client
 
-check: lint types imports protos-check test interop gates-ci test-floor ## Everything that CI runs
+check: lint types imports protos-check test test-postgres interop gates-ci test-floor ## Everything that CI runs
 
 reference: install ## Write the reference of settings and of their variables anew
 	@$(BIN)/python -m postroom_server.config > docs/reference/settings.md

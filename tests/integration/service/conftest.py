@@ -19,3 +19,10 @@ def relay() -> Iterator[SandboxRelay]:
 def service(tmp_path: Path, relay: SandboxRelay) -> Iterator[Service]:
     with running(tmp_path, {"main": plain(relay.port)}, relay) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def shared_relay() -> Iterator[SandboxRelay]:
+    """One for all tests of a module."""
+    with SandboxRelay() as sandbox:
+        yield sandbox

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from postroom.v1 import delivery_requests_pb2 as wire
 
+from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.errors import InvalidArgument, Problem
 from postroom_server.domain.labels import Pairs, one_tag_problems, pair_problems
@@ -52,20 +53,17 @@ def delivery_query(request: wire.ListDeliveriesRequest, tenant: str) -> Delivery
     One more than a page is asked for, to learn whether there is another.
     """
     asked = request.filter
+    accepted_from, accepted_before = _times(asked)
     return DeliveryQuery(
         tenant=tenant,
         statuses=_statuses(asked),
         relay=relay_id(asked.relay, "filter.relay") if asked.relay else "",
         recipient=_recipient(asked.recipient),
-        message_id=asked.message_id,
+        message_id=_message_id(asked.message_id),
         tag=_tag(asked.tag),
         metadata=_metadata(asked),
-        accepted_from=instant_of(asked.accepted_from, "filter.accepted_from")
-        if asked.HasField("accepted_from")
-        else None,
-        accepted_before=instant_of(asked.accepted_before, "filter.accepted_before")
-        if asked.HasField("accepted_before")
-        else None,
+        accepted_from=accepted_from,
+        accepted_before=accepted_before,
         limit=_page_size(request) + 1,
     )
 
@@ -98,6 +96,26 @@ def _statuses(asked: wire.DeliveryFilter) -> frozenset[DeliveryStatus]:
     if problems:
         raise InvalidArgument(problems)
     return frozenset(map(DeliveryStatus, asked.statuses))
+
+
+def _times(asked: wire.DeliveryFilter) -> tuple[Instant | None, Instant | None]:
+    """From when on, and before when; no mail can be in a time that ends first."""
+    start = end = None
+    if asked.HasField("accepted_from"):
+        start = instant_of(asked.accepted_from, "filter.accepted_from")
+    if asked.HasField("accepted_before"):
+        end = instant_of(asked.accepted_before, "filter.accepted_before")
+    if start is not None and end is not None and end <= start:
+        path = "filter.accepted_before"
+        raise InvalidArgument([Problem(path, "must be later than accepted_from")])
+    return start, end
+
+
+def _message_id(given: str) -> str:
+    if given and not (given.startswith("<") and given.endswith(">")):
+        problem = Problem("filter.message_id", "must be in angle brackets")
+        raise InvalidArgument([problem])
+    return given
 
 
 def _recipient(given: str) -> str:
