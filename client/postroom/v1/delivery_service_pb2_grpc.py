@@ -64,6 +64,16 @@ class DeliveryServiceStub(object):
                 request_serializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamRequest.SerializeToString,
                 response_deserializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamResponse.FromString,
                 _registered_method=True)
+        self.SendMessages = channel.stream_stream(
+                '/postroom.v1.DeliveryService/SendMessages',
+                request_serializer=postroom_dot_v1_dot_send__stream__pb2.SendMessagesRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_send__stream__pb2.SendMessagesResponse.FromString,
+                _registered_method=True)
+        self.BatchSendMessages = channel.unary_unary(
+                '/postroom.v1.DeliveryService/BatchSendMessages',
+                request_serializer=postroom_dot_v1_dot_send__stream__pb2.BatchSendMessagesRequest.SerializeToString,
+                response_deserializer=postroom_dot_v1_dot_send__stream__pb2.BatchSendMessagesResponse.FromString,
+                _registered_method=True)
         self.RenderMessage = channel.unary_stream(
                 '/postroom.v1.DeliveryService/RenderMessage',
                 request_serializer=postroom_dot_v1_dot_content__pb2.RenderMessageRequest.SerializeToString,
@@ -154,6 +164,26 @@ class DeliveryServiceServicer(object):
     def SendMessageStream(self, request_iterator, context):
         """Sends one mail of any size: header, chunks, end. Errors may come before all
         chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendMessages(self, request_iterator, context):
+        """Sends many mails over one stream; each is answered once, as it settles, in
+        any order. A refused item does not end the stream. After the caller's
+        half-close the remaining answers come and the stream ends with OK. When the
+        call ends otherwise, each unanswered item is treated as a SendMessage whose
+        caller went away: send it again with its request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchSendMessages(self, request, context):
+        """Sends up to 500 mails in one request; each succeeds or fails by itself. At
+        the deadline every item is answered as SendMessage would be, those not begun
+        with an ItemError of reason DEADLINE_PASSED; ACCEPTED suits most batches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -263,6 +293,16 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.SendMessageStream,
                     request_deserializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamRequest.FromString,
                     response_serializer=postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamResponse.SerializeToString,
+            ),
+            'SendMessages': grpc.stream_stream_rpc_method_handler(
+                    servicer.SendMessages,
+                    request_deserializer=postroom_dot_v1_dot_send__stream__pb2.SendMessagesRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_send__stream__pb2.SendMessagesResponse.SerializeToString,
+            ),
+            'BatchSendMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSendMessages,
+                    request_deserializer=postroom_dot_v1_dot_send__stream__pb2.BatchSendMessagesRequest.FromString,
+                    response_serializer=postroom_dot_v1_dot_send__stream__pb2.BatchSendMessagesResponse.SerializeToString,
             ),
             'RenderMessage': grpc.unary_stream_rpc_method_handler(
                     servicer.RenderMessage,
@@ -392,6 +432,60 @@ class DeliveryService(object):
             '/postroom.v1.DeliveryService/SendMessageStream',
             postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamRequest.SerializeToString,
             postroom_dot_v1_dot_send__stream__pb2.SendMessageStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendMessages(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/postroom.v1.DeliveryService/SendMessages',
+            postroom_dot_v1_dot_send__stream__pb2.SendMessagesRequest.SerializeToString,
+            postroom_dot_v1_dot_send__stream__pb2.SendMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSendMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postroom.v1.DeliveryService/BatchSendMessages',
+            postroom_dot_v1_dot_send__stream__pb2.BatchSendMessagesRequest.SerializeToString,
+            postroom_dot_v1_dot_send__stream__pb2.BatchSendMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,18 @@ class DeliveryServiceStub:
     """Sends one mail of any size: header, chunks, end. Errors may come before all
     chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
     """
+    SendMessages: _grpc.StreamStreamMultiCallable[_send_stream_pb2.SendMessagesRequest, _send_stream_pb2.SendMessagesResponse]
+    """Sends many mails over one stream; each is answered once, as it settles, in
+    any order. A refused item does not end the stream. After the caller's
+    half-close the remaining answers come and the stream ends with OK. When the
+    call ends otherwise, each unanswered item is treated as a SendMessage whose
+    caller went away: send it again with its request_id.
+    """
+    BatchSendMessages: _grpc.UnaryUnaryMultiCallable[_send_stream_pb2.BatchSendMessagesRequest, _send_stream_pb2.BatchSendMessagesResponse]
+    """Sends up to 500 mails in one request; each succeeds or fails by itself. At
+    the deadline every item is answered as SendMessage would be, those not begun
+    with an ItemError of reason DEADLINE_PASSED; ACCEPTED suits most batches.
+    """
     RenderMessage: _grpc.UnaryStreamMultiCallable[_content_pb2.RenderMessageRequest, _content_pb2.RenderMessageResponse]
     """Shows the bytes that would be, or were, sent. INVALID_MESSAGE,
     CONTENT_PURGED.
@@ -128,6 +140,18 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     SendMessageStream: _aio.StreamUnaryMultiCallable[_send_stream_pb2.SendMessageStreamRequest, _send_stream_pb2.SendMessageStreamResponse]  # type: ignore[assignment]
     """Sends one mail of any size: header, chunks, end. Errors may come before all
     chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+    """
+    SendMessages: _aio.StreamStreamMultiCallable[_send_stream_pb2.SendMessagesRequest, _send_stream_pb2.SendMessagesResponse]  # type: ignore[assignment]
+    """Sends many mails over one stream; each is answered once, as it settles, in
+    any order. A refused item does not end the stream. After the caller's
+    half-close the remaining answers come and the stream ends with OK. When the
+    call ends otherwise, each unanswered item is treated as a SendMessage whose
+    caller went away: send it again with its request_id.
+    """
+    BatchSendMessages: _aio.UnaryUnaryMultiCallable[_send_stream_pb2.BatchSendMessagesRequest, _send_stream_pb2.BatchSendMessagesResponse]  # type: ignore[assignment]
+    """Sends up to 500 mails in one request; each succeeds or fails by itself. At
+    the deadline every item is answered as SendMessage would be, those not begun
+    with an ItemError of reason DEADLINE_PASSED; ACCEPTED suits most batches.
     """
     RenderMessage: _aio.UnaryStreamMultiCallable[_content_pb2.RenderMessageRequest, _content_pb2.RenderMessageResponse]  # type: ignore[assignment]
     """Shows the bytes that would be, or were, sent. INVALID_MESSAGE,
@@ -204,6 +228,30 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_send_stream_pb2.SendMessageStreamResponse, _abc.Awaitable[_send_stream_pb2.SendMessageStreamResponse]]:
         """Sends one mail of any size: header, chunks, end. Errors may come before all
         chunks were sent. As SendMessage, and STREAM_PROTOCOL, CHECKSUM_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def SendMessages(
+        self,
+        request_iterator: _MaybeAsyncIterator[_send_stream_pb2.SendMessagesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_send_stream_pb2.SendMessagesResponse], _abc.AsyncIterator[_send_stream_pb2.SendMessagesResponse]]:
+        """Sends many mails over one stream; each is answered once, as it settles, in
+        any order. A refused item does not end the stream. After the caller's
+        half-close the remaining answers come and the stream ends with OK. When the
+        call ends otherwise, each unanswered item is treated as a SendMessage whose
+        caller went away: send it again with its request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSendMessages(
+        self,
+        request: _send_stream_pb2.BatchSendMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_send_stream_pb2.BatchSendMessagesResponse, _abc.Awaitable[_send_stream_pb2.BatchSendMessagesResponse]]:
+        """Sends up to 500 mails in one request; each succeeds or fails by itself. At
+        the deadline every item is answered as SendMessage would be, those not begun
+        with an ItemError of reason DEADLINE_PASSED; ACCEPTED suits most batches.
         """
 
     @_abc_1.abstractmethod

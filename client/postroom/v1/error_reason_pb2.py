@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epostroom/v1/error_reason.proto\x12\x0bpostroom.v1*\x83\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_MESSAGE\x10\x01\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x02\x12\"\n\x1e\x45RROR_REASON_MALFORMED_REQUEST\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_FIELD\x10\x04\x12 \n\x1c\x45RROR_REASON_STREAM_PROTOCOL\x10\x05\x12\"\n\x1e\x45RROR_REASON_CHECKSUM_MISMATCH\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_INVALID_TOKEN\x10\x07\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\n\x12#\n\x1f\x45RROR_REASON_DELIVERY_NOT_FOUND\x10\x14\x12 \n\x1c\x45RROR_REASON_RELAY_NOT_FOUND\x10\x15\x12\x1f\n\x1b\x45RROR_REASON_BLOB_NOT_FOUND\x10\x16\x12\x19\n\x15\x45RROR_REASON_TOO_LATE\x10\x1e\x12\x1e\n\x1a\x45RROR_REASON_NOT_RETRYABLE\x10\x1f\x12\x1f\n\x1b\x45RROR_REASON_CONTENT_PURGED\x10 \x12!\n\x1d\x45RROR_REASON_NO_DEFAULT_RELAY\x10!\x12\x1d\n\x19\x45RROR_REASON_RELAY_PAUSED\x10\"\x12#\n\x1f\x45RROR_REASON_SENDER_NOT_ALLOWED\x10(\x12#\n\x1f\x45RROR_REASON_METHOD_NOT_ALLOWED\x10)\x12#\n\x1f\x45RROR_REASON_CREDENTIAL_REFUSED\x10*\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x32\x12\x1f\n\x1b\x45RROR_REASON_QUOTA_EXCEEDED\x10\x33\x12\x1b\n\x17\x45RROR_REASON_STORE_FULL\x10\x34\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10<\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10=\x12\x1a\n\x16\x45RROR_REASON_NOT_READY\x10>\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\x46\x12\x1f\n\x1b\x45RROR_REASON_CURSOR_EXPIRED\x10G\x12\x1e\n\x1a\x45RROR_REASON_SLOW_CONSUMER\x10H\x12 \n\x1c\x45RROR_REASON_NOT_IMPLEMENTED\x10I\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10JBu\n\x0f\x63om.postroom.v1B\x10\x45rrorReasonProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epostroom/v1/error_reason.proto\x12\x0bpostroom.v1\x1a\x1egoogle/protobuf/duration.proto\"4\n\x0e\x46ieldViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\xba\x02\n\tItemError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.postroom.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12/\n\nviolations\x18\x04 \x03(\x0b\x32\x1b.postroom.v1.FieldViolation\x12\x1a\n\x12violations_omitted\x18\x05 \x01(\x05\x12.\n\x0bretry_delay\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x08metadata\x18\x07 \x03(\x0b\x32$.postroom.v1.ItemError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x83\x08\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_MESSAGE\x10\x01\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x02\x12\"\n\x1e\x45RROR_REASON_MALFORMED_REQUEST\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_FIELD\x10\x04\x12 \n\x1c\x45RROR_REASON_STREAM_PROTOCOL\x10\x05\x12\"\n\x1e\x45RROR_REASON_CHECKSUM_MISMATCH\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_INVALID_TOKEN\x10\x07\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\n\x12#\n\x1f\x45RROR_REASON_DELIVERY_NOT_FOUND\x10\x14\x12 \n\x1c\x45RROR_REASON_RELAY_NOT_FOUND\x10\x15\x12\x1f\n\x1b\x45RROR_REASON_BLOB_NOT_FOUND\x10\x16\x12\x19\n\x15\x45RROR_REASON_TOO_LATE\x10\x1e\x12\x1e\n\x1a\x45RROR_REASON_NOT_RETRYABLE\x10\x1f\x12\x1f\n\x1b\x45RROR_REASON_CONTENT_PURGED\x10 \x12!\n\x1d\x45RROR_REASON_NO_DEFAULT_RELAY\x10!\x12\x1d\n\x19\x45RROR_REASON_RELAY_PAUSED\x10\"\x12#\n\x1f\x45RROR_REASON_SENDER_NOT_ALLOWED\x10(\x12#\n\x1f\x45RROR_REASON_METHOD_NOT_ALLOWED\x10)\x12#\n\x1f\x45RROR_REASON_CREDENTIAL_REFUSED\x10*\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x32\x12\x1f\n\x1b\x45RROR_REASON_QUOTA_EXCEEDED\x10\x33\x12\x1b\n\x17\x45RROR_REASON_STORE_FULL\x10\x34\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10<\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10=\x12\x1a\n\x16\x45RROR_REASON_NOT_READY\x10>\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\x46\x12\x1f\n\x1b\x45RROR_REASON_CURSOR_EXPIRED\x10G\x12\x1e\n\x1a\x45RROR_REASON_SLOW_CONSUMER\x10H\x12 \n\x1c\x45RROR_REASON_NOT_IMPLEMENTED\x10I\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10JBu\n\x0f\x63om.postroom.v1B\x10\x45rrorReasonProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,6 +33,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postroom.v1.error_reason_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.postroom.v1B\020ErrorReasonProtoP\001Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\242\002\003PRM\252\002\013Postroom.V1'
-  _globals['_ERRORREASON']._serialized_start=48
-  _globals['_ERRORREASON']._serialized_end=1075
+  _globals['_ITEMERROR_METADATAENTRY']._loaded_options = None
+  _globals['_ITEMERROR_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_ERRORREASON']._serialized_start=451
+  _globals['_ERRORREASON']._serialized_end=1478
+  _globals['_FIELDVIOLATION']._serialized_start=79
+  _globals['_FIELDVIOLATION']._serialized_end=131
+  _globals['_ITEMERROR']._serialized_start=134
+  _globals['_ITEMERROR']._serialized_end=448
+  _globals['_ITEMERROR_METADATAENTRY']._serialized_start=401
+  _globals['_ITEMERROR_METADATAENTRY']._serialized_end=448
 # @@protoc_insertion_point(module_scope)

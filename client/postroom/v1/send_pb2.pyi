@@ -345,8 +345,8 @@ class SendMessageRequest(_message.Message):
     own retry loop does what it expects. Same id and another body:
     ALREADY_EXISTS, reason REQUEST_ID_REUSED.
     The body is everything but request_id and wait_timeout, compared by meaning:
-    contents count by their SHA-256, so the same mail sent inline, from a blob or
-    as a stream is the same body. After an error, and after
+    contents count by their SHA-256, so the same mail sent inline, from a blob,
+    as a stream or in a batch is the same body. After an error, and after
     validate_only, the id is free. Default: not idempotent.
     """
     completion: Global___Completion.ValueType
@@ -378,7 +378,8 @@ class SendMessageRequest(_message.Message):
     def wait_timeout(self) -> _duration_pb2.Duration:
         """The longest wait for the answer of RELAYED and RELAYED_OR_QUEUED, counted
         from when the server has the whole request; 0.1 s to ServerLimits.max_wait.
-        Default: the deadline of the call alone bounds it.
+        Default: the deadline of the call alone bounds it; in SendMessages, where
+        that is the stream's, 30 s.
         """
 
     @_builtins.property

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from postroom.v1 import delivery_pb2 as postroom_dot_v1_dot_delivery__pb2
+from postroom.v1 import error_reason_pb2 as postroom_dot_v1_dot_error__reason__pb2
 from postroom.v1 import send_pb2 as postroom_dot_v1_dot_send__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpostroom/v1/send_stream.proto\x12\x0bpostroom.v1\x1a\x1apostroom/v1/delivery.proto\x1a\x16postroom/v1/send.proto\"\xa7\x01\n\x18SendMessageStreamRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.postroom.v1.SendMessageRequestH\x00\x12\'\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x16.postroom.v1.PartChunkH\x00\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.postroom.v1.ContentEndH\x00\x42\x07\n\x05\x66rame\",\n\tPartChunk\x12\x0c\n\x04part\x18\x01 \x01(\t\x12\x11\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01\"0\n\nContentEnd\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\x8a\x01\n\x19SendMessageStreamResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResultH\x00\x12\x33\n\nvalidation\x18\x02 \x01(\x0b\x32\x1d.postroom.v1.ValidationReportH\x00\x42\t\n\x07outcomeBt\n\x0f\x63om.postroom.v1B\x0fSendStreamProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpostroom/v1/send_stream.proto\x12\x0bpostroom.v1\x1a\x1apostroom/v1/delivery.proto\x1a\x1epostroom/v1/error_reason.proto\x1a\x16postroom/v1/send.proto\"\xa7\x01\n\x18SendMessageStreamRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.postroom.v1.SendMessageRequestH\x00\x12\'\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x16.postroom.v1.PartChunkH\x00\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.postroom.v1.ContentEndH\x00\x42\x07\n\x05\x66rame\",\n\tPartChunk\x12\x0c\n\x04part\x18\x01 \x01(\t\x12\x11\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01\"0\n\nContentEnd\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\x8a\x01\n\x19SendMessageStreamResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResultH\x00\x12\x33\n\nvalidation\x18\x02 \x01(\x0b\x32\x1d.postroom.v1.ValidationReportH\x00\x42\t\n\x07outcome\"T\n\x13SendMessagesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x30\n\x07request\x18\x02 \x01(\x0b\x32\x1f.postroom.v1.SendMessageRequest\"y\n\x14SendMessagesResponse\x12+\n\x06window\x18\x01 \x01(\x0b\x32\x19.postroom.v1.StreamWindowH\x00\x12+\n\x07outcome\x18\x02 \x01(\x0b\x32\x18.postroom.v1.ItemOutcomeH\x00\x42\x07\n\x05\x66rame\"&\n\x0cStreamWindow\x12\x16\n\x0emax_unanswered\x18\x01 \x01(\x05\"\xc1\x01\n\x0bItemOutcome\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0b\n\x03key\x18\x02 \x01(\t\x12-\n\x06result\x18\x03 \x01(\x0b\x32\x1b.postroom.v1.DeliveryResultH\x00\x12\x33\n\nvalidation\x18\x04 \x01(\x0b\x32\x1d.postroom.v1.ValidationReportH\x00\x12\'\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x16.postroom.v1.ItemErrorH\x00\x42\t\n\x07outcome\"a\n\x18\x42\x61tchSendMessagesRequest\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.postroom.v1.SendMessageRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"G\n\x19\x42\x61tchSendMessagesResponse\x12*\n\x08outcomes\x18\x01 \x03(\x0b\x32\x18.postroom.v1.ItemOutcomeBt\n\x0f\x63om.postroom.v1B\x0fSendStreamProtoP\x01Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\xa2\x02\x03PRM\xaa\x02\x0bPostroom.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +37,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.postroom.v1B\017SendStreamProtoP\001Z:github.com/postroom/postroom/gen/go/postroom/v1;postroomv1\242\002\003PRM\252\002\013Postroom.V1'
   _globals['_PARTCHUNK'].fields_by_name['data']._loaded_options = None
   _globals['_PARTCHUNK'].fields_by_name['data']._serialized_options = b'\200\001\001'
-  _globals['_SENDMESSAGESTREAMREQUEST']._serialized_start=99
-  _globals['_SENDMESSAGESTREAMREQUEST']._serialized_end=266
-  _globals['_PARTCHUNK']._serialized_start=268
-  _globals['_PARTCHUNK']._serialized_end=312
-  _globals['_CONTENTEND']._serialized_start=314
-  _globals['_CONTENTEND']._serialized_end=362
-  _globals['_SENDMESSAGESTREAMRESPONSE']._serialized_start=365
-  _globals['_SENDMESSAGESTREAMRESPONSE']._serialized_end=503
+  _globals['_SENDMESSAGESTREAMREQUEST']._serialized_start=131
+  _globals['_SENDMESSAGESTREAMREQUEST']._serialized_end=298
+  _globals['_PARTCHUNK']._serialized_start=300
+  _globals['_PARTCHUNK']._serialized_end=344
+  _globals['_CONTENTEND']._serialized_start=346
+  _globals['_CONTENTEND']._serialized_end=394
+  _globals['_SENDMESSAGESTREAMRESPONSE']._serialized_start=397
+  _globals['_SENDMESSAGESTREAMRESPONSE']._serialized_end=535
+  _globals['_SENDMESSAGESREQUEST']._serialized_start=537
+  _globals['_SENDMESSAGESREQUEST']._serialized_end=621
+  _globals['_SENDMESSAGESRESPONSE']._serialized_start=623
+  _globals['_SENDMESSAGESRESPONSE']._serialized_end=744
+  _globals['_STREAMWINDOW']._serialized_start=746
+  _globals['_STREAMWINDOW']._serialized_end=784
+  _globals['_ITEMOUTCOME']._serialized_start=787
+  _globals['_ITEMOUTCOME']._serialized_end=980
+  _globals['_BATCHSENDMESSAGESREQUEST']._serialized_start=982
+  _globals['_BATCHSENDMESSAGESREQUEST']._serialized_end=1079
+  _globals['_BATCHSENDMESSAGESRESPONSE']._serialized_start=1081
+  _globals['_BATCHSENDMESSAGESRESPONSE']._serialized_end=1152
 # @@protoc_insertion_point(module_scope)

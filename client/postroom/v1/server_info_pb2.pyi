@@ -56,6 +56,8 @@ class ServerLimits(_message.Message):
     MAX_RECIPIENTS_FIELD_NUMBER: _builtins.int
     MAX_SUBJECT_LENGTH_FIELD_NUMBER: _builtins.int
     MAX_HEADERS_FIELD_NUMBER: _builtins.int
+    MAX_BATCH_ITEMS_FIELD_NUMBER: _builtins.int
+    MAX_BATCH_RECIPIENTS_FIELD_NUMBER: _builtins.int
     MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
     MAX_WAIT_FIELD_NUMBER: _builtins.int
     MAX_SEND_AHEAD_FIELD_NUMBER: _builtins.int
@@ -84,6 +86,10 @@ class ServerLimits(_message.Message):
     """The Subject, in code points. Default: 998."""
     max_headers: _builtins.int
     """Headers of the caller. Default: 100."""
+    max_batch_items: _builtins.int
+    """Items of a batch. Default: 500."""
+    max_batch_recipients: _builtins.int
+    """Recipients of all items of a batch. Default: 4,000."""
     max_chunk_bytes: _builtins.int
     """The largest chunk, in bytes. Default: 1 MB."""
     @_builtins.property
@@ -126,6 +132,8 @@ class ServerLimits(_message.Message):
         max_recipients: _builtins.int = ...,
         max_subject_length: _builtins.int = ...,
         max_headers: _builtins.int = ...,
+        max_batch_items: _builtins.int = ...,
+        max_batch_recipients: _builtins.int = ...,
         max_chunk_bytes: _builtins.int = ...,
         max_wait: _duration_pb2.Duration | None = ...,
         max_send_ahead: _duration_pb2.Duration | None = ...,
@@ -137,7 +145,7 @@ class ServerLimits(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_send_ahead", b"max_send_ahead", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_send_ahead", b"max_send_ahead", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_retention", b"content_retention", "delivery_retention", b"delivery_retention", "event_retention", b"event_retention", "max_attachment_bytes", b"max_attachment_bytes", "max_attachments", b"max_attachments", "max_attachments_bytes", b"max_attachments_bytes", "max_batch_items", b"max_batch_items", "max_batch_recipients", b"max_batch_recipients", "max_body_bytes", b"max_body_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_headers", b"max_headers", "max_message_bytes", b"max_message_bytes", "max_recipients", b"max_recipients", "max_request_bytes", b"max_request_bytes", "max_send_ahead", b"max_send_ahead", "max_subject_length", b"max_subject_length", "max_wait", b"max_wait", "max_watch", b"max_watch", "request_id_retention", b"request_id_retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,8 +182,8 @@ class GetServerInfoResponse(_message.Message):
 
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is built and switched on: "send_stream", "blobs", "render", "schedule",
-        "dsn", "unsubscribe", …; in docs/features.
+        """What is built and switched on: "send_stream", "batch", "send_many", "blobs",
+        "render", "schedule", "events", "dsn", "unsubscribe", …; in docs/features.
         Ask here before using a field that an older server may lack.
         """
 

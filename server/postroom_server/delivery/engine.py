@@ -22,6 +22,8 @@ from postroom_server.delivery.intake import Intake
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.looking import Cancellation, Looking
 from postroom_server.delivery.observing import Observer
+from postroom_server.delivery.posted import Done
+from postroom_server.delivery.posting import Posting
 from postroom_server.delivery.recovery import Recovered, recover
 from postroom_server.delivery.relay_control import RelayControl
 from postroom_server.delivery.relays import Relays
@@ -137,6 +139,7 @@ class DeliveryEngine:
             limits=parts.limits,
             starts=Starts(self._gates, tenants),
         )
+        self._posting = Posting(self._sending)
         self._looking = Looking(
             outbox=parts.outbox,
             sending=self._sending,
@@ -170,6 +173,7 @@ class DeliveryEngine:
         recovered = recover(self.outbox, self._was_marked, self._clock.now())
         self._marks.forget()
         self.relay_control.load()
+        self._posting.start()
         self._dispatcher.start(self._worker.deliver)
         self.outbox.listen(self._dispatcher.look)
         self._taking_over.start()
@@ -181,6 +185,11 @@ class DeliveryEngine:
         """Accept one mail, deliver it, and answer when its caller wants."""
         self._refuse_while_draining()
         return self._sending.send(submission, caller)
+
+    def post(self, submission: Submission, caller: Caller, done: Done) -> None:
+        """The same for a caller who waits for nothing; see `Posting.post`."""
+        self._refuse_while_draining()
+        self._posting.post(submission, caller, done)
 
     def validate(self, submission: Submission) -> ValidationReport:
         """Say what would be sent; nothing is stored."""
@@ -303,6 +312,7 @@ class DeliveryEngine:
         self._taking_over.stop()
         self._upkeep.stop()
         self._dispatcher.close()
+        self._posting.close()
         self.events.close()
 
     def _ports(self, parts: EngineParts, waits: WaitRoom) -> Ports:

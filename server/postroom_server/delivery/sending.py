@@ -15,6 +15,7 @@ from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.fingerprint import fingerprint
 from postroom_server.delivery.intake import Intake, Ready, report
+from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.reopening import resumed
 from postroom_server.delivery.request_ids import Use, record_of, refuse_another
@@ -57,6 +58,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """Mail that can be accepted: what its request id stands for, what its caller
+    waits for, and when it is begun.
+    """
+
+    ready: Ready
+    request: RequestRecord | None
+    asked: Waiting
+    start: Start
+
+
+@dataclass(frozen=True, slots=True)
 class _Going:
     """The caller's place, if it has one, and whether its own thread is to deliver."""
 
@@ -94,9 +107,22 @@ class Sending:
         """
         relay = self.relays.find(submission.relay)
         print_ = fingerprint(submission, relay.name) if submission.request_id else b""
-        used = self._used(submission)
+        used = self.used(submission)
         if used is not None:
             return self._repeat(used, print_, submission, caller)
+        mail = self.prepare(submission, relay, caller, print_)
+        delivery = mail.ready.delivery
+        with self.place(delivery, caller, mail.asked) as wait:
+            going = _Going(wait, here=mail.start is Start.HERE)
+            accepted = self._accept(mail.ready, mail.request, caller, going)
+            if isinstance(accepted, Delivery):
+                return Answer(self.answer(wait, accepted))
+        return self._repeat(accepted, print_, submission, caller)
+
+    def prepare(
+        self, submission: Submission, relay: Relay, caller: Caller, print_: bytes
+    ) -> Prepared:
+        """*submission* made ready; raises a `PostroomError` if it can't be accepted."""
         ready = self.intake.prepare(submission, relay)
         delivery = ready.delivery
         request = record_of(
@@ -109,12 +135,7 @@ class Sending:
         start = self._start(delivery, caller, asked)
         if start is Start.LATER:
             asked = Waiting(Completion.ACCEPTED)
-        with self.place(delivery, caller, asked) as wait:
-            going = _Going(wait, here=start is Start.HERE)
-            accepted = self._accept(ready, request, caller, going)
-            if isinstance(accepted, Delivery):
-                return Answer(self.answer(wait, accepted))
-        return self._repeat(accepted, print_, submission, caller)
+        return Prepared(ready, request, asked, start)
 
     @contextmanager
     def place(
@@ -128,7 +149,7 @@ class Sending:
         if asked.completion is Completion.ACCEPTED:
             yield None
             return
-        limit = self._until(caller, asked)
+        limit = self.until(caller, asked)
         wait = self.waits.enter(delivery.id, delivery.relay, limit, delivery.tenant)
         if wait is None:
             yield None
@@ -143,12 +164,13 @@ class Sending:
         """*delivery* when it is worth an answer to who waits in *wait*."""
         return delivery if wait is None else self.patience.wait(wait, delivery)
 
-    def _until(self, caller: Caller, asked: Waiting) -> float:
+    def until(self, caller: Caller, asked: Waiting) -> float:
+        """The monotonic instant at which *caller* is answered at the latest."""
         own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
         return min(own, caller.limit)
 
     def _start(self, delivery: Delivery, caller: Caller, asked: Waiting) -> Start:
-        patience = self._until(caller, asked) - self.clock.monotonic()
+        patience = self.until(caller, asked) - self.clock.monotonic()
         relay = delivery.relay
         ahead = self.waits.count(relay) - self.dispatcher.under_way(relay)
         return self.starts.of(delivery, patience, max(0, ahead))
@@ -170,7 +192,7 @@ class Sending:
         used: RequestRecord | None = None
         stored = False
         try:
-            change = self._accepted(ready.delivery, leased=here or reserved)
+            change = accepted_now(ready.delivery, leased=here or reserved)
             patience = caller.limit - self.clock.monotonic()
             used = self.outbox.accept(change, ready.content, request, patience=patience)
             stored = used is None
@@ -181,12 +203,13 @@ class Sending:
             return used
         journal.bind(ready.delivery)
         caller.accepted()
-        self._begin(change.after, ready, here=here, reserved=reserved)
+        self.begin(change.after, ready, here=here, reserved=reserved)
         return change.after
 
-    def _begin(
+    def begin(
         self, delivery: Delivery, ready: Ready, *, here: bool, reserved: bool
     ) -> None:
+        """See to the delivery of *ready*, which was stored as *delivery*."""
         claimed = Claimed(delivery, ready.content)
         if here:
             self.dispatcher.begin_here(claimed, ready.mailing)
@@ -195,19 +218,8 @@ class Sending:
         else:
             self.dispatcher.hear(delivery)
 
-    def _accepted(self, delivery: Delivery, *, leased: bool) -> Change:
-        accepted = newly_accepted(delivery)
-        if not leased:
-            return accepted
-        begun = begin_attempt(delivery, delivery.accepted_at)
-        return replace(
-            begun,
-            after=replace(begun.after, version=delivery.version),
-            events=(*accepted.events, *begun.events),
-            counters=accepted.counters + begun.counters,
-        )
-
-    def _used(self, submission: Submission) -> RequestRecord | None:
+    def used(self, submission: Submission) -> RequestRecord | None:
+        """What the request id of *submission* was used for, if it was."""
         if not submission.request_id:
             return None
         return self.outbox.find(submission.tenant, submission.request_id)
@@ -215,26 +227,34 @@ class Sending:
     def _repeat(
         self, used: RequestRecord, print_: bytes, submission: Submission, caller: Caller
     ) -> Answer:
-        refuse_another(used, METHOD, print_)
-        delivery = self.outbox.get(used.tenant, used.delivery_id)
-        if delivery is None:
-            raise DeliveryNotFound(f"deliveries/{used.delivery_id}")
+        delivery = self.twin(used, print_)
         journal.bind(delivery)
         caller.accepted()
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
         with self.place(delivery, caller, asked) as wait:
-            now = self._gone_on(delivery, wait, submission.senders)
+            now = self.gone_on(delivery, submission.senders, waits=wait is not None)
             return Answer(self.answer(wait, now), replayed=True)
 
-    def _gone_on(
-        self, delivery: Delivery, wait: Wait | None, senders: Collection[str]
+    def twin(self, used: RequestRecord, print_: bytes) -> Delivery:
+        """The delivery that the same request made before.
+
+        Raises `RequestIdReused` if it was another, and `DeliveryNotFound`.
+        """
+        refuse_another(used, METHOD, print_)
+        delivery = self.outbox.get(used.tenant, used.delivery_id)
+        if delivery is None:
+            raise DeliveryNotFound(f"deliveries/{used.delivery_id}")
+        return delivery
+
+    def gone_on(
+        self, delivery: Delivery, senders: Collection[str], *, waits: bool
     ) -> Delivery:
         """The delivery now, gone on with if that is the caller's to ask for."""
         # What happened before we waited is in no news.
         now = self.outbox.get(delivery.tenant, delivery.id) or delivery
         if not now.is_retryable or now.content_purged:
             return now
-        if wait is None:
+        if not waits:
             refuse_relayed(now.plan.completion, now.relay)
         check_going_on(senders, now.id, self.outbox)
         return self._resume(now)
@@ -254,3 +274,17 @@ def refuse_relayed(completion: Completion, relay: str) -> None:
     """Raise `Overloaded` where mail that needs a caller would have none."""
     if completion is Completion.RELAYED:
         raise Overloaded(f"too many callers wait for relays/{relay}")
+
+
+def accepted_now(delivery: Delivery, *, leased: bool) -> Change:
+    """What is stored of a new *delivery*; *leased*: its first attempt is begun."""
+    accepted = newly_accepted(delivery)
+    if not leased:
+        return accepted
+    begun = begin_attempt(delivery, delivery.accepted_at)
+    return replace(
+        begun,
+        after=replace(begun.after, version=delivery.version),
+        events=(*accepted.events, *begun.events),
+        counters=accepted.counters + begun.counters,
+    )

@@ -59,14 +59,35 @@ class Patience:
         Raises `DeadlinePassed` or `Draining` when it was withdrawn, and nothing else:
         mail that was accepted is no error, not even when the store can't be read.
         """
+        while True:
+            wait.woken.clear()
+            answer = self.look(wait, delivery)
+            if answer is not None:
+                return answer
+            if not wait.left:
+                pause = self.until(wait, delivery) - self.clock.monotonic()
+                wait.woken.wait(max(0.0, pause))
+
+    def look(self, wait: Wait, delivery: Delivery) -> Delivery | None:
+        """What `wait` would return or raise now; None: it would go on."""
         if delivery.status.is_final or self._goes_on_later(delivery, wait):
             return delivery
-        news = self._news(wait, delivery)
-        if news is not None:
-            return news
+        answer = wait.answer()
+        if answer is not None:
+            return answer
+        if not wait.left and wait.limit > self.clock.monotonic():
+            return self._ended_early(wait, delivery)
         if delivery.plan.completion is Completion.RELAYED:
             return self._give_up(wait, delivery)
         return self._now(wait, delivery)
+
+    def until(self, wait: Wait, delivery: Delivery) -> float:
+        """The monotonic instant at which to look even without news."""
+        expires_in = seconds_between(self.clock.now(), delivery.expire_at)
+        if expires_in <= 0:
+            # Past its expiry an attempt is under way, whose end is news.
+            return wait.limit
+        return min(wait.limit, self.clock.monotonic() + expires_in)
 
     def _goes_on_later(self, delivery: Delivery, wait: Wait) -> bool:
         """Whether nothing will happen to it before *wait* ends."""
@@ -74,23 +95,6 @@ class Patience:
             return False
         due_in = seconds_between(self.clock.now(), delivery.due_at)
         return due_in > wait.limit - self.clock.monotonic()
-
-    def _news(self, wait: Wait, delivery: Delivery) -> Delivery | None:
-        while not wait.left:
-            wait.woken.clear()
-            answer = wait.answer()
-            remaining = wait.limit - self.clock.monotonic()
-            if answer is not None or remaining <= 0:
-                return answer
-            ended = self._ended_early(wait, delivery)
-            if ended is not None:
-                return ended
-            expires_in = seconds_between(self.clock.now(), delivery.expire_at)
-            if not wait.left:
-                # Past its expiry an attempt is under way, whose end is news.
-                pause = min(remaining, expires_in) if expires_in > 0 else remaining
-                wait.woken.wait(pause)
-        return wait.answer()
 
     def _ended_early(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         """The delivery if it ends before *wait* does, and without news; else None."""

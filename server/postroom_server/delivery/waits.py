@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from postroom_server.domain.delivery import Delivery
@@ -28,7 +29,8 @@ class News:
 class Wait:
     """One caller's wait, until *limit* (monotonic) or until the caller has *left*.
 
-    *over*: its caller has stopped to wait and is about to be answered.
+    *over*: its caller has stopped to wait and is about to be answered.  *bell* is rung
+    with each `wake`, for a caller that has no thread here; it must not block.
     """
 
     delivery_id: str
@@ -38,12 +40,19 @@ class Wait:
     news: News | None = None
     left: bool = False
     over: bool = False
+    bell: Callable[[], object] | None = None
     woken: threading.Event = field(default_factory=threading.Event)
 
     def leave(self) -> None:
         """The caller is gone."""
         self.left = True
+        self.wake()
+
+    def wake(self) -> None:
+        """There is something to look at."""
         self.woken.set()
+        if self.bell is not None:
+            self.bell()
 
     def answer(self) -> Delivery | None:
         """What the caller may be told, if there is news worth it."""
@@ -52,9 +61,10 @@ class Wait:
 
 
 class WaitRoom:
-    """All waits of this process, at most *per_relay* of them for one relay.
+    """All waits of this process, at most *per_relay* with a thread for one relay.
 
-    *shared*: among several tenants, each of which may have three quarters.
+    *shared*: among several tenants, each of which may have three quarters.  Waits with
+    a bell hold no thread and are not among these.
     *closing* says that no attempt will be begun any more.
     """
 
@@ -64,6 +74,7 @@ class WaitRoom:
         self._lock = threading.Lock()
         self._waits: dict[str, list[Wait]] = {}
         self._by_relay: Counter[str] = Counter()
+        self._threads: Counter[str] = Counter()
         self._by_tenant: Counter[tuple[str, str]] = Counter()
         self.closing = False
 
@@ -73,26 +84,41 @@ class WaitRoom:
             return self._by_relay[relay]
 
     def enter(
-        self, delivery_id: str, relay: str, limit: float, tenant: str = ""
+        self,
+        delivery_id: str,
+        relay: str,
+        limit: float,
+        tenant: str = "",
+        *,
+        bell: Callable[[], object] | None = None,
     ) -> Wait | None:
         """Begin to wait; None when too many wait for *relay*, or of *tenant*."""
-        wait = Wait(delivery_id, relay, limit, tenant)
-        whose = (relay, tenant)
+        wait = Wait(delivery_id, relay, limit, tenant, bell=bell)
         with self._lock:
-            if self._by_relay[relay] >= self._per_relay:
-                return None
-            if self._by_tenant[whose] >= self._per_tenant:
+            if bell is None and not self._sit_down(relay, tenant):
                 return None
             self._by_relay[relay] += 1
-            self._by_tenant[whose] += 1
             self._waits.setdefault(delivery_id, []).append(wait)
         return wait
+
+    def _sit_down(self, relay: str, tenant: str) -> bool:
+        """Count one more thread that waits; False where there may be none."""
+        whose = (relay, tenant)
+        if self._threads[relay] >= self._per_relay:
+            return False
+        if self._by_tenant[whose] >= self._per_tenant:
+            return False
+        self._threads[relay] += 1
+        self._by_tenant[whose] += 1
+        return True
 
     def leave(self, wait: Wait) -> None:
         """End a wait."""
         with self._lock:
+            if wait.bell is None:
+                self._threads[wait.relay] -= 1
+                self._by_tenant[wait.relay, wait.tenant] -= 1
             self._by_relay[wait.relay] -= 1
-            self._by_tenant[wait.relay, wait.tenant] -= 1
             waits = self._waits[wait.delivery_id]
             waits.remove(wait)
             if not waits:
@@ -120,7 +146,7 @@ class WaitRoom:
             waits = list(self._waits.get(news.delivery.id, ()))
         for wait in waits:
             wait.news = news
-            wait.woken.set()
+            wait.wake()
 
     def close(self) -> None:
         """No attempt will be begun any more: let everyone look whether to wait on."""
@@ -128,4 +154,4 @@ class WaitRoom:
             self.closing = True
             everyone = [wait for waits in self._waits.values() for wait in waits]
         for wait in everyone:
-            wait.woken.set()
+            wait.wake()

@@ -21,6 +21,8 @@ class Limits:
     max_reply_to: int = 10
     max_subject_length: int = 998
     max_headers: int = 100
+    max_batch_items: int = 500
+    max_batch_recipients: int = 4000
     max_header_block_bytes: int = 64 * 1024
     max_wait: float = 120.0
     max_send_ahead: float = 30 * 86_400.0

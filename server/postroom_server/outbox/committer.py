@@ -68,6 +68,14 @@ class Committer:
         """The result of *work* once it is durable.  See `Line.stand` for errors."""
         return self._line.stand(work, patience)
 
+    def begin(self, ticket: Ticket[Any]) -> None:
+        """Have its work done, without a wait; raises as `run` at once, or later."""
+        self._line.join(ticket)
+
+    def withdraw(self, ticket: Ticket[Any]) -> None:
+        """Wait for *ticket* no more; raises `NotReady` unless it has ended."""
+        self._line.leave(ticket)
+
     def close(self) -> None:
         """Commit what waits and end the thread."""
         self._line.close()

@@ -24,6 +24,7 @@ from postroom_server.outbox.purge import EventCursor, Purge
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.reading import Reading
 from postroom_server.outbox.store import (
+    Accepting,
     Blobs,
     BlobTerms,
     Claimed,
@@ -32,6 +33,7 @@ from postroom_server.outbox.store import (
     Retention,
 )
 from postroom_server.outbox.telling import tell
+from postroom_server.outbox.waiting import Ticket
 from postroom_server.outbox.works import Accept, Remember, Save, Times
 
 OnStored = Callable[[Change], None]
@@ -96,14 +98,33 @@ class CommittingOutbox(Reading):
         patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
-        self.blobs.secure(content.message.stored)
-        now = self._clock.now()
-        blobs_until = after(now, self.blobs.terms.retention)
-        work = Accept(change, content, request, Times(now, blobs_until))
+        work = self._accept(change, content, request)
         used = self._committer.run(work, patience)
         if used is None:
             self._tell(change)
         return used
+
+    def begin_accept(
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        on_end: Callable[[Accepting], object],
+    ) -> Accepting:
+        """Store a new delivery meanwhile; see `Outbox.begin_accept`."""
+        work = self._accept(change, content, request)
+        ticket = Ticket(work, lambda: on_end(accepting))
+        accepting = _Accepting(ticket, self._committer, lambda: self._tell(change))
+        self._committer.begin(ticket)
+        return accepting
+
+    def _accept(
+        self, change: Change, content: Content, request: RequestRecord | None
+    ) -> Accept:
+        self.blobs.secure(content.message.stored)
+        now = self._clock.now()
+        blobs_until = after(now, self.blobs.terms.retention)
+        return Accept(change, content, request, Times(now, blobs_until))
 
     def claim(
         self, relay: str, now: Instant, wanted: Mapping[LaneKey, int]
@@ -155,3 +176,21 @@ class CommittingOutbox(Reading):
             self._on_stored(change)
         except Exception:  # noqa: BLE001  what is stored is stored, whoever fails
             tell("exception", "outbox.listener_failed", delivery=change.after.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepting:
+    """See `Accepting`."""
+
+    ticket: Ticket[RequestRecord | None]
+    committer: Committer
+    tell: Callable[[], None]
+
+    def result(self) -> RequestRecord | None:
+        used = self.ticket.result()
+        if used is None:
+            self.tell()
+        return used
+
+    def withdraw(self) -> None:
+        self.committer.withdraw(self.ticket)

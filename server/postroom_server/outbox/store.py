@@ -186,6 +186,19 @@ class Blobs(Protocol):
         """Remove some of what nothing refers to; how much went."""
 
 
+class Accepting(Protocol):
+    """Mail that is being stored, for a caller who does not stand and wait."""
+
+    def result(self) -> RequestRecord | None:
+        """What `Outbox.accept` returns or raises; to be asked once, when it ended."""
+
+    def withdraw(self) -> None:
+        """Wait no more: raises `NotReady`, or returns when there is a result.
+
+        What is stored all the same is taken back.
+        """
+
+
 class Outbox(Protocol):
     """Durable deliveries.  See the module for what holds for every method."""
 
@@ -219,6 +232,19 @@ class Outbox(Protocol):
 
         None: it is stored.  A record: the request id was used before, for that, and
         nothing was stored.  Raises `BlobNotFound` if octets of it are gone.
+        """
+
+    def begin_accept(
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        on_end: Callable[[Accepting], object],
+    ) -> Accepting:
+        """The same without the wait: *on_end* is given what is returned at its end.
+
+        It may be called by any thread, and before this returns; it must not block.
+        What `accept` raises at once is raised here.
         """
 
     def claim(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -48,18 +48,27 @@ class Place(Enum):
 
 
 class Ticket(Generic[T]):
-    """One piece of work and its way through the line."""
+    """One piece of work and its way through the line.
 
-    __slots__ = ("outcome", "place", "queued_at", "signal", "work")
+    *on_end* is called once, when there is an outcome, by the thread that commits.
+    """
 
-    def __init__(self, work: Work[T], queued_at: float) -> None:
+    __slots__ = ("on_end", "outcome", "place", "queued_at", "work")
+
+    def __init__(self, work: Work[T], on_end: Callable[[], object]) -> None:
         self.work = work
-        self.queued_at = queued_at
+        self.queued_at = 0.0
         self.place = Place.WAITING
         self.outcome: Outcome[T] | None = None
-        # A bare lock, released once, wakes a thread at a tenth of an Event's price.
-        self.signal = threading.Lock()
-        self.signal.acquire()
+        self.on_end = on_end
+
+    def result(self) -> T:
+        """What came of it, or its error, raised; there must be an outcome."""
+        outcome = self.outcome
+        assert outcome is not None
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.result  # type: ignore[return-value]  # no error: a result
 
 
 class Line:
@@ -83,15 +92,15 @@ class Line:
         Raises `Overloaded` if the line is too long and `NotReady` if it is closed, or
         if there is no outcome within the caller's *patience*, in seconds.
         """
-        ticket = self._join(work)
+        # A bare lock, released once, wakes a thread at a tenth of an Event's price.
+        signal = threading.Lock()
+        signal.acquire()
+        ticket = Ticket(work, signal.release)
+        self.join(ticket)
         seconds = max(0.0, min(patience, self._settings.patience))
-        if not ticket.signal.acquire(timeout=seconds):
-            self._leave(ticket)
-        outcome = ticket.outcome
-        assert outcome is not None
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.result  # type: ignore[return-value]  # no error: a result
+        if not signal.acquire(timeout=seconds):
+            self.leave(ticket)
+        return ticket.result()
 
     def take(self, timeout: float | None) -> list[Ticket[Any]] | None:
         """The next batch; empty after *timeout* seconds; None: closed and empty."""
@@ -116,7 +125,7 @@ class Line:
                 ticket.place = Place.ENDED
                 ticket.outcome = outcome
         for ticket in tickets:
-            ticket.signal.release()
+            ticket.on_end()
         stored = ((work, o.result) for work, o in unheard if o.error is None)
         return [undo for work, result in stored for undo in work.undone(result)]
 
@@ -126,18 +135,20 @@ class Line:
             self._closed = True
             self._came.notify_all()
 
-    def _join(self, work: Work[T]) -> Ticket[T]:
-        now = self._clock.monotonic()
-        ticket = Ticket(work, now)
+    def join(self, ticket: Ticket[Any]) -> None:
+        """Give *ticket* the last place; raises `Overloaded` or `NotReady` as `stand`.
+
+        Its `on_end` must not block.
+        """
+        ticket.queued_at = now = self._clock.monotonic()
         with self._mutex:
             if self._closed:
                 raise NotReady("the store is closed")
-            if work.adds and self._is_long(now):
+            if ticket.work.adds and self._is_long(now):
                 raise Overloaded("too much mail waits for the disk")
             self._waiting.append(ticket)
             if self._idle:
                 self._came.notify()
-        return ticket
 
     def _is_long(self, now: float) -> bool:
         if not self._waiting:
@@ -149,7 +160,8 @@ class Line:
             or oldest > settings.longest_wait
         )
 
-    def _leave(self, ticket: Ticket[Any]) -> None:
+    def leave(self, ticket: Ticket[Any]) -> None:
+        """Wait for *ticket* no more; raises `NotReady` unless it has ended."""
         with self._mutex:
             if ticket.place is Place.ENDED:
                 return

@@ -42,17 +42,27 @@ def decode(kind: type[_M], raw: bytes, *, strict: bool = True) -> _M:
         text = f"the request is no valid {kind.DESCRIPTOR.full_name}"
         raise MalformedRequest(text) from error
     if strict:
-        _refuse_unknown(request)
+        refuse_unknown(request)
     return request
 
 
-def _refuse_unknown(request: Message) -> None:
+def refuse_unknown(request: Message) -> None:
+    """Raise `UnknownField` if there is anything in *request* that we don't know."""
     problems: list[Problem] = []
     if _has_unknown_fields(request):
         _collect(problems, _unknown_fields(request, ""))
     _collect(problems, _unknown_values(request, ""))
     if problems:
         raise UnknownField(problems)
+
+
+def refuse_unknown_here(request: Message) -> None:
+    """The same for the fields of *request* itself, not of what is within them."""
+    numbers = {field.field_number for field in _unknown_in(request)}
+    if numbers:
+        raise UnknownField(
+            [Problem(str(n), f"unknown field number {n}") for n in sorted(numbers)]
+        )
 
 
 def _collect(problems: list[Problem], found: Iterator[Problem]) -> None:
@@ -69,9 +79,13 @@ def _has_unknown_fields(request: Message) -> bool:
     return known.ByteSize() != request.ByteSize()
 
 
-def _unknown_fields(message: Message, path: str) -> Iterator[Problem]:
+def _unknown_in(message: Message) -> Iterable[Any]:
     unknown: Iterable[Any] = UnknownFieldSet(message)  # type: ignore[assignment]
-    for number in sorted({field.field_number for field in unknown}):
+    return unknown
+
+
+def _unknown_fields(message: Message, path: str) -> Iterator[Problem]:
+    for number in sorted({field.field_number for field in _unknown_in(message)}):
         known = message.DESCRIPTOR.fields_by_number.get(number)
         if known is None:
             yield Problem(f"{path}{number}", f"unknown field number {number}")

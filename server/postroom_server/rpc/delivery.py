@@ -33,6 +33,7 @@ from postroom_server.rpc.convert.results import (
 )
 from postroom_server.rpc.convert.stats import stats_response
 from postroom_server.rpc.events import EventBehaviours
+from postroom_server.rpc.many import ManyBehaviours
 from postroom_server.rpc.methods import Behaviour
 from postroom_server.rpc.server_info import ServerFacts
 
@@ -61,6 +62,7 @@ class DeliveryBehaviours:
             "GetStats": self.get_stats,
             "GetServerInfo": self.get_server_info,
             **ContentBehaviours(self._engine).behaviours(),
+            **ManyBehaviours(self._engine).behaviours(),
             **EventBehaviours(self._engine, self._clock).behaviours(),
         }
 

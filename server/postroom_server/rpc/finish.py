@@ -20,17 +20,22 @@ from postroom_server.rpc.status import RichStatus, ok_trailers, status_of
 _log = structlog.get_logger(__name__)
 
 
-def status_for(error: BaseException, request_id: str) -> RichStatus:
-    """The status that *error* ends a call with.
+def error_for(error: BaseException, request_id: str) -> PostroomError:
+    """What the caller is told of *error*.
 
     What is no error of ours is a bug: the caller gets an incident id, the log the
     rest.  That holds for `SystemExit` too, which gRPC would leave unanswered.
     """
-    if not isinstance(error, PostroomError):
-        incident = uuid.uuid4().hex
-        _log.error("rpc.bug", incident=incident, request_id=request_id, exc_info=error)
-        error = InternalError(incident)
-    return status_of(error, request_id)
+    if isinstance(error, PostroomError):
+        return error
+    incident = uuid.uuid4().hex
+    _log.error("rpc.bug", incident=incident, request_id=request_id, exc_info=error)
+    return InternalError(incident)
+
+
+def status_for(error: BaseException, request_id: str) -> RichStatus:
+    """The status that *error* ends a call with; see `error_for`."""
+    return status_of(error_for(error, request_id), request_id)
 
 
 @dataclass(slots=True)

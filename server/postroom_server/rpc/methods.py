@@ -48,6 +48,8 @@ class Shape(Enum):
     """An `Upload` in, a response message out."""
     DOWNLOAD = (False, True)
     """A request message in, an iterator of response messages out."""
+    EXCHANGE = (True, True)
+    """An `Exchange` in, an iterator of response messages out."""
 
 
 class _Row(NamedTuple):
@@ -55,7 +57,8 @@ class _Row(NamedTuple):
 
     *cap* is the longest wait in seconds for callers without a deadline (or with a
     longer one), and *seats* how many uploads are received at a time where that is less
-    than the pool has threads.  A stream that is *paced* must move on.
+    than the pool has threads.  A stream that is *paced* must move on.  A method that is
+    not *strict* looks for unknown fields by itself.
     """
 
     pool: PoolKind
@@ -63,12 +66,16 @@ class _Row(NamedTuple):
     access: Access
     seats: int | None = None
     paced: bool = True
+    strict: bool = True
 
 
 _ROWS = {
     "SendMessage": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS),
     # Its caller waits for the verdict like that of SendMessage, on the same threads.
     "SendMessageStream": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS, seats=64),
+    "SendMessages": _Row(PoolKind.STREAMS, DAY, Access.CALLERS, paced=False),
+    # One entry that is wrong is no reason to refuse the others.
+    "BatchSendMessages": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS, strict=False),
     "RenderMessage": _Row(PoolKind.RENDER, 30.0, Access.CALLERS),
     "UploadBlob": _Row(PoolKind.UPLOAD, 30.0, Access.CALLERS),
     "RetryDelivery": _Row(PoolKind.DELIVER, 120.0, Access.CALLERS),
@@ -186,6 +193,7 @@ def _method(
         message_factory.GetMessageClass(declared.output_type),
         behaviour,
         row.access,
+        strict=row.strict,
         shape=Shape((declared.client_streaming, declared.server_streaming)),
         seats=row.seats,
         paced=row.paced,

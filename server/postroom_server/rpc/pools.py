@@ -30,6 +30,7 @@ class PoolKind(Enum):
 
     DELIVER = "deliver"
     UPLOAD = "upload"
+    STREAMS = "streams"
     RENDER = "render"
     CONTROL = "control"
     PROBE = "probe"
@@ -59,6 +60,8 @@ class PoolPlan:
 PLANS = {
     PoolKind.DELIVER: PoolPlan(256, 64, patience=5.0),
     PoolKind.UPLOAD: PoolPlan(32, 8, patience=5.0),
+    # Each holds a thread that reads beside the one that writes.
+    PoolKind.STREAMS: PoolPlan(64, 8, patience=5.0),
     PoolKind.RENDER: PoolPlan(8, 8, patience=5.0),
     PoolKind.CONTROL: PoolPlan(8, 256),
     PoolKind.PROBE: PoolPlan(4, 8),

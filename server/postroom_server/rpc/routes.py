@@ -23,6 +23,7 @@ from postroom_server.rpc.admission import (
     unknown_method,
 )
 from postroom_server.rpc.descriptors import DescriptorIndex, served_files
+from postroom_server.rpc.exchanging import ExchangeAdapter
 from postroom_server.rpc.health import HealthBoard, HealthWatch, health_methods
 from postroom_server.rpc.methods import Method, Shape
 from postroom_server.rpc.pools import CountingPool, PoolKind
@@ -33,11 +34,16 @@ from postroom_server.rpc.watchdog import Lane
 
 Pools = Mapping[PoolKind, CountingPool]
 
+STREAM_IDLE = 300.0
+"""Seconds that the caller of an exchange may be silent, or may not read."""
+
 _ADAPTERS: Mapping[Shape, type[UnaryAdapter | UploadAdapter | DownloadAdapter]] = {
     Shape.UNARY: UnaryAdapter,
     Shape.UPLOAD: UploadAdapter,
     Shape.DOWNLOAD: DownloadAdapter,
+    Shape.EXCHANGE: ExchangeAdapter,
 }
+_ANSWERS_STREAM = frozenset({Shape.DOWNLOAD, Shape.EXCHANGE})
 
 
 class RouteTable:
@@ -53,12 +59,14 @@ class RouteTable:
         """Serve *methods*."""
         for method in methods:
             pool = self._pools[method.pool]
-            lane = self._lane(method.pool, self._settings.body_timeout)
+            exchanges = method.shape is Shape.EXCHANGE
+            patience = STREAM_IDLE if exchanges else self._settings.body_timeout
+            lane = self._lane(method.pool, patience)
             adapter = _ADAPTERS[method.shape](method, pool, lane, self._serving)
             # No request is read by gRPC itself, that of a unary method neither.
             endpoint: Endpoint = (
                 grpc.stream_stream_rpc_method_handler(adapter)
-                if method.shape is Shape.DOWNLOAD
+                if method.shape in _ANSWERS_STREAM
                 else grpc.stream_unary_rpc_method_handler(adapter)
             )
             rule = Rule(method.access, method.gated)

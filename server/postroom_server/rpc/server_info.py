@@ -15,6 +15,7 @@ from postroom_server.rpc.methods import DELIVERY_SERVICE_NAME, RELAY_SERVICE_NAM
 
 FEATURES = (
     "all_recipients_or_none",
+    "batch",
     "blobs",
     "cancel",
     "dsn",
@@ -30,6 +31,7 @@ FEATURES = (
     "retry",
     "retry_policy",
     "schedule",
+    "send_many",
     "send_stream",
     "stats",
     "tags",
@@ -88,6 +90,8 @@ def server_limits(limits: Limits) -> wire.ServerLimits:
         max_recipients=limits.max_recipients,
         max_subject_length=limits.max_subject_length,
         max_headers=limits.max_headers,
+        max_batch_items=limits.max_batch_items,
+        max_batch_recipients=limits.max_batch_recipients,
         max_chunk_bytes=limits.max_chunk_bytes,
         max_wait=duration(limits.max_wait),
         max_send_ahead=duration(limits.max_send_ahead),

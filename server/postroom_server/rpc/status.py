@@ -75,7 +75,7 @@ def status_of(error: PostroomError, request_id: str) -> RichStatus:
 def _add_details(
     status: status_pb2.Status, error: PostroomError, request_id: str
 ) -> None:
-    facts = {**_metadata(error), "request_id": request_id}
+    facts = {**metadata_of(error), "request_id": request_id}
     info = rich.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)
     others: Sequence[Message] = row_of(error).details(error)
     if isinstance(error, InvalidRequestError):
@@ -90,7 +90,8 @@ def _add_details(
         status.details.add().Pack(detail)
 
 
-def _metadata(error: PostroomError) -> dict[str, str]:
+def metadata_of(error: PostroomError) -> dict[str, str]:
+    """The variables of *error*, fit to be shown."""
     entries = list(error.metadata.items())[:_METADATA_ENTRIES]
     return {
         printable(key, NAME_LIMIT // 2): printable(str(value), NAME_LIMIT)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from postroom_server.domain.clock import Clock, Instant, after
@@ -27,6 +27,7 @@ from postroom_server.outbox.memory.blobs import MemoryBlobs
 from postroom_server.outbox.memory.looking import Looking, found_at
 from postroom_server.outbox.memory.state import MemoryState
 from postroom_server.outbox.store import (
+    Accepting,
     Blob,
     BlobTerms,
     Claimed,
@@ -39,6 +40,19 @@ from postroom_server.outbox.telling import tell
 _TERMS = BlobTerms()
 OnStored = Callable[[Change], None]
 Expires = TypeVar("Expires", RequestRecord, Blob)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An accept that was over before anybody asked."""
+
+    used: RequestRecord | None
+
+    def result(self) -> RequestRecord | None:
+        return self.used
+
+    def withdraw(self) -> None:
+        """There is a result."""
 
 
 class MemoryOutbox(Looking):
@@ -82,6 +96,18 @@ class MemoryOutbox(Looking):
             self._record(change)
         self._tell(change)
         return None
+
+    def begin_accept(
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        on_end: Callable[[Accepting], object],
+    ) -> Accepting:
+        """Store a new delivery; see `Outbox.begin_accept`."""
+        ended = _Ended(self.accept(change, content, request))
+        on_end(ended)
+        return ended
 
     def claim(
         self, relay: str, now: Instant, wanted: Mapping[LaneKey, int]

@@ -19,11 +19,15 @@ from postroom_server.rpc.convert.times import timestamp, timestamp_if
 
 
 def delivery_result(
-    delivery: Delivery, *, full: bool = True, replayed: bool = False
+    delivery: Delivery,
+    *,
+    full: bool = True,
+    replayed: bool = False,
+    with_attempts: bool = True,
 ) -> wire.DeliveryResult:
     """What became of *delivery*; without recipients and attempts unless *full*."""
     status = delivery.status
-    attempts = _attempts(delivery) if full else ()
+    attempts = _attempts(delivery) if full and with_attempts else ()
     result = wire.DeliveryResult(
         delivery=delivery.name,
         status=number(status),

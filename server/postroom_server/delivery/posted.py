@@ -1,0 +1,75 @@
+"""One mail that was posted, and where it is on its way to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.intake import Ready
+from postroom_server.delivery.sending import Answer
+from postroom_server.delivery.waits import Wait
+from postroom_server.domain.delivery import Delivery
+from postroom_server.outbox.store import Accepting
+
+Done: TypeAlias = Callable[[Answer | Exception], object]
+"""Hears of an answer, or why nothing was accepted: a `PostroomError`, or a bug."""
+
+
+class Stage(Enum):
+    """Who has it."""
+
+    STORING = "the store"
+    WAITING = "nobody: it waits for news, or for its time"
+    LOOKED_AT = "a thread that may block"
+    ANSWERED = "nobody any more"
+
+
+@dataclass(slots=True, eq=False)
+class Posted:
+    """One mail that *caller* posted; *done* hears what becomes of it.
+
+    *reserved*: it has a slot.  *replayed*: the same request came before.  *rung* notes
+    that there was news while another had it.
+    """
+
+    caller: Caller
+    done: Done
+    fingerprint: bytes
+    wait_timeout: float | None
+    senders: tuple[str, ...]
+    stage: Stage = Stage.STORING
+    wait: Wait | None = None
+    accepting: Accepting | None = None
+    reserved: bool = False
+    replayed: bool = False
+    rung: bool = False
+    _ready: Ready | None = None
+    _delivery: Delivery | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """The delivery, as it was when it was last stored."""
+        assert self._delivery is not None
+        return self._delivery
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its attempt is to be made without a slot."""
+        return self.delivery.leased_at is not None and not self.reserved
+
+    def begin(self, ready: Ready, accepted: Delivery) -> None:
+        """It is given to the store, to be *accepted*."""
+        self._ready, self._delivery = ready, accepted
+
+    def take_ready(self) -> Ready:
+        """What the first attempt sends; it is kept here no longer."""
+        ready, self._ready = self._ready, None
+        assert ready is not None
+        return ready
+
+    def gone_on(self, delivery: Delivery) -> None:
+        """The same request made *delivery* before."""
+        self._ready, self._delivery, self.replayed = None, delivery, True

@@ -1,0 +1,288 @@
+"""Sending without a thread for each mail: many may wait, and few threads see to them.
+
+Who posts a mail prepares it and has it stored, and waits for neither.  One thread,
+"postroom-posting", hears what becomes of all of them: stored, news, its time is over.
+It never blocks; what may (giving up, a repetition, a relay that will not be asked) is
+done by `LOOKERS` others.
+
+A mail has one owner at a time, so that no lock guards it: who posts it, until it is
+given to the store; then the thread that hears; and another as long as it looks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.fingerprint import fingerprint
+from postroom_server.delivery.posted import Done, Posted, Stage
+from postroom_server.delivery.sending import (
+    Answer,
+    Prepared,
+    Sending,
+    Waiting,
+    accepted_now,
+)
+from postroom_server.delivery.starts import Start
+from postroom_server.delivery.timetable import Timetable
+from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import NotReady, PostroomError
+from postroom_server.domain.submission import Completion, Submission
+from postroom_server.outbox.store import Accepting, RequestRecord
+
+LOOKERS = 8
+"""Threads for what may block; they share commits of the store."""
+STORING = 30.0
+"""Seconds that the store may take."""
+
+_Event = Callable[[], object]
+_log = structlog.get_logger(__name__)
+
+
+class Posting:
+    """Sends by *sending*, and tells what became of each mail; thread-safe."""
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+        self._clock = sending.clock
+        self._events: SimpleQueue[_Event | None] = SimpleQueue()
+        self._times: Timetable[Posted] = Timetable()
+        self._lookers = ThreadPoolExecutor(LOOKERS, "postroom-posting")
+        self._thread = threading.Thread(
+            target=self._run, name="postroom-posting", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to hear."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the threads; whoever was not told yet is not told any more."""
+        self._lookers.shutdown(wait=True)
+        self._events.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def post(self, submission: Submission, caller: Caller, done: Done) -> None:
+        """Accept *submission* and see to its delivery, as `Sending.send` does.
+
+        *done* is told once, by any thread, and must not block.  Raises a
+        `PostroomError` when it is known at once that nothing is accepted.
+        """
+        relay = self._sending.relays.find(submission.relay)
+        print_ = fingerprint(submission, relay.name) if submission.request_id else b""
+        posted = Posted(
+            caller, done, print_, submission.wait_timeout, submission.senders
+        )
+        try:
+            mail = self._sending.prepare(submission, relay, caller, print_)
+        except PostroomError:
+            # A repetition is answered even where it could not be accepted now.
+            used = self._sending.used(submission)
+            if used is None:
+                raise
+            self._block(posted, partial(self._repeat, posted, used))
+            return
+        self._store(posted, mail)
+
+    def _store(self, posted: Posted, mail: Prepared) -> None:
+        ready, delivery = mail.ready, mail.ready.delivery
+        self._place(posted, delivery, mail.asked)
+        here = posted.wait is not None and mail.start is Start.HERE
+        if posted.wait is not None and not here:
+            dispatcher = self._sending.dispatcher
+            posted.reserved = dispatcher.reserve(delivery.relay, delivery.tenant)
+        change = accepted_now(delivery, leased=here or posted.reserved)
+        posted.begin(ready, change.after)
+        on_end = partial(self._on_stored, posted)
+        try:
+            accepting = self._sending.outbox.begin_accept(
+                change, ready.content, mail.request, on_end
+            )
+        except BaseException:
+            self._give_back(posted)
+            self._leave(posted)
+            raise
+        self._events.put(partial(self._storing, posted, accepting))
+
+    def _place(self, posted: Posted, delivery: Delivery, asked: Waiting) -> None:
+        """Have *posted* wait for news of *delivery*, if it is to."""
+        if asked.completion is Completion.ACCEPTED:
+            return
+        limit = self._sending.until(posted.caller, asked)
+        bell = partial(self._events.put, partial(self._heard, posted))
+        posted.wait = self._sending.waits.enter(
+            delivery.id, delivery.relay, limit, delivery.tenant, bell=bell
+        )
+        if posted.wait is not None:
+            posted.caller.on_leave(posted.wait.leave)
+
+    def _on_stored(self, posted: Posted, accepting: Accepting) -> None:
+        self._events.put(partial(self._stored, posted, accepting))
+
+    # From here on: what the thread that hears does.
+
+    def _run(self) -> None:
+        while True:
+            try:
+                event = self._events.get(timeout=self._pause())
+            except Empty:
+                event = _nothing
+            if event is None:
+                return
+            self._guarded(event)
+            for posted in list(self._times.due(self._clock.monotonic())):
+                self._guarded(partial(self._overdue, posted))
+
+    def _pause(self) -> float | None:
+        return self._times.wait(self._clock.monotonic())
+
+    def _guarded(self, event: _Event) -> None:
+        try:
+            event()
+        except Exception:  # noqa: BLE001  all others wait for this thread
+            _log.exception("posting.bug")
+
+    def _storing(self, posted: Posted, accepting: Accepting) -> None:
+        if posted.stage is Stage.STORING:
+            posted.accepting = accepting
+            until = min(posted.caller.limit, self._clock.monotonic() + STORING)
+            self._times.set(posted, until)
+
+    def _stored(self, posted: Posted, accepting: Accepting) -> None:
+        if posted.stage is not Stage.STORING:
+            return
+        try:
+            used = accepting.result()
+        except Exception as error:  # noqa: BLE001  it is its caller's to hear
+            self._refuse(posted, error)
+            return
+        if used is not None:
+            self._give_back(posted)
+            self._leave(posted)
+            self._block(posted, partial(self._repeat, posted, used))
+            return
+        posted.caller.accepted()
+        if posted.is_here:
+            self._block(posted, partial(self._begin_here, posted))
+            return
+        self._begin(posted)
+        # Who came in last may have missed the bell of those who leave.
+        posted.rung = posted.rung or self._sending.waits.closing
+        self._await(posted)
+
+    def _begin(self, posted: Posted, *, here: bool = False) -> None:
+        ready = posted.take_ready()
+        reserved = posted.reserved
+        self._sending.begin(posted.delivery, ready, here=here, reserved=reserved)
+
+    def _await(self, posted: Posted) -> None:
+        """There is no answer for *posted* yet, as far as was looked."""
+        wait, delivery = posted.wait, posted.delivery
+        if wait is None:
+            self._end(posted, Answer(delivery, replayed=posted.replayed))
+            return
+        posted.stage = Stage.WAITING
+        self._times.set(posted, self._sending.patience.until(wait, delivery))
+        if posted.rung:
+            self._heard(posted)
+
+    def _heard(self, posted: Posted) -> None:
+        """There is news, or its caller has left, or no attempt is begun any more."""
+        wait = posted.wait
+        posted.rung = posted.stage is not Stage.WAITING
+        if posted.stage is not Stage.WAITING or wait is None:
+            return
+        answer = wait.answer()
+        if answer is not None:
+            self._end(posted, Answer(answer, replayed=posted.replayed))
+        elif wait.left or self._sending.waits.closing:
+            self._look(posted)
+
+    def _overdue(self, posted: Posted) -> None:
+        if posted.stage is Stage.WAITING:
+            self._look(posted)
+        elif posted.stage is Stage.STORING and posted.accepting is not None:
+            try:
+                posted.accepting.withdraw()
+            except NotReady as error:
+                self._refuse(posted, error)
+
+    def _look(self, posted: Posted) -> None:
+        self._block(posted, partial(self._looking, posted))
+
+    def _looked(self, posted: Posted, found: Delivery | None) -> None:
+        if found is None:
+            self._await(posted)
+        else:
+            self._end(posted, Answer(found, replayed=posted.replayed))
+
+    def _refuse(self, posted: Posted, error: Exception) -> None:
+        self._give_back(posted)
+        self._end(posted, error)
+
+    def _end(self, posted: Posted, outcome: Answer | Exception) -> None:
+        self._times.drop(posted)
+        self._leave(posted)
+        posted.stage = Stage.ANSWERED
+        posted.done(outcome)
+
+    def _give_back(self, posted: Posted) -> None:
+        """Free the slot of mail that was not stored."""
+        if posted.reserved:
+            posted.reserved = False
+            delivery = posted.delivery
+            self._sending.dispatcher.give_back(delivery.relay, {delivery.tenant: 1})
+
+    def _leave(self, posted: Posted) -> None:
+        wait, posted.wait = posted.wait, None
+        if wait is not None:
+            self._sending.waits.leave(wait)
+
+    # What may block.
+
+    def _block(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
+        posted.stage = Stage.LOOKED_AT
+        self._times.drop(posted)
+        try:
+            self._lookers.submit(self._blocking, posted, work)
+        except RuntimeError:
+            # The service is closing, and with it the call that would be told.
+            _log.debug("posting.closed")
+
+    def _blocking(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
+        try:
+            told: _Event = partial(self._looked, posted, work())
+        except Exception as error:  # noqa: BLE001  it is its caller's to hear
+            told = partial(self._end, posted, error)
+        self._events.put(told)
+
+    def _looking(self, posted: Posted) -> Delivery | None:
+        wait = posted.wait
+        assert wait is not None
+        return self._sending.patience.look(wait, posted.delivery)
+
+    def _begin_here(self, posted: Posted) -> Delivery | None:
+        self._begin(posted, here=True)
+        return self._looking(posted)
+
+    def _repeat(self, posted: Posted, used: RequestRecord) -> Delivery | None:
+        """Join what the same request made before; None: there is no answer yet."""
+        delivery = self._sending.twin(used, posted.fingerprint)
+        self._place(
+            posted, delivery, Waiting(delivery.plan.completion, posted.wait_timeout)
+        )
+        waits = posted.wait is not None
+        now = self._sending.gone_on(delivery, posted.senders, waits=waits)
+        posted.gone_on(now)
+        return self._looking(posted) if waits else posted.delivery
+
+
+def _nothing() -> None:
+    """Only time has passed."""
