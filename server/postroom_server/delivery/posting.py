@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 
@@ -250,11 +251,9 @@ class Posting:
     def _block(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
         posted.stage = Stage.LOOKED_AT
         self._times.drop(posted)
-        try:
+        # Refused when the service closes, and with it the call that would be told.
+        with suppress(RuntimeError):
             self._lookers.submit(self._blocking, posted, work)
-        except RuntimeError:
-            # The service is closing, and with it the call that would be told.
-            _log.debug("posting.closed")
 
     def _blocking(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
         try:

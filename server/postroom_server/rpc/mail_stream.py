@@ -113,6 +113,8 @@ class MailStream:
             event = self._next()
             if event is not None:
                 item, answer = event
+                # Before: who has the answer may use its key again.
+                self._free_key(item)
                 yield self._response(item, answer)
                 self._forget(item)
 
@@ -145,11 +147,13 @@ class MailStream:
         outcome = item_outcome(item.index, item.key, answer)
         return wire.SendMessagesResponse(outcome=outcome)
 
+    def _free_key(self, item: Item) -> None:
+        if item.holds_key:
+            self._keys.discard(item.key)
+
     def _forget(self, item: Item) -> None:
         with self._changed:
             del self._unanswered[item.index]
-            if item.holds_key:
-                self._keys.discard(item.key)
             if not self._unanswered:
                 self._idle_since = self._clock.monotonic()
             self._changed.notify()
