@@ -224,6 +224,8 @@ class ServerLimits(Plain):
     max_recipients: int
     max_subject_length: int
     max_headers: int
+    max_batch_items: int
+    max_batch_recipients: int
     max_chunk_bytes: int
     max_wait: float
     max_send_ahead: float

@@ -24,6 +24,8 @@ MAY = {
     # method: (sender, administrator)
     "SendMessage": (True, True),
     "SendMessageStream": (True, True),
+    "SendMessages": (True, True),
+    "BatchSendMessages": (True, True),
     "UploadBlob": (True, True),
     "RenderMessage": (True, True),
     "RetryDelivery": (True, True),

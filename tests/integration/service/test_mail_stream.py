@@ -194,7 +194,9 @@ def test_a_request_that_was_made_in_a_call_of_its_own_is_not_repeated(service, s
 def test_a_repetition_that_could_not_be_accepted_now_is_answered(service, stream):
     """Its relay is paused meanwhile; what came of it before is known all the same."""
     before = service.send(request_id="r-1")
-    service.app.engine.relay_control.pause(PauseOrder("relays/main", "for a test", "me"))
+    service.app.engine.relay_control.pause(
+        PauseOrder("relays/main", "for a test", "me")
+    )
     stream.send(request_id="r-1")
     stream.send(request_id="r-2")
 
