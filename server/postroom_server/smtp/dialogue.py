@@ -8,6 +8,8 @@ the relay was told in confidence is cut out of whatever it says (threats C8, D1)
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -29,6 +31,10 @@ _POSITIVE = {
 }
 
 
+_JUST_NOW = 0.005
+"""Seconds for which a look at the link need not be repeated."""
+
+
 class Dialogue:
     """One side of the conversation over *wire*; *deadline* may be set anew.
 
@@ -43,13 +49,40 @@ class Dialogue:
         self.deadline = deadline
         self.secrets: list[bytes] = []
         self.fault: SessionError | None = None
+        self.cut: Callable[[], None] = wire.close
+        self._looked_at = -math.inf
 
     def fail(self, fault: SessionError) -> SessionError:
         """Give the conversation up; the link is cut.  The first fault stays."""
         if self.fault is None:
             self.fault = fault
-            self.wire.close()
+            self.cut()
         return self.fault
+
+    def spoke_unasked(self, *, noted: bool = False) -> bool:
+        """Whether the relay said something while nothing is owed, or left.
+
+        Looks without waiting; *noted* says that whoever writes next need not look again
+        for the moment.  Such a conversation is given up: what came would pass for the
+        reply to the next command (threat M4).
+        """
+        now = time.monotonic()
+        if self.fault is None and now - self._looked_at > _JUST_NOW:
+            self._looked_at = now if noted else -math.inf
+            if self.wire.pending():
+                self._hear_why()
+        return self.fault is not None
+
+    def _hear_why(self) -> None:
+        try:
+            reply = self.at_hand(Phase.MAIL)
+        except SessionError:
+            return
+        detail = "the relay spoke unasked"
+        reason = FailureReason.PROTOCOL
+        if reply is None and self.wire.silent:
+            reason, detail = FailureReason.NETWORK, "the relay closed the connection"
+        self.fail(SessionError(Phase.MAIL, reason, detail))
 
     def say(self, octets: bytes, phase: Phase) -> None:
         """Write one flight of commands.  Raises `SessionError`."""
@@ -60,9 +93,10 @@ class Dialogue:
         buffers: Sequence[bytes | memoryview],
         phase: Phase,
         seconds: float,
-        heard: Callable[[], bool] = lambda: True,
+        heard: Callable[[], bool] | None = lambda: True,
     ) -> bool:
         """Write *buffers*; whether all are gone, as `Wire.write`."""
+        self._looked_at = -math.inf
         wait = Wait(seconds, self.deadline)
         with self._failures(phase, wait):
             return self.wire.write(buffers, wait, heard)

@@ -32,7 +32,8 @@ class SessionError(Exception):
     """A step failed.  *reply* is what the relay said, if it was its word.
 
     *detail* is our sentence; *timings* are the steps that took place; *link* tells how
-    far the connection had come.
+    far the connection had come.  *of_another*: it befell another mail of the session
+    first, and tells nothing new about the relay.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SessionError(Exception):
         self.reply = reply
         self.timings: tuple[PhaseTiming, ...] = ()
         self.link = Link()
+        self.of_another = False
 
     @classmethod
     def refused(cls, reply: Reply, detail: str = "") -> SessionError:
@@ -60,6 +62,17 @@ class SessionError(Exception):
             detail or f"the relay refused {verb}",
             reply,
         )
+
+    def for_another(self) -> SessionError:
+        """What it is to another mail that was under way in the session.
+
+        After a 421 (RFC 5321 §3.8) the relay did nothing more; what else it said was
+        not about that mail.
+        """
+        told = self.reply if self.reply is not None and self.reply.code == 421 else None
+        error = SessionError(self.phase, self.reason, self.detail, told)
+        error.of_another = True
+        return error
 
     @property
     def permanent(self) -> bool:

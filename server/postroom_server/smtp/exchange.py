@@ -3,89 +3,106 @@
 What goes together in a write is what the relay's extensions allow: the whole
 transaction with PIPELINING and CHUNKING (RFC 2920, RFC 3030), the envelope and DATA
 with PIPELINING alone, else one command at a time.  DATA and BDAT never meet in one
-transaction.  Nothing is judged here: the report tells what was said.
+transaction.  So does how far it may overlap with others of its session (`window`):
+with PIPELINING alone the next envelope goes behind this one's end of data.  Nothing is
+judged here: the report tells what was said.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
+from copy import copy
 
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.octets import DamagedOctets
-from postroom_server.smtp.aborting import Abort
-from postroom_server.smtp.commands import (
-    UnsafeCommand,
-    Verb,
-    bdat_last,
-    command,
-    mail,
-    rcpt,
-)
+from postroom_server.smtp.commands import Verb, bdat_last, command
+from postroom_server.smtp.content import Transfer
 from postroom_server.smtp.dialogue import Dialogue
 from postroom_server.smtp.dots import END_OF_DATA, stuffed
-from postroom_server.smtp.dsn import mail_parameters, rcpt_parameters
+from postroom_server.smtp.envelope import check_offer, envelope_lines
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.extensions import Extensions
-from postroom_server.smtp.flight import blocks
-from postroom_server.smtp.guard import UnsafeContent, check_content
-from postroom_server.smtp.progress import Progress
+from postroom_server.smtp.flight import BLOCK
 from postroom_server.smtp.timeouts import NO_DEADLINE
 from postroom_server.smtp.transaction import Control, Transaction, TransactionReport
+from postroom_server.smtp.window import Overlap, Window
 
 
-class Exchange:
-    """Carries one transaction out over *dialogue*, which must be at rest."""
+def overlap_of(asked: Transaction, extensions: Extensions, places: int) -> Overlap:
+    """How far *asked* may overlap with others, of which the session has *places*.
+
+    What must wait for a reply inside does not, nor does content of several writes.
+    """
+    waits = asked.all_or_none or asked.wait_before_data
+    if waits or not extensions.pipelining or places == 1:
+        return Overlap.NONE
+    if not extensions.chunking:
+        return Overlap.ENVELOPE
+    return Overlap.WHOLE if asked.size <= BLOCK else Overlap.NONE
+
+
+class Exchange(Transfer):
+    """Carries one transaction out over *dialogue*, in its place of *window*."""
 
     def __init__(
         self,
         dialogue: Dialogue,
         extensions: Extensions,
-        transaction: Transaction,
-        control: Control,
+        window: Window,
+        order: tuple[Transaction, Control],
     ) -> None:
-        self._dialogue = dialogue
+        super().__init__(dialogue, window, order)
         self._extensions = extensions
-        self._transaction = transaction
-        self._control = control
-        self._progress = Progress(dialogue, len(transaction.recipients))
-        self._abort = Abort(dialogue.wire)
-        self._called_off = False
-        self._begun = False
-        self._dropped = False
-        self._body_until = 0.0
 
-    def run(self, one_flight: int) -> TransactionReport:
+    def run(self, one_flight: int, places: int) -> TransactionReport:
         """Carry it out; content up to *one_flight* octets may go with its envelope.
 
-        Never raises for what the relay or the link did.
+        *places* is how many transactions the session may have under way.  Never raises
+        for what the relay or the link did.
         """
         failure: SessionError | None = None
-        before = self._dialogue.wire.octets_written
-        self._dialogue.deadline = lambda: self._control.deadline
         try:
-            self._carry_out(one_flight)
+            self._carry_out(one_flight, places)
         except SessionError as error:
-            failure = self._as_ordered(error)
+            failure = self._as_ordered(copy(error))
             self._progress.lap(error.phase)
         except DamagedOctets as error:
             # It changed since it was looked at: the relay must not take it for whole.
             damage = SessionError(Phase.BODY, FailureReason.INTERNAL, str(error))
             failure = self._as_ordered(self._dialogue.fail(damage))
+        except BaseException:
+            detail = "left in the middle of a transaction"
+            broken = SessionError(Phase.BODY, FailureReason.INTERNAL, detail)
+            self._dialogue.fail(broken)
+            self._window.leave(self._place)
+            raise
         finally:
             self._abort.disarm()
         if failure is None and self._progress.final is None and not self._dropped:
             failure = self._dialogue.fault
         self._clean_up()
-        return self._report(failure, self._dialogue.wire.octets_written - before)
+        self._note_octets()
+        self._window.leave(self._place)
+        return self._report(failure)
 
-    def _carry_out(self, one_flight: int) -> None:
-        self._check()
-        envelope = self._envelope_lines()
-        self._control.on_abort(self._abort)
-        self._begun = True
-        asked = self._transaction
-        extensions = self._extensions
+    def _carry_out(self, one_flight: int, places: int) -> None:
+        if self._dialogue.fault is not None:
+            raise self._dialogue.fault
+        asked, extensions = self._transaction, self._extensions
+        check_offer(asked, extensions)
+        envelope = envelope_lines(asked, extensions)
+        overlap = overlap_of(asked, extensions, places)
+        self._place.overlap = overlap
+        if overlap is Overlap.WHOLE:
+            self._go_along(envelope)
+            return
+        self._window.enter(self._place, self._control)
+        self._written_before = self._dialogue.wire.octets_written
+        if overlap is Overlap.ENVELOPE:
+            self._ask_for_data(envelope)
+            self._content_after_354()
+            return
+        self._take_over()
         free = not (asked.all_or_none or asked.wait_before_data)
         together = free and extensions.pipelining
         if extensions.chunking and together and asked.size <= one_flight:
@@ -98,49 +115,62 @@ class Exchange:
         elif self._may_go_on():
             self._send_content()
 
-    def _check(self) -> None:
-        if self._dialogue.fault is not None:
-            raise self._dialogue.fault
-        asked = self._transaction
-        if not self._extensions.takes(asked.size):
-            detail = f"the relay takes at most {self._extensions.size_limit} octets"
-            raise SessionError(Phase.MAIL, FailureReason.SIZE, detail)
-        if asked.smtputf8 and not self._extensions.smtputf8:
-            detail = "the relay does not take UTF-8 addresses or headers (SMTPUTF8)"
-            raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
-        if asked.eight_bit and not self._extensions.eight_bit_mime:
-            detail = "the mail is 8-bit and the relay does not offer 8BITMIME"
-            raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
-        if asked.dsn is not None and asked.dsn.required and not self._extensions.dsn:
-            detail = "the relay does not offer notifications (DSN)"
-            raise SessionError(Phase.MAIL, FailureReason.NOT_SUPPORTED, detail)
-        try:
-            check_content(asked.chunks, asked.size)
-        except (UnsafeContent, DamagedOctets) as error:
-            reason = FailureReason.INTERNAL
-            raise SessionError(Phase.COMPOSE, reason, str(error)) from error
+    def _take_over(self) -> None:
+        """Nobody is ahead: our time is what counts, and the link is ours to cut."""
+        self._dialogue.deadline = lambda: self._control.deadline
+        self._control.on_abort(self._abort)
+        self._begun = True
 
-    def _envelope_lines(self) -> list[bytes]:
-        asked = self._transaction
-        parameters = []
-        if self._extensions.size_limit is not None:
-            parameters.append(f"SIZE={asked.size}")
-        if asked.smtputf8:
-            parameters.append("SMTPUTF8")
-        if asked.smtputf8 or asked.eight_bit:
-            parameters.append("BODY=8BITMIME")
-        dsn = asked.dsn if self._extensions.dsn else None
-        parameters += mail_parameters(dsn)
+    def _go_along(self, envelope: list[bytes]) -> None:
+        """Send all of it at once, among others that do the same."""
+        chunks = list(self._transaction.chunks)
+        self._window.enter(self._place, self._control)
+        if not self._pass_end_of_data():
+            self._called_off = True
+            self._window.withdraw()
+            return
+        progress = self._progress
+        progress.begin()
+        progress.step = Phase.BODY
+        head = b"".join([*envelope, bdat_last(self._transaction.size)])
         try:
-            lines = [mail(asked.reverse_path, *parameters, utf8=asked.smtputf8)]
-            lines += (
-                rcpt(r, *rcpt_parameters(dsn, r), utf8=asked.smtputf8)
-                for r in asked.recipients
-            )
-        except UnsafeCommand as error:
-            reason = FailureReason.INTERNAL
-            raise SessionError(Phase.MAIL, reason, str(error)) from error
-        return lines
+            behind = self._window.send(self._place, [head, *chunks])
+            phases = [Phase.MAIL, *[Phase.RCPT] * (len(envelope) - 1)]
+            progress.owe(*[Phase.RSET] * behind, *phases, Phase.END_OF_DATA)
+            self._window.await_turn(self._place)
+        finally:
+            progress.end_of_data_sent = self._place.sealed
+            self._octets_sent = self._place.size if self._place.sealed else 0
+        if self._window.has_lost(self._place):
+            raise self._window.loss(self._place)
+        self._begun = True
+        self._hear_final(*dict.fromkeys(phases))
+        if progress.reset is not None and not progress.reset.positive:
+            self._window.retire()
+
+    def _ask_for_data(self, envelope: list[bytes]) -> None:
+        """Send the envelope and DATA, perhaps behind another's end of data."""
+        octets = b"".join([*envelope, command(Verb.DATA)])
+        phases = [Phase.MAIL, *[Phase.RCPT] * (len(envelope) - 1), Phase.DATA]
+        self._progress.begin(*phases)
+        if self._window.is_first(self._place):
+            self._take_over()
+            self._dialogue.say(octets, Phase.MAIL)
+        else:
+            self._ask_behind(octets)
+        self._progress.hear_all()
+        self._progress.lap(*dict.fromkeys(phases))
+
+    def _ask_behind(self, octets: bytes) -> None:
+        self._control.on_abort(self._window.wake)
+        seconds = self._dialogue.timeouts.block
+        self._dialogue.write([octets], Phase.MAIL, seconds, None)
+        if not self._window.await_turn(self._place, lambda: self._control.deadline):
+            self._called_off = True
+            raise SessionError(Phase.MAIL, FailureReason.DEADLINE, "called off")
+        if self._window.has_lost(self._place):
+            raise self._window.loss(self._place)
+        self._take_over()
 
     def _send_envelope(self, lines: list[bytes], *, with_data: bool) -> None:
         if not self._extensions.pipelining:
@@ -212,60 +242,11 @@ class Exchange:
         self._write_content(stuffed(self._transaction.chunks))
         self._hear_final()
 
-    def _write_content(self, pieces: Iterable[bytes]) -> None:
-        """Write *pieces*, unless called off, or stopped by what the relay says."""
-        self._progress.step = Phase.BODY
-        seconds = self._dialogue.timeouts.body(self._transaction.size)
-        self._body_until = time.monotonic() + seconds
-        owing = self._progress.data is not None
-        for block, last in blocks(pieces):
-            if last and not self._pass_end_of_data():
-                self._called_off = True
-                if owing:
-                    self._drop("called off before the end of data")
-                return
-            # A relay that reads fast never makes us wait; it may have spoken even so.
-            if not self._write(block) or not (last or self._unopposed()):
-                return
-            owing = True
-        self._progress.end_of_data_sent = True
-
-    def _pass_end_of_data(self) -> bool:
-        if not self._control.pass_end_of_data():
-            return False
-        self._abort.disarm()
-        self._dialogue.deadline = NO_DEADLINE
-        return True
-
-    def _write(self, block: list[memoryview]) -> bool:
-        left = max(0.0, self._body_until - time.monotonic())
-        seconds = min(left, self._dialogue.timeouts.block)
-        heard = self._progress.hear_at_hand
-        gone = self._dialogue.write(block, Phase.BODY, seconds, heard)
-        return gone or self._drop_if_refused()
-
-    def _unopposed(self) -> bool:
-        """Whether the relay has not spoken against what it is being sent."""
-        if not self._dialogue.wire.listen() or self._progress.hear_at_hand():
-            return True
-        return self._drop_if_refused()
-
-    def _drop_if_refused(self) -> bool:
-        if self._progress.refused:
-            self._drop("the relay refused what it was being sent")
-        return False
-
     def _hear_final(self, *phases: Phase) -> None:
         if self._called_off or self._dialogue.fault is not None:
             return
         self._progress.hear_all()
         self._progress.lap(*phases, Phase.BODY, Phase.END_OF_DATA)
-
-    def _drop(self, detail: str) -> None:
-        """Give the link up: the relay waits for content that will not come."""
-        self._dropped = True
-        reason = FailureReason.DEADLINE
-        self._dialogue.fail(SessionError(Phase.BODY, reason, detail))
 
     def _as_ordered(self, error: SessionError) -> SessionError:
         """*error*, or what it really was: we cut the link ourselves."""
@@ -276,10 +257,15 @@ class Exchange:
 
     def _clean_up(self) -> None:
         """Leave no transaction open at the relay; else the session is not at rest."""
+        if not self._begun:
+            return
         final = self._progress.final
         over = final is not None and (final.positive or not self._extensions.chunking)
         self._dialogue.deadline = NO_DEADLINE
-        if over or not self._begun or self._dialogue.fault is not None:
+        if over or self._dialogue.fault is not None:
+            return
+        together = self._place.overlap is Overlap.WHOLE
+        if together and not self._window.hold(self._place):
             return
         try:
             seconds = self._dialogue.timeouts.clean_up
@@ -289,9 +275,7 @@ class Exchange:
         if not reset.positive:
             self._dialogue.fail(SessionError.refused(reset))
 
-    def _report(
-        self, failure: SessionError | None, octets_sent: int
-    ) -> TransactionReport:
+    def _report(self, failure: SessionError | None) -> TransactionReport:
         progress = self._progress
         if failure is not None:
             failure.timings = tuple(progress.timings)
@@ -305,5 +289,5 @@ class Exchange:
             called_off=self._called_off,
             failure=failure,
             timings=tuple(progress.timings),
-            octets_sent=octets_sent,
+            octets_sent=self._octets_sent or 0,
         )

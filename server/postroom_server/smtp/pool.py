@@ -1,5 +1,8 @@
 """The sessions to one relay, lent to whichever thread delivers next.
 
+Where every session is in use, one that has room for another transaction is lent to one
+more (`Session.places`).
+
 Invariant: idle + in use + opening <= max_size.  The lock guards the state in
 `pool_seats` and nothing else: no octet crosses a socket while it is held.  Waiting
 threads are served in the order in which they came.
@@ -29,7 +32,14 @@ from postroom_server.smtp.pool_policy import (
     wants_noop,
     worn_out,
 )
-from postroom_server.smtp.pool_seats import Grant, Seats, SessionReading, Waiter, Word
+from postroom_server.smtp.pool_seats import (
+    Grant,
+    Seats,
+    SessionReading,
+    Shared,
+    Waiter,
+    Word,
+)
 from postroom_server.smtp.session import Session, open_session
 from postroom_server.smtp.settings import PoolSettings, RelaySettings
 from postroom_server.smtp.timeouts import (
@@ -78,15 +88,17 @@ class SessionPool:
         A session gone dead while idle is replaced unseen.  Whether it returns to the
         pool is for the session to say (`Session.usable`), not for the exception that
         may have ended the block: a refused recipient costs no connection.  *fresh* asks
-        for a session just opened: to try again where a pooled one was lost.
+        for a session just opened, which nobody has yet: to try again where a pooled one
+        was lost.
 
         Raises `PoolTimeout`, `PoolSaturated`, `PoolClosed`, or what opening raised.
         """
         pooled = self._borrow(deadline, fresh=fresh)
+        loan = pooled.unsettled
         try:
             yield pooled.session
         finally:
-            self._give_back(pooled)
+            self._give_back(pooled, loan)
 
     def stats(self) -> PoolStats:
         """One consistent reading."""
@@ -142,7 +154,10 @@ class SessionPool:
         )
 
     def _borrow(self, deadline: DeadlineSource, *, fresh: bool) -> Pooled:
-        grant = self._claim(deadline)
+        grant = self._claim(deadline, alone=fresh)
+        if isinstance(grant, Shared):
+            self._note_reuse(grant.pooled)
+            return grant.pooled
         while isinstance(grant, Pooled):
             with self._held(grant):
                 reason = self._unfit(grant, deadline)
@@ -159,9 +174,9 @@ class SessionPool:
             raise _closed()
         return self._opened(deadline)
 
-    def _claim(self, deadline: DeadlineSource) -> Grant:
+    def _claim(self, deadline: DeadlineSource, *, alone: bool) -> Grant:
         with self._lock:
-            claimed = self._seats.claim()
+            claimed = self._seats.claim(alone=alone)
         if claimed is None:
             detail = "too many already wait for a session"
             raise PoolSaturated(Phase.POOL, FailureReason.RATE, detail)
@@ -201,7 +216,7 @@ class SessionPool:
             return self._alive(
                 pooled, lambda: Deadline(min(deadline().at, patience.at))
             )
-        return not pooled.session.pending()
+        return pooled.session.seems_alive()
 
     def _alive(self, pooled: Pooled, deadline: DeadlineSource) -> bool:
         if pooled.session.pending():
@@ -230,12 +245,18 @@ class SessionPool:
                 raise _closed() from None
             raise
         pooled = admitted(session, generation, self._now(), self.settings)
+        if session.places > 1:
+            session.on_room(lambda: self._note_room(pooled))
         with self._lock:
             self._seats.opened(pooled)
         if self._closed:
-            self._give_back(pooled)
+            self._give_back(pooled, None)
             raise _closed()
         return pooled
+
+    def _note_room(self, pooled: Pooled) -> None:
+        with self._lock:
+            self._seats.settled(pooled, self._now())
 
     @contextmanager
     def _held(self, pooled: Pooled) -> Iterator[None]:
@@ -250,8 +271,12 @@ class SessionPool:
     def _closed(self) -> bool:
         return self._seats.closed
 
-    def _give_back(self, pooled: Pooled) -> None:
-        pooled.touched_at = pooled.idle_since = self._now()
+    def _give_back(self, pooled: Pooled, loan: object) -> None:
+        now = self._now()
+        with self._lock:
+            if self._seats.shared_back(pooled, loan, now):
+                return
+        pooled.touched_at = pooled.idle_since = now
         reason = worn_out(pooled, pooled.idle_since)
         if not pooled.session.usable:
             reason = _reason_of_break(pooled.session)

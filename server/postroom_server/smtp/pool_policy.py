@@ -19,7 +19,8 @@ class Pooled:
     """A session and the pool's notes on it; times are the pool's monotonic ones.
 
     *touched_at* is when the relay was last heard, *idle_since* when the session was
-    last given back; a heartbeat moves only the first.
+    last given back; a heartbeat moves only the first.  *loans* are how many have it;
+    *unsettled* is set while one of them may still turn out to need it alone.
     """
 
     session: Session
@@ -30,6 +31,17 @@ class Pooled:
     max_idle: float
     max_age: float
     max_messages: int
+    loans: int = 0
+    unsettled: object | None = None
+
+    def takes_more(self, now: float) -> bool:
+        """Whether one more may have it *now*, beside those who do."""
+        session = self.session
+        if self.unsettled is not None or self.loans >= session.places:
+            return False
+        if session.transactions + self.loans >= self.max_messages:
+            return False
+        return now - self.opened_at < self.max_age and session.has_room
 
 
 def admitted(

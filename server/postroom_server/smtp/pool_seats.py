@@ -11,7 +11,7 @@ Invariant: idle + in use + opening <= max_size.
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -28,7 +28,14 @@ class Word(Enum):
     CLOSED = "the pool is closed"
 
 
-Grant = Pooled | Word
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A session that others have too."""
+
+    pooled: Pooled
+
+
+Grant = Pooled | Shared | Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,9 @@ class SessionReading:
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """One thread in the queue."""
+    """One thread in the queue; *alone*: a session that others have won't do."""
 
+    alone: bool = False
     granted: threading.Event = field(default_factory=threading.Event)
     grant: Grant | None = None
 
@@ -58,6 +66,7 @@ class Seats:
         self.max_waiting = max_waiting
         self.idle: deque[Pooled] = deque()
         self.in_use: set[Pooled] = set()
+        self.roomy: OrderedDict[Pooled, None] = OrderedDict()
         self.opening = 0
         self.waiters: deque[Waiter] = deque()
         self.counts = PoolCounts()
@@ -74,30 +83,68 @@ class Seats:
         """Whether any seat is taken by more than an idle session."""
         return bool(self.in_use or self.opening)
 
-    def claim(self) -> Grant | Waiter | None:
+    def claim(self, *, alone: bool = False) -> Grant | Waiter | None:
         """A grant, or a place in the queue, or None when the queue is full."""
         if self.closed:
             return Word.CLOSED
         if not self.waiters:
-            grant = self.next_grant()
+            grant = self.next_grant(alone=alone)
             if grant is not None:
                 return grant
         if len(self.waiters) >= self.max_waiting:
             return None
-        waiter = Waiter()
+        waiter = Waiter(alone)
         self.waiters.append(waiter)
         return waiter
 
-    def next_grant(self) -> Grant | None:
-        """The seat for whoever is next: the session used last, else a new one."""
+    def next_grant(self, *, alone: bool = False) -> Grant | None:
+        """What is there for whoever is next.
+
+        The session used last, else the seat for a new one, else room beside others.
+        """
         if self.idle:
-            pooled = self.idle.pop()
-            self.in_use.add(pooled)
-            return pooled
+            return self.lent(self.idle.pop())
         if self.taken < self.max_size:
             self.opening += 1
             return Word.OPEN
-        return None
+        if alone or not self.roomy:
+            return None
+        pooled, _ = self.roomy.popitem(last=False)
+        return Shared(self.lent(pooled))
+
+    def lent(self, pooled: Pooled) -> Pooled:
+        """Note that one more has *pooled*, and what for is not known yet."""
+        self.in_use.add(pooled)
+        pooled.loans += 1
+        pooled.unsettled = object()
+        return pooled
+
+    def offer(self, pooled: Pooled, now: float) -> None:
+        """*pooled*, which is in use, may have room for one more."""
+        if self.closed or pooled not in self.in_use:
+            return
+        if pooled.generation == self.generation and pooled.takes_more(now):
+            self.roomy[pooled] = None
+            self.serve()
+
+    def settled(self, pooled: Pooled, now: float) -> None:
+        """Who has *pooled* since last does not need it alone."""
+        pooled.unsettled = None
+        self.offer(pooled, now)
+
+    def shared_back(self, pooled: Pooled, loan: object, now: float) -> bool:
+        """One of several gives *pooled* back; False for the last, who is to return it.
+
+        *loan* is what was its `unsettled` when it was lent.
+        """
+        if pooled.loans <= 1:
+            self.roomy.pop(pooled, None)
+            return False
+        pooled.loans -= 1
+        if pooled.unsettled is loan:
+            pooled.unsettled = None
+        self.offer(pooled, now)
+        return True
 
     def leave(self, waiter: Waiter) -> Grant | None:
         """Leave the queue; what was granted meanwhile is still the waiter's."""
@@ -107,7 +154,15 @@ class Seats:
 
     def take_back(self, grant: Grant | None) -> None:
         """Undo a grant that nobody will use."""
-        if isinstance(grant, Pooled):
+        if isinstance(grant, Shared):
+            if grant.pooled.loans > 1:
+                grant.pooled.loans -= 1
+                grant.pooled.unsettled = None
+                self.roomy[grant.pooled] = None
+                self.serve()
+            else:
+                self.returned(grant.pooled)
+        elif isinstance(grant, Pooled):
             self.returned(grant)
         elif grant is Word.OPEN:
             self.opening_failed()
@@ -115,7 +170,7 @@ class Seats:
     def opened(self, pooled: Pooled) -> None:
         """An opening came to a session, which is in use at once."""
         self.opening -= 1
-        self.in_use.add(pooled)
+        self.lent(pooled)
         self.counts.created += 1
 
     def opening_failed(self) -> None:
@@ -124,33 +179,41 @@ class Seats:
 
     def exchange(self, dead: Pooled, reason: CloseReason) -> Grant:
         """Another grant for the seat of a session that proved dead."""
-        self.in_use.discard(dead)
+        self._no_longer_lent(dead)
         self.counts.closed_by[reason] += 1
-        grant = self.next_grant()
+        grant = self.next_grant(alone=True)
         assert grant is not None, "the dead session's seat is free"
         return grant
 
     def returned(self, pooled: Pooled) -> None:
         """A session is free again: it goes to the first who waits, else to rest."""
-        self.in_use.discard(pooled)
+        self._no_longer_lent(pooled)
         self.idle.append(pooled)
         self.serve()
 
     def gone(self, pooled: Pooled, reason: CloseReason) -> None:
         """A session in use was closed."""
-        self.in_use.discard(pooled)
+        self._no_longer_lent(pooled)
         self.counts.closed_by[reason] += 1
         self.serve()
 
     def serve(self) -> None:
         """Grant seats to those who wait, in the order in which they came."""
-        while self.waiters and (grant := self.next_grant()) is not None:
+        while self.waiters:
+            grant = self.next_grant(alone=self.waiters[0].alone)
+            if grant is None:
+                return
             self.tell(self.waiters.popleft(), grant)
+
+    def _no_longer_lent(self, pooled: Pooled) -> None:
+        self.in_use.discard(pooled)
+        self.roomy.pop(pooled, None)
+        pooled.loans, pooled.unsettled = 0, None
 
     def withdraw(self, pooled: Pooled) -> None:
         """Take an idle session out for upkeep; it counts as in use."""
         self.idle.remove(pooled)
-        self.in_use.add(pooled)
+        self.lent(pooled)
 
     def drain(self, reason: CloseReason) -> list[Pooled]:
         """Take all idle sessions out; the others are not to come back."""
@@ -158,7 +221,9 @@ class Seats:
         self.drained_for = reason
         drained = list(self.idle)
         self.idle.clear()
-        self.in_use.update(drained)
+        self.roomy.clear()
+        for pooled in drained:
+            self.lent(pooled)
         return drained
 
     def close(self) -> None:

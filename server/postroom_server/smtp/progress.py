@@ -19,6 +19,7 @@ class Progress:
         self.mail: Reply | None = None
         self.rcpt: list[Reply | None] = [None] * recipients
         self.data: Reply | None = None
+        self.reset: Reply | None = None
         self.final: Reply | None = None
         self.step = Phase.MAIL
         self.end_of_data_sent = False
@@ -82,9 +83,11 @@ class Progress:
         return waits.get(phase, timeouts.command)
 
     def _settle(self, reply: Reply) -> None:
-        if reply.phase is not Phase.END_OF_DATA:
+        if reply.phase not in {Phase.END_OF_DATA, Phase.RSET}:
             self.step = reply.phase
         match self._owed.popleft():
+            case Phase.RSET:
+                self.reset = reply
             case Phase.MAIL:
                 self.mail = reply
             case Phase.RCPT:

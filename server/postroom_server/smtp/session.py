@@ -1,13 +1,15 @@
 """One conversation with a relay, greeting to QUIT.
 
-A session belongs to one thread at a time; only `abort` may come from another.  It is
-*usable* when its dialogue is at rest: the transaction is over, every expected reply was
-read, and nothing else was.
+A session belongs to one thread at a time; but as many as it has `places` may have a
+transaction each under way, and `abort` may come from anywhere.  It is *usable* when its
+dialogue is at rest: no transaction is under way, every expected reply was read, and
+nothing else was.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from postroom_server.domain.attempt import FailureReason, Phase, PhaseTiming
 from postroom_server.domain.reply import Reply
@@ -20,6 +22,7 @@ from postroom_server.smtp.resolve import RESOLVER, Resolver
 from postroom_server.smtp.settings import RelaySettings
 from postroom_server.smtp.timeouts import NO_DEADLINE, DeadlineSource
 from postroom_server.smtp.transaction import Control, Transaction, TransactionReport
+from postroom_server.smtp.window import Window
 
 
 class Session:
@@ -40,14 +43,26 @@ class Session:
         self.opened_at: float = time.monotonic()
         self.reused = 0
         self.transactions = 0
+        self.places: int = places_of(self.extensions, self.relay.in_flight)
         self._dialogue = opening.dialogue
-        self._at_rest = True
+        self._window = Window(self._dialogue)
+        self._closed = False
 
     @property
     def usable(self) -> bool:
         """Whether another transaction may begin."""
-        quiet = self._dialogue.fault is None and self._dialogue.wire.silent
-        return self._at_rest and quiet
+        if self._closed or self._dialogue.fault is not None:
+            return False
+        return self._window.at_rest and self._dialogue.wire.silent
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another transaction could begin beside those under way."""
+        return not self._closed and self._window.has_room
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """Have *callback* called whenever another transaction could begin."""
+        self._window.room = callback
 
     @property
     def left_by_relay(self) -> bool:
@@ -61,17 +76,17 @@ class Session:
         Such a session is given up: what came would pass for the reply to the next
         command (threat M4).
         """
-        if self._dialogue.fault is None and self._dialogue.wire.pending():
-            self._hear_why()
-        return self._dialogue.fault is not None
+        return self._dialogue.spoke_unasked()
+
+    def seems_alive(self) -> bool:
+        """Whether a mail may be offered at once, without another look."""
+        return not self._dialogue.spoke_unasked(noted=True)
 
     def transact(self, transaction: Transaction, control: Control) -> TransactionReport:
         """Offer one mail; whatever the relay and the link do is in the report."""
-        exchange = Exchange(self._dialogue, self.extensions, transaction, control)
-        self._at_rest = False
-        self.pending()
-        report = exchange.run(self.relay.one_flight)
-        self._at_rest = True
+        order = (transaction, control)
+        exchange = Exchange(self._dialogue, self.extensions, self._window, order)
+        report = exchange.run(self.relay.one_flight, self.places)
         self.transactions += 1
         if report.failure is not None:
             report.failure.link = self.link
@@ -118,7 +133,7 @@ class Session:
     def close(self) -> None:
         """Close at once, without a word."""
         self._dialogue.wire.close()
-        self._at_rest = False
+        self._closed = True
 
     def abort(self) -> None:
         """Cut the connection, from any thread; whoever waits on it fails."""
@@ -127,18 +142,6 @@ class Session:
     def __repr__(self) -> str:
         state = "usable" if self.usable else "unusable"
         return f"<Session {self.remote} {state} {self.transactions} transactions>"
-
-    def _hear_why(self) -> None:
-        dialogue = self._dialogue
-        try:
-            reply = dialogue.at_hand(Phase.MAIL)
-        except SessionError:
-            return
-        detail = "the relay spoke unasked"
-        reason = FailureReason.PROTOCOL
-        if reply is None and dialogue.wire.silent:
-            reason, detail = FailureReason.NETWORK, "the relay closed the connection"
-        dialogue.fail(SessionError(Phase.MAIL, reason, detail))
 
     def _ask_about(self, address: str, phase: Phase, deadline: DeadlineSource) -> Reply:
         try:
@@ -154,6 +157,16 @@ class Session:
         if not reply.positive:
             raise self._dialogue.fail(SessionError.refused(reply))
         return reply
+
+
+def places_of(extensions: Extensions, in_flight: int) -> int:
+    """How many transactions may be under way in one session at once.
+
+    With PIPELINING alone it is two: the envelope of one behind the content of another.
+    """
+    if not extensions.pipelining:
+        return 1
+    return in_flight if extensions.chunking else 2
 
 
 def open_session(

@@ -63,6 +63,8 @@ class RelaySettings:
     else our address.  *one_flight* is how
     large content may be to go in one write with its envelope where the relay takes
     that: it saves a round trip, and is sent for nothing if the envelope is refused.
+    *in_flight* is how many mails a session may have under way where the relay offers
+    PIPELINING and CHUNKING: if it breaks, the fate of so many is unknown.
     """
 
     id: str
@@ -77,5 +79,6 @@ class RelaySettings:
     tls_ca_file: str = ""
     ehlo_name: str = ""
     one_flight: int = 2 * 1024 * 1024
+    in_flight: int = 1
     timeouts: Timeouts = field(default=Timeouts())
     pool: PoolSettings = field(default=PoolSettings())

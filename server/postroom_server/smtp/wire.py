@@ -2,7 +2,8 @@
 
 The socket never blocks by itself: we try, and wait with `poll` when there is nothing to
 do, for reading *and* writing, so that a relay which speaks while we write is heard and
-both sides can't wait for each other.  Everything but `abort` belongs to one thread.
+both sides can't wait for each other.  Everything but `abort` belongs to one thread; but
+while that one reads, another may write with nothing to be heard.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ class Wire:
         sock.setblocking(False)
         self._socket = sock
         self._reader = ReplyReader()
-        self._poll = select.poll()
-        self._poll.register(sock, _IN)
+        self._reading = _poll_of(sock, _IN)
+        self._writing = _poll_of(sock, _IN | _OUT)
         self._ending = threading.Lock()
+        # OpenSSL's connections stand no two threads at once.
+        self._io = threading.Lock()
         self._closed = False
         self._lost: LinkLost | None = None
         self.octets_written = 0
@@ -105,25 +108,28 @@ class Wire:
         self,
         buffers: Sequence[bytes | memoryview],
         wait: Wait,
-        heard: Callable[[], bool] = lambda: True,
+        heard: Callable[[], bool] | None = lambda: True,
     ) -> bool:
         """Write all of *buffers*; whether they are gone.
 
-        *heard* is asked whenever the relay spoke meanwhile, and says whether to go on.
-        Where the link breaks, what the relay said before is still there to read, and
-        `read_reply` tells of the loss after it.  Raises `WaitEnded`.
+        *heard* is asked whenever the relay spoke meanwhile, and says whether to go on;
+        None leaves all reading to another thread.  Where the link breaks, what the
+        relay said before is still there to read, and `read_reply` tells of the loss
+        after it.  Raises `WaitEnded`.
         """
         pending = [memoryview(b) for b in buffers if len(b)]
         if self.tls is not None:
             pending = _records(pending)
         try:
             while pending:
-                if not self._send(pending):
-                    ready = self._await(_IN | _OUT, wait)
-                    if ready & _IN and self._receive() and not heard():
-                        return False
+                if self._send(pending):
+                    continue
+                ready = self._await(_OUT if heard is None else _IN | _OUT, wait)
+                if heard and ready & _IN and self._receive() and not heard():
+                    return False
         except LinkLost as lost:
-            self._read_last_words(lost)
+            if heard:
+                self._read_last_words(lost)
         return not pending
 
     def listen(self) -> bool:
@@ -144,7 +150,8 @@ class Wire:
     def _send(self, pending: list[memoryview]) -> bool:
         try:
             if self.tls is not None:
-                sent = self.tls.send(pending[0])
+                with self._io:
+                    sent = self.tls.send(pending[0])
             else:
                 sent = self._socket.sendmsg(pending[:_MAX_BUFFERS])
         except _WANTS:
@@ -161,7 +168,11 @@ class Wire:
     def _receive(self) -> bool:
         """Read once; whether anything came.  Raises `LinkLost` at the end."""
         try:
-            octets = self._socket.recv(_READ_SIZE)
+            if self.tls is not None:
+                with self._io:
+                    octets = self._socket.recv(_READ_SIZE)
+            else:
+                octets = self._socket.recv(_READ_SIZE)
         except _WANTS:
             return False
         except OSError as error:
@@ -172,13 +183,24 @@ class Wire:
         return True
 
     def _await(self, events: int, wait: Wait) -> int:
-        if events == _IN and self.tls is not None and self.tls.pending():
+        poll = self._reading
+        if events != _IN:
+            poll = self._writing
+            poll.modify(self._socket, events)
+        elif self._has_read_ahead():
             return _IN
-        self._poll.modify(self._socket, events)
         while (pause := wait.pause()) > 0:
-            if ready := self._poll.poll(pause * 1000):
+            if ready := poll.poll(pause * 1000):
                 return ready[0][1]
         raise WaitEnded
+
+    def _has_read_ahead(self) -> bool:
+        """Whether TLS holds octets of which the socket tells nothing any more."""
+        tls = self.tls
+        if tls is None:
+            return False
+        with self._io:
+            return tls.pending() > 0
 
     def pending(self) -> bool:
         """Whether the relay has sent anything, or left; never waits."""
@@ -200,6 +222,12 @@ class Wire:
 
 # Of one sendmsg; the system allows 1024.
 _MAX_BUFFERS = 512
+
+
+def _poll_of(sock: socket.socket, events: int) -> select.poll:
+    poll = select.poll()
+    poll.register(sock, events)
+    return poll
 
 
 def _records(pending: list[memoryview]) -> list[memoryview]:
