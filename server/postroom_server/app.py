@@ -291,11 +291,12 @@ def build_relay(
 ) -> Relay:
     """The relay that *config* describes, with an empty pool of its own."""
     settings = relay_settings(config)
+    pool = _pool(settings, config.limits.connections, tokens)
     return Relay(
         settings=settings,
-        pool=_pool(settings, config.limits.connections, tokens),
+        pool=pool,
         watch=RelayWatch(monotonic, on_health, name=config.id),
-        throttle=Throttle(config.pool_size, monotonic),
+        throttle=Throttle(pool.places, monotonic),
         limits=config.limits,
         retry=config.retry,
         from_address=config.from_address,
@@ -330,6 +331,7 @@ def relay_settings(config: RelayConfig) -> RelaySettings:
         tls_verify=config.tls_verify,
         tls_ca_file=config.tls_ca_file,
         ehlo_name=config.ehlo_name,
+        in_flight=config.in_flight,
         timeouts=config.timeouts,
         pool=PoolSettings(
             max_size=config.pool_size,

@@ -30,7 +30,7 @@ def a_gate(
         limits=limits,
         idle=0,
         watch=RelayWatch(monotonic, lambda _: None, lambda: 1.0, relay_id),
-        throttle=Throttle(slots, monotonic),
+        throttle=Throttle(lambda: slots, monotonic),
     )
     relay.pool = SimpleNamespace(
         stats=lambda: PoolStats(max_size=slots, idle=relay.idle)

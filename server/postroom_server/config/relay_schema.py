@@ -126,6 +126,13 @@ class RelayTable(Table):
         least=1,
         most=1000,
     )
+    in_flight: int = key(
+        _RELAY.in_flight,
+        "The most mails under way in one session, where the relay offers PIPELINING "
+        "and CHUNKING. If the session breaks, as many may arrive twice.",
+        least=1,
+        most=64,
+    )
     max_per_second: float = key(
         NO_LIMITS.max_per_second,
         "The most mails begun in a second, on the average; 0: no limit.",

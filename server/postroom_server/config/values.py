@@ -29,7 +29,8 @@ class RelayConfig:
     *password* is what *password_file* held, where that is set; *token_command* or
     *token_file* give a token instead, at each connect.  *from_address* is for
     messages without a From; *envelope_from* replaces every reverse path when it is
-    set.  *pool_size* counts sessions being opened as well.
+    set.  *pool_size* counts sessions being opened as well; each may have *in_flight*
+    mails under way.
     """
 
     id: str
@@ -46,6 +47,7 @@ class RelayConfig:
     from_address: str = ""
     envelope_from: str = ""
     pool_size: int = 10
+    in_flight: int = 1
     idle_timeout: float = 300.0
     max_age: float = 3600.0
     max_messages: int = 500

@@ -158,7 +158,11 @@ def _without_a_session(mailing: Mailing, failure: SessionError) -> Course:
 def _of_the_relay(failure: SessionError) -> Finding | None:
     """What *failure* says about the relay; None: it is our own, or our caller's."""
     ours = isinstance(failure, PoolTimeout | PoolSaturated | PoolClosed)
-    if ours or failure.reason in {FailureReason.DEADLINE, FailureReason.INTERNAL}:
+    if (
+        ours
+        or failure.of_another
+        or failure.reason in {FailureReason.DEADLINE, FailureReason.INTERNAL}
+    ):
         return None
     return of_session_failure(failure)
 
@@ -200,7 +204,7 @@ def _transact(
         broke=None if report.failure is None else _of_the_relay(report.failure),
         answered=report.failure is None and not report.called_off,
     )
-    return course, facts.session_reused and _was_dead(report)
+    return course, _was_dead(report, reused=facts.session_reused)
 
 
 def _went_without(transaction: Transaction | None, offered: Extensions) -> str:
@@ -214,9 +218,14 @@ def _found(transaction: Transaction, report: TransactionReport) -> dict[str, Fin
     return dict(zip(transaction.recipients, findings, strict=True))
 
 
-def _was_dead(report: TransactionReport) -> bool:
-    """Whether the pooled session was gone, and the relay surely has nothing."""
+def _was_dead(report: TransactionReport, *, reused: bool) -> bool:
+    """Whether the pooled session was gone, and the relay surely has nothing.
+
+    *reused*: it had served others before; those it serves beside count as well.
+    """
     if report.final is not None:
-        return report.final.code == 421
+        return reused and report.final.code == 421
     failure = report.failure
-    return failure is not None and failure.by_relay and not report.in_doubt
+    if failure is None or report.in_doubt or not failure.by_relay:
+        return False
+    return reused or failure.of_another

@@ -110,7 +110,10 @@ class DeliveryEngine:
         self._closing = threading.Event()
         self._draining = False
         self._under_way = UnderWay()
-        self._lanes = {r.id: Lane(r.id, r.settings.pool.max_size) for r in parts.relays}
+        self._lanes = {
+            r.id: Lane(r.id, r.settings.most_in_flight, r.pool.places)
+            for r in parts.relays
+        }
         gear = Gear(parts.tokens or LocalTokens(parts.clock.monotonic), parts.clock)
         self._gates = {relay.id: RelayGate(relay, gear) for relay in parts.relays}
         tenants = TenantGates(parts.tenants, gear)

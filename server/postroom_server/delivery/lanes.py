@@ -1,7 +1,8 @@
 """Room to work: how many attempts a relay may have under way, and who runs them.
 
-A slot is reserved before a delivery is accepted or claimed, so that nothing is ever
-claimed that cannot start at once.
+There are as many slots as transactions that its sessions can carry, which is known when
+the first is open.  A slot is reserved before a delivery is accepted or claimed, so that
+nothing is ever claimed that cannot start at once.
 
 While fresh mail waits, retries get one start in four and never hold more than a
 quarter of the slots (at least one), so that a storm of retries cannot starve new mail,
@@ -27,20 +28,23 @@ TenantWait = Callable[[str], float]
 class Lane:
     """The slots of one relay, and what is known to wait for them.
 
-    *free* of them are not taken, *retrying* hold retries.  Guarded by the dispatcher's
+    *under_way* of them are taken, *retrying* hold retries.  Guarded by the dispatcher's
     lock.
     """
 
-    def __init__(self, relay: str, slots: int) -> None:
+    def __init__(
+        self, relay: str, most: int, slots: Callable[[], int] | None = None
+    ) -> None:
+        """*slots* tells how many there are now, of *most*; none given: all of them."""
         self.relay = relay
-        self.slots = slots
-        self.free = slots
+        self.under_way = 0
         self.retrying = 0
+        self._slots = slots or (lambda: most)
         self._due: dict[LaneKey, Instant] = {}
         """When the first delivery of each lane is due, as far as is known."""
         self._turns = {False: Turns(), True: Turns()}
         self._fresh_in_a_row = 0
-        self._threads = ThreadPoolExecutor(slots, f"postroom-deliver-{relay}")
+        self._threads = ThreadPoolExecutor(most, f"postroom-deliver-{relay}")
 
     def run(self, work: Callable[[], None]) -> None:
         """Start *work* on a thread of its own; a slot must have been reserved."""
@@ -52,9 +56,14 @@ class Lane:
         return self._fresh_in_a_row >= RETRY_SHARE - 1
 
     @property
-    def under_way(self) -> int:
-        """How many slots are taken."""
-        return self.slots - self.free
+    def slots(self) -> int:
+        """How many there are now."""
+        return self._slots()
+
+    @property
+    def free(self) -> int:
+        """How many of them are not taken."""
+        return max(0, self._slots() - self.under_way)
 
     def idle_for(self, now: Instant, wait: TenantWait) -> float | None:
         """Seconds until a delivery is due and its tenant may; None: none is known."""
@@ -115,7 +124,7 @@ class Lane:
 
     def take(self, slots: int, *, retries: bool) -> None:
         """Use *slots* of those that are free."""
-        self.free -= slots
+        self.under_way += slots
         self.retrying += slots if retries else 0
 
     def give_back(self, slots: int = 1, *, retries: bool) -> None:

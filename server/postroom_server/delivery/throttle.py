@@ -9,6 +9,7 @@ the text of a reply says about times is not believed.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Callable
@@ -36,15 +37,24 @@ def complains(reply: Reply | None) -> bool:
 
 
 class Throttle:
-    """The pace of one relay, for up to *most* attempts side by side; thread-safe."""
+    """The pace of one relay; thread-safe.
 
-    def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
-        self._most = float(most)
+    *slots* tells how many attempts there may be side by side: that may grow.
+    """
+
+    def __init__(
+        self, slots: Callable[[], int], monotonic: Callable[[], float]
+    ) -> None:
+        self._slots = slots
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._pace = self._most
+        self._pace = math.inf
         self._changed_at = 0.0
         self._next_at = 0.0
+
+    @property
+    def _most(self) -> float:
+        return float(self._slots())
 
     @property
     def share(self) -> float:
@@ -91,15 +101,18 @@ class Throttle:
 
     def _eased(self) -> float:
         """The pace now: what time has restored is noted."""
-        if self._pace >= self._most:
-            return self._pace
+        most = self._most
+        if self._pace >= most:
+            # Restored; there may be more slots one day.
+            self._pace = math.inf
+            return most
         steps = int((self._monotonic() - self._changed_at) / EASING)
         for _ in range(steps):
             self._changed_at += EASING
             self._pace = self._next_pace()
-            if self._pace >= self._most:
+            if self._pace >= most:
                 break
-        return self._pace
+        return min(most, self._pace)
 
     def _next_pace(self) -> float:
         if self._pace < 1:

@@ -73,6 +73,7 @@ class SessionPool:
         self._lock = threading.Lock()
         self._quiet = threading.Condition(self._lock)
         self._seats = Seats(settings.max_size, settings.max_waiting)
+        self._places_each = 1
 
     @classmethod
     def of(cls, relay: RelaySettings) -> SessionPool:
@@ -99,6 +100,10 @@ class SessionPool:
             yield pooled.session
         finally:
             self._give_back(pooled, loan)
+
+    def places(self) -> int:
+        """How many transactions its sessions can carry at once, as far as is known."""
+        return self.settings.max_size * self._places_each
 
     def stats(self) -> PoolStats:
         """One consistent reading."""
@@ -245,6 +250,7 @@ class SessionPool:
                 raise _closed() from None
             raise
         pooled = admitted(session, generation, self._now(), self.settings)
+        self._places_each = session.places
         if session.places > 1:
             session.on_room(lambda: self._note_room(pooled))
         with self._lock:

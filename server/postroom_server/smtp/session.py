@@ -19,7 +19,7 @@ from postroom_server.smtp.exchange import Exchange
 from postroom_server.smtp.extensions import Extensions
 from postroom_server.smtp.opening import Opening
 from postroom_server.smtp.resolve import RESOLVER, Resolver
-from postroom_server.smtp.settings import RelaySettings
+from postroom_server.smtp.settings import ENVELOPE_AHEAD, RelaySettings
 from postroom_server.smtp.timeouts import NO_DEADLINE, DeadlineSource
 from postroom_server.smtp.transaction import Control, Transaction, TransactionReport
 from postroom_server.smtp.window import Window
@@ -166,7 +166,7 @@ def places_of(extensions: Extensions, in_flight: int) -> int:
     """
     if not extensions.pipelining:
         return 1
-    return in_flight if extensions.chunking else 2
+    return in_flight if extensions.chunking else ENVELOPE_AHEAD
 
 
 def open_session(

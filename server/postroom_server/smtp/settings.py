@@ -21,6 +21,10 @@ class Encryption(Enum):
     """TLS from the first octet (RFC 8314)."""
 
 
+ENVELOPE_AHEAD = 2
+"""Transactions in a session with PIPELINING alone: one, and the next one's envelope."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
     """Limits of one relay's pool.
@@ -82,3 +86,8 @@ class RelaySettings:
     in_flight: int = 1
     timeouts: Timeouts = field(default=Timeouts())
     pool: PoolSettings = field(default=PoolSettings())
+
+    @property
+    def most_in_flight(self) -> int:
+        """How many transactions there may ever be under way at once."""
+        return self.pool.max_size * max(self.in_flight, ENVELOPE_AHEAD)

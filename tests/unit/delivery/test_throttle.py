@@ -23,7 +23,7 @@ def said(code, enhanced="", text="slow down, retry in 86400 seconds"):
 class Slowed:
     def __init__(self, most=16):
         self.clock = FakeClock()
-        self.throttle = Throttle(most, self.clock.monotonic)
+        self.throttle = Throttle(lambda: most, self.clock.monotonic)
 
     def complain(self, times):
         for _ in range(times):
