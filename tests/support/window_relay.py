@@ -135,28 +135,20 @@ class WindowRelay:
         return place == trouble.place and verb == trouble.verb
 
     def _obey(self, peer: Peer, line: str, sender: str, now: _Open) -> None:
-        match re.match(r"\w+", line)[0]:
-            case "RSET":
-                now.sender, now.recipients = "", []
-                peer.say("250 2.0.0 reset")
-            case "MAIL" if now.sender:
-                peer.say("503 5.5.1 nested MAIL")
+        verb = re.match(r"\w+", line)[0]
+        lacking = {"RCPT": not now.sender, "BDAT": not now.recipients}
+        if lacking.get(verb) or (verb == "MAIL" and now.sender):
+            peer.say("503 5.5.1 out of order")
+            return
+        match verb:
             case "MAIL":
                 now.sender = sender
-                peer.say("250 2.1.0 ok")
-            case "RCPT" if not now.sender:
-                peer.say("503 5.5.1 no sender")
             case "RCPT":
                 now.recipients.append(line)
-                peer.say("250 2.1.5 ok")
-            case "BDAT" if not now.recipients:
-                peer.say("554 5.5.1 no valid recipients")
             case "BDAT":
                 self.taken.append(now.sender)
-                now.sender, now.recipients = "", []
-                peer.say("250 2.0.0 queued")
-            case "QUIT":
-                peer.say("221 2.0.0 bye")
-                raise HungUp
-            case _:
-                peer.say("250 ok")
+        if verb in {"RSET", "BDAT"}:
+            now.sender, now.recipients = "", []
+        peer.say("221 bye" if verb == "QUIT" else f"250 {verb} done")
+        if verb == "QUIT":
+            raise HungUp
