@@ -175,6 +175,7 @@ class App:
             several_tenants=several_tenants(self.config.credentials),
             tenants=self.config.tenants,
             tokens=self._tokens,
+            fleet=outbox.fleet,
         )
         return DeliveryEngine(parts)
 

@@ -11,9 +11,12 @@ from typing import Any
 import grpc
 import psutil
 from postroom.v1 import delivery_service_pb2_grpc as service_grpc
+from postroom_server.app import App
+from postroom_server.config import load_config
+from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import PAUSE, Daemon, daemon, free_port
-from tests.support.service import plain, settings
+from tests.support.service import Service, plain, settings
 
 PATIENCE = 60.0
 
@@ -26,6 +29,19 @@ def fleet_settings(folder: Path, url: str, relay_port: int, extra: str = "") -> 
     said = [f'url = "{url}"' if line.startswith("url = ") else line for line in lines]
     path.write_text("\n".join(said) + "\n")
     return path
+
+
+@contextmanager
+def serving(folder: Path, url: str, relay: SandboxRelay) -> Iterator[Service]:
+    """One more service of this process, which shares the store at *url*."""
+    config = load_config(fleet_settings(folder, url, relay.port), {})
+    with (
+        App(config) as app,
+        grpc.insecure_channel(
+            app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
+        ) as channel,
+    ):
+        yield Service(app, relay, channel, service_grpc.DeliveryServiceStub(channel))
 
 
 @contextmanager

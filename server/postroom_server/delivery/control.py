@@ -27,12 +27,17 @@ class AttemptControl:
     """What the session asks before its end of data, and what may stop it.
 
     *limit* gives the deadline (monotonic) each time that it is asked for; *mark* makes
-    the point of no return known to the next process, and may refuse.
+    the point of no return known to the next process, and may refuse.  *number* is the
+    attempt's, among those of its delivery.
     """
 
     def __init__(
-        self, limit: Callable[[], float | None], mark: Callable[[], bool]
+        self,
+        limit: Callable[[], float | None],
+        mark: Callable[[], bool],
+        number: int = 0,
     ) -> None:
+        self.number = number
         self._limit = limit
         self._mark = mark
         self._lock = threading.Lock()

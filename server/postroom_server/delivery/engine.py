@@ -16,6 +16,7 @@ from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.contents import PartsExpected, parts_expected
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
+from postroom_server.delivery.elsewhere import Elsewhere, Here
 from postroom_server.delivery.following import Following
 from postroom_server.delivery.gate import Gear, RelayGate
 from postroom_server.delivery.intake import Intake
@@ -24,7 +25,7 @@ from postroom_server.delivery.looking import Cancellation, Looking
 from postroom_server.delivery.observing import Observer
 from postroom_server.delivery.posted import Done
 from postroom_server.delivery.posting import Posting
-from postroom_server.delivery.recovery import Recovered, recover
+from postroom_server.delivery.recovery import Company, Recovered, recover
 from postroom_server.delivery.relay_control import RelayControl
 from postroom_server.delivery.relays import Relays
 from postroom_server.delivery.rendering import Rendered, Rendering
@@ -48,6 +49,7 @@ from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.stats import QueueStats, StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
+from postroom_server.outbox.fleet import Alone, Fleet
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.pauses import Pauses
 from postroom_server.outbox.store import (
@@ -76,7 +78,8 @@ class EngineParts:
     """What an engine is made of; *waiting_per_relay* callers may wait for one relay.
 
     *several_tenants*: one of them may not have all of these places.  *tenants* have
-    limits of their own; *tokens* are those of a fleet, None: of this process.
+    limits of their own; *tokens* are those of a fleet, None: of this process.  *fleet*
+    is the other processes.
     """
 
     outbox: Outbox
@@ -92,6 +95,7 @@ class EngineParts:
     several_tenants: bool = False
     tenants: Mapping[str, PaceLimits] = field(default_factory=dict)
     tokens: Tokens | None = None
+    fleet: Fleet = field(default_factory=Alone)
 
 
 class DeliveryEngine:
@@ -127,7 +131,23 @@ class DeliveryEngine:
         self.relay_control = RelayControl(
             parts.relays, parts.pauses, self._dispatcher, parts.clock
         )
-        self._worker = Worker(self._ports(parts, waits))
+        fleet = parts.fleet
+        patience = Patience(parts.outbox, waits, self._under_way, parts.clock, fleet)
+        self.events = EventHub(parts.outbox, parts.clock, parts.observer.news)
+        self._elsewhere = Elsewhere(
+            Here(
+                outbox=parts.outbox,
+                fleet=fleet,
+                waits=waits,
+                under_way=self._under_way,
+                clock=parts.clock,
+                give_up=patience.give_up,
+                news=parts.observer.news,
+                watchers=lambda: self.events.reading().watchers,
+            )
+        )
+        self._company = Company(patience.is_awaited, self._elsewhere.went_on)
+        self._worker = Worker(self._ports(parts, patience))
         intake = Intake(parts.clock, parts.limits, parts.blobs)
         self._rendering = Rendering(parts.outbox, parts.relays, intake)
         self._blobs = parts.blobs
@@ -137,7 +157,7 @@ class DeliveryEngine:
             intake=intake,
             dispatcher=self._dispatcher,
             waits=waits,
-            patience=Patience(parts.outbox, waits, self._under_way, parts.clock),
+            patience=patience,
             clock=parts.clock,
             limits=parts.limits,
             starts=Starts(self._gates, tenants),
@@ -151,15 +171,17 @@ class DeliveryEngine:
             under_way=self._under_way,
             clock=parts.clock,
             limits=parts.limits,
+            fleet=fleet,
         )
-        self.events = EventHub(parts.outbox, parts.clock, parts.observer.news)
         self.following = Following(
             outbox=parts.outbox,
             hub=self.events,
             clock=parts.clock,
             retention=parts.limits.events_kept,
         )
-        self._taking_over = TakingOver(parts.outbox, parts.clock, self._was_marked)
+        self._taking_over = TakingOver(
+            parts.outbox, parts.clock, self._was_marked, self._company
+        )
         self._upkeep = Upkeep(
             parts.outbox,
             parts.blobs,
@@ -173,13 +195,16 @@ class DeliveryEngine:
 
     def start(self) -> Recovered:
         """Settle what the process before left, then begin to deliver."""
-        recovered = recover(self.outbox, self._was_marked, self._clock.now())
+        recovered = recover(
+            self.outbox, self._was_marked, self._clock.now(), self._company
+        )
         self._marks.forget()
         self.relay_control.load()
         self._posting.start()
         self._dispatcher.start(self._worker.deliver)
         self.outbox.listen(self._dispatcher.look)
         self._taking_over.start()
+        self._elsewhere.start()
         self._upkeep.start()
         self.events.start()
         return recovered
@@ -313,23 +338,30 @@ class DeliveryEngine:
         self._closing.set()
         self._under_way.call_off_all()
         self._taking_over.stop()
+        self._elsewhere.stop()
         self._upkeep.stop()
         self._dispatcher.close()
         self._posting.close()
         self.events.close()
 
-    def _ports(self, parts: EngineParts, waits: WaitRoom) -> Ports:
+    def _ports(self, parts: EngineParts, patience: Patience) -> Ports:
         return Ports(
             outbox=parts.outbox,
             marks=parts.marks,
             relays=parts.relays.by_id,
-            waits=waits,
+            waits=patience.waits,
             under_way=self._under_way,
             clock=parts.clock,
             closing=self._closing,
-            scheduled=self._dispatcher.hear,
+            scheduled=self._scheduled,
+            awaited=patience.awaited,
+            tell=parts.fleet.tell,
             observe=parts.observer.attempted,
         )
+
+    def _scheduled(self, delivery: Delivery) -> None:
+        if not self._elsewhere.went_on(delivery):
+            self._dispatcher.hear(delivery)
 
     def _was_marked(self, delivery: Delivery) -> bool:
         return self._marks.was_marked(delivery.id, delivery.version)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroom_server.delivery import journal
 from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.cancelling import CancelElsewhere
 from postroom_server.delivery.control import AttemptControl, UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.fingerprint import of_values
@@ -38,6 +39,7 @@ from postroom_server.domain.errors import (
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Fate, settle_open
+from postroom_server.outbox.fleet import Alone, Fleet, Reaction
 from postroom_server.outbox.store import Outbox, RequestRecord
 
 RECORDING = 5.0
@@ -69,6 +71,11 @@ class Looking:
     under_way: UnderWay
     clock: Clock
     limits: Limits
+    fleet: Fleet = field(default_factory=Alone)
+
+    @property
+    def _asking(self) -> CancelElsewhere:
+        return CancelElsewhere(self.outbox, self.fleet, self.waits, self.clock)
 
     def get(self, tenant: str, delivery_id: str) -> Delivery:
         """The delivery; raises `DeliveryNotFound`."""
@@ -172,6 +179,10 @@ class Looking:
         self, delivery: Delivery, request: RequestRecord | None
     ) -> Cancellation | None:
         control = self.under_way.get(delivery.id)
+        if control is None and not self.fleet.is_alone:
+            found = self._asking.ask(delivery)
+            if found is not Reaction.NOT_THERE:
+                return self._asked(delivery, request, found)
         if control is None:
             # Claimed and not begun, or ended and not yet read: look again.
             self.under_way.changed(RECORDING / TRIES)
@@ -184,6 +195,18 @@ class Looking:
             raise TooLate(_too_late("all of it was sent to the relay"), delivery.name)
         control.recorded.wait(RECORDING)
         return None
+
+    def _asked(
+        self, delivery: Delivery, request: RequestRecord | None, found: Reaction | None
+    ) -> Cancellation | None:
+        """What the process told that makes the attempt; None: look again."""
+        if found is Reaction.TOO_LATE:
+            raise TooLate(_too_late("all of it was sent to the relay"), delivery.name)
+        if found is None:
+            return None
+        if request is not None:
+            self.outbox.remember(request)
+        return Cancellation(delivery, pending=True)
 
     def _stopped(self, delivery: Delivery, control: AttemptControl) -> Cancellation:
         """Called off in time: mostly it ends at once, and can be told so."""

@@ -195,7 +195,9 @@ class Posting:
             self._heard(posted)
 
     def _heard(self, posted: Posted) -> None:
-        """There is news, or its caller has left, or no attempt is begun any more."""
+        """There is news, here or elsewhere, or its caller has left, or no attempt is
+        begun any more.
+        """
         wait = posted.wait
         posted.rung = posted.stage is not Stage.WAITING
         if posted.stage is not Stage.WAITING or wait is None:
@@ -203,7 +205,7 @@ class Posting:
         answer = wait.answer()
         if answer is not None:
             self._end(posted, Answer(answer, replayed=posted.replayed))
-        elif wait.left or self._sending.waits.closing:
+        elif wait.left or wait.nudged or self._sending.waits.closing:
             self._look(posted)
 
     def _overdue(self, posted: Posted) -> None:

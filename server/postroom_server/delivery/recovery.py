@@ -46,11 +46,29 @@ class Recovered:
     given_up: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What other processes want of what is taken over.
+
+    *is_awaited*: whether callers wait for a delivery; *went_on* is told of those that
+    go on, which may have been taken back.
+    """
+
+    is_awaited: Callable[[Delivery], bool] = lambda _: False
+    went_on: Callable[[Delivery], bool] = lambda _: False
+
+
+NOBODY = Company()
+
+
 def recover(
-    outbox: Outbox, is_marked: Callable[[Delivery], bool], now: Instant
+    outbox: Outbox,
+    is_marked: Callable[[Delivery], bool],
+    now: Instant,
+    company: Company = NOBODY,
 ) -> Recovered:
     """Settle or put back whatever the process before left under way."""
-    lost, uncertain = take_over(outbox, is_marked, now)
+    lost, uncertain = take_over(outbox, is_marked, now, company)
     given_up = 0
     for delivery in outbox.waiting(Completion.RELAYED):
         outbox.save(settle_open(delivery, _given_up(_NOT_SENT), now))
@@ -64,23 +82,35 @@ def recover(
 
 
 def take_over(
-    outbox: Outbox, is_marked: Callable[[Delivery], bool], now: Instant
+    outbox: Outbox,
+    is_marked: Callable[[Delivery], bool],
+    now: Instant,
+    company: Company = NOBODY,
 ) -> tuple[int, int]:
     """Settle what a process left under way that is gone; how many lost, uncertain."""
     lost = uncertain = 0
     for delivery in outbox.leased():
         marked = delivery.data_marked or is_marked(delivery)
-        outbox.save(_after_end(delivery, now) if marked else _lost(delivery, now))
+        change = (
+            _after_end(delivery, now)
+            if marked
+            else _lost(delivery, now, company.is_awaited)
+        )
+        if outbox.save(change) and change.after.due_at is not None:
+            company.went_on(change.after)
         uncertain += marked
         lost += not marked
     return lost, uncertain
 
 
-def _lost(delivery: Delivery, now: Instant) -> Change:
+def _lost(
+    delivery: Delivery, now: Instant, is_awaited: Callable[[Delivery], bool]
+) -> Change:
     attempt = _attempt(delivery, AttemptOutcome.LOST, now)
     if delivery.crashes + 1 >= CRASHES:
         return _finish(delivery, attempt, _crash_loop(delivery))
-    if delivery.plan.completion is Completion.RELAYED:
+    relayed = delivery.plan.completion is Completion.RELAYED
+    if relayed and not is_awaited(delivery):
         return _finish(delivery, attempt, _given_up(_NOT_SENT))
     return finish_attempt(delivery, attempt, {}, now, crashed=True)
 

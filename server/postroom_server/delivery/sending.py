@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from postroom_server.delivery import journal
+from postroom_server.delivery.afar import look_at_once
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.fingerprint import fingerprint
@@ -232,6 +233,7 @@ class Sending:
         caller.accepted()
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
         with self.place(delivery, caller, asked) as wait:
+            look_at_once(wait)
             now = self.gone_on(delivery, submission.senders, waits=wait is not None)
             return Answer(self.answer(wait, now), replayed=True)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from postroom_server.delivery.recovery import take_over
+from postroom_server.delivery.recovery import NOBODY, Company, take_over
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import PostroomError
@@ -27,8 +27,13 @@ class TakingOver:
     """Settles what is left behind."""
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, is_marked: Callable[[Delivery], bool]
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        is_marked: Callable[[Delivery], bool],
+        company: Company = NOBODY,
     ) -> None:
+        self._company = company
         self._outbox = outbox
         self._clock = clock
         self._is_marked = is_marked
@@ -49,7 +54,8 @@ class TakingOver:
 
     def run_once(self) -> int:
         """Settle what is left behind now; how many deliveries that were."""
-        lost, uncertain = take_over(self._outbox, self._is_marked, self._clock.now())
+        now = self._clock.now()
+        lost, uncertain = take_over(self._outbox, self._is_marked, now, self._company)
         if lost or uncertain:
             _log.warning("delivery.taken_over", lost=lost, uncertain=uncertain)
         return lost + uncertain

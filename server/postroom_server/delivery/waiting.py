@@ -9,10 +9,11 @@ would use up the grace of those whose mail is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
+from postroom_server.delivery.afar import Afar
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.waits import News, Wait, WaitRoom
 from postroom_server.domain.attempt import FailureReason
@@ -27,6 +28,7 @@ from postroom_server.domain.transitions import (
     settle,
     settle_open,
 )
+from postroom_server.outbox.fleet import Alone, Fleet
 from postroom_server.outbox.store import Outbox
 
 BREAKING_OFF = 0.2
@@ -52,6 +54,12 @@ class Patience:
     waits: WaitRoom
     under_way: UnderWay
     clock: Clock
+    fleet: Fleet = field(default_factory=Alone)
+
+    @property
+    def afar(self) -> Afar:
+        """What is learned of deliveries elsewhere."""
+        return Afar(self.outbox, self.under_way, self.clock, self.fleet)
 
     def wait(self, wait: Wait, delivery: Delivery) -> Delivery:
         """The delivery when it is worth an answer, or when *wait* ends.
@@ -76,18 +84,20 @@ class Patience:
         if answer is not None:
             return answer
         if not wait.left and wait.limit > self.clock.monotonic():
-            return self._ended_early(wait, delivery)
+            ended = self._ended_early(wait, delivery)
+            return ended or self.afar.look(wait, delivery)
         if delivery.plan.completion is Completion.RELAYED:
             return self._give_up(wait, delivery)
         return self._now(wait, delivery)
 
     def until(self, wait: Wait, delivery: Delivery) -> float:
         """The monotonic instant at which to look even without news."""
+        latest = min(wait.limit, self.afar.until(wait))
         expires_in = seconds_between(self.clock.now(), delivery.expire_at)
         if expires_in <= 0:
             # Past its expiry an attempt is under way, whose end is news.
-            return wait.limit
-        return min(wait.limit, self.clock.monotonic() + expires_in)
+            return latest
+        return min(latest, self.clock.monotonic() + expires_in)
 
     def _goes_on_later(self, delivery: Delivery, wait: Wait) -> bool:
         """Whether nothing will happen to it before *wait* ends."""
@@ -115,6 +125,7 @@ class Patience:
         if now.leased_at is not None:
             return None
         goes_on = now.status.is_final or not _is_relayed(now)
+        goes_on = goes_on or self.awaited(now)
         return now if goes_on else self._end(now, wait)
 
     def _expired(self, wait: Wait, delivery: Delivery) -> Delivery | None:
@@ -130,6 +141,13 @@ class Patience:
 
     def _give_up(self, wait: Wait, delivery: Delivery) -> Delivery:
         """End a relayed send whose caller waits no more, as far as it can be ended."""
+        if wait.is_told:
+            return self._leave_to_others(wait, delivery)
+        if self.waits.is_last(wait) and self.awaited(delivery):
+            return self._now(wait, delivery)
+        return self._ended(wait, delivery)
+
+    def _ended(self, wait: Wait, delivery: Delivery) -> Delivery:
         patience_ends = self.clock.monotonic() + BREAKING_OFF
         while self.waits.is_last(wait):
             wait.woken.clear()
@@ -150,6 +168,45 @@ class Patience:
             # It may be claimed and not begun yet.
             wait.woken.wait(remaining if control else min(remaining, NOT_BEGUN))
         return self._now(wait, delivery)
+
+    def awaited(self, delivery: Delivery) -> bool:
+        """Whether callers elsewhere wait for the delivery, which is noted."""
+        seconds = None if self.fleet.is_alone else self.afar.is_awaited(delivery.id)
+        if seconds is None:
+            return False
+        limit = self.clock.monotonic() + seconds
+        self.waits.awaited_elsewhere(delivery.tenant, delivery.id, limit)
+        return True
+
+    def is_awaited(self, delivery: Delivery) -> bool:
+        """Whether anyone waits for the delivery, here or elsewhere."""
+        return self.waits.limit(delivery.id) is not None or self.awaited(delivery)
+
+    def give_up(self, tenant: str, delivery_id: str) -> None:
+        """End a relayed send for which nobody waits any more, wherever."""
+        control = self.under_way.get(delivery_id)
+        if control is not None:
+            control.call_off()
+            return
+        found = self.outbox.get(tenant, delivery_id)
+        if found is None or found.status.is_final or found.leased_at is not None:
+            return
+        if _is_relayed(found):
+            fates = {r.wire: _given_up(r, CALLER_LEFT) for r in found.open_recipients}
+            self._stored(settle(found, fates, self.clock.now()))
+
+    def _leave_to_others(self, wait: Wait, delivery: Delivery) -> Delivery:
+        """Where it is at home it ends, if nobody waits there either."""
+        until = self.clock.monotonic() + BREAKING_OFF
+        if self.waits.is_last(wait):
+            self.afar.leave(wait)
+        while True:
+            wait.woken.clear()
+            now = self._now(wait, delivery)
+            remaining = until - self.clock.monotonic()
+            if now.status.is_final or remaining <= 0:
+                return now
+            wait.woken.wait(min(remaining, BREAKING_OFF / 4))
 
     def _end(self, delivery: Delivery, wait: Wait) -> Delivery | None:
         """Settle what waits; None when something else came first."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from postroom_server.domain.delivery import Delivery
@@ -31,6 +32,10 @@ class Wait:
 
     *over*: its caller has stopped to wait and is about to be answered.  *bell* is rung
     with each `wake`, for a caller that has no thread here; it must not block.
+
+    What another process has is looked at at *look_at* (monotonic; None: not yet
+    known), after a pause of *look_paused*, or at once when *nudged*; *is_told*: that
+    process knows of the wait.
     """
 
     delivery_id: str
@@ -41,6 +46,10 @@ class Wait:
     left: bool = False
     over: bool = False
     bell: Callable[[], object] | None = None
+    look_at: float | None = None
+    look_paused: float = 0.0
+    nudged: bool = False
+    is_told: bool = False
     woken: threading.Event = field(default_factory=threading.Event)
 
     def leave(self) -> None:
@@ -63,6 +72,8 @@ class Wait:
 class WaitRoom:
     """All waits of this process, at most *per_relay* with a thread for one relay.
 
+    It also knows until when callers of other processes wait for what is at home here.
+
     *shared*: among several tenants, each of which may have three quarters.  Waits with
     a bell hold no thread and are not among these.
     *closing* says that no attempt will be begun any more.
@@ -73,6 +84,9 @@ class WaitRoom:
         self._per_tenant = per_relay - per_relay // 4 if shared else per_relay
         self._lock = threading.Lock()
         self._waits: dict[str, list[Wait]] = {}
+        self._ears: dict[str, list[threading.Event]] = {}
+        self._elsewhere: dict[str, float] = {}
+        self._heard: frozenset[tuple[str, str]] = frozenset()
         self._by_relay: Counter[str] = Counter()
         self._threads: Counter[str] = Counter()
         self._by_tenant: Counter[tuple[str, str]] = Counter()
@@ -131,6 +145,8 @@ class WaitRoom:
         """
         with self._lock:
             wait.over = True
+            if wait.delivery_id in self._elsewhere:
+                return False
             return all(w.over or w.left for w in self._waits[wait.delivery_id])
 
     def limit(self, delivery_id: str) -> float | None:
@@ -138,7 +154,55 @@ class WaitRoom:
         with self._lock:
             waits = self._waits.get(delivery_id, ())
             limits = [w.limit for w in waits if not (w.left or w.over)]
+            if self._elsewhere and delivery_id in self._elsewhere:
+                limits.append(self._elsewhere[delivery_id])
         return max(limits, default=None)
+
+    def awaited_elsewhere(self, tenant: str, delivery_id: str, limit: float) -> None:
+        """Callers of other processes wait for the delivery until *limit*."""
+        with self._lock:
+            self._elsewhere[delivery_id] = limit
+            self._heard |= {(tenant, delivery_id)}
+
+    def heard_elsewhere(
+        self, limits: Mapping[tuple[str, str], float]
+    ) -> Collection[tuple[str, str]]:
+        """Callers elsewhere wait so long, by tenant and id, and no others do.
+
+        What they waited for until now, and nobody here does.
+        """
+        with self._lock:
+            self._elsewhere = {key[1]: limit for key, limit in limits.items()}
+            gone = self._heard - limits.keys()
+            # Who waits here sees to it; and if it is just leaving, the next look does.
+            left = {key for key in gone if key[1] not in self._waits}
+            self._heard = (self._heard | limits.keys()) - left
+            return left
+
+    def nudge(self, delivery_id: str) -> None:
+        """Something became of the delivery elsewhere: let who waits look."""
+        with self._lock:
+            waits = list(self._waits.get(delivery_id, ()))
+            ears = list(self._ears.get(delivery_id, ()))
+        for wait in waits:
+            wait.nudged = True
+            wait.wake()
+        for heard in ears:
+            heard.set()
+
+    @contextmanager
+    def listening(self, delivery_id: str) -> Iterator[threading.Event]:
+        """What is set, within the block, when something became of it elsewhere."""
+        heard = threading.Event()
+        with self._lock:
+            self._ears.setdefault(delivery_id, []).append(heard)
+        try:
+            yield heard
+        finally:
+            with self._lock:
+                self._ears[delivery_id].remove(heard)
+                if not self._ears[delivery_id]:
+                    del self._ears[delivery_id]
 
     def post(self, news: News) -> None:
         """Tell everyone who waits for the delivery."""

@@ -41,11 +41,21 @@ RECORD_AGAIN = 0.5
 _log = structlog.get_logger(__name__)
 
 
+def _nobody(_delivery_id: str) -> None:
+    """There are no others."""
+
+
+def _by_nobody(_delivery: Delivery) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """What the worker meets: the store, the relays, those who wait, the time.
 
     *closing* is set when the process must end; *scheduled* hears of every due time.
+    *awaited* tells whether callers of other processes wait for a delivery; *tell* tells
+    them of one for which nobody waits here, but somebody did where it was accepted.
     """
 
     outbox: Outbox
@@ -57,6 +67,8 @@ class Ports:
     closing: threading.Event
     scheduled: Callable[[Delivery], None]
     observe: Callable[[Delivery, Course], None]
+    awaited: Callable[[Delivery], bool] = _by_nobody
+    tell: Callable[[str], None] = _nobody
     chance: Chance = random.random
 
 
@@ -103,8 +115,10 @@ class Worker:
             return for_all(delivery, _bug(incident, control), Phase.UNSPECIFIED)
 
     def _is_abandoned(self, delivery: Delivery) -> bool:
-        relayed = delivery.plan.completion is Completion.RELAYED
-        return relayed and self._ports.waits.limit(delivery.id) is None
+        if delivery.plan.completion is not Completion.RELAYED:
+            return False
+        ports = self._ports
+        return ports.waits.limit(delivery.id) is None and not ports.awaited(delivery)
 
     def _conclude(self, lease: _Lease, course: Course) -> None:
         cancelled = lease.control.conclude()
@@ -129,6 +143,8 @@ class Worker:
         if not stored:
             return
         lease.clear_mark()
+        if situation.patience is None and _may_be_awaited(delivery):
+            self._ports.tell(delivery.id)
         if change.after.due_at is not None:
             self._ports.scheduled(change.after)
         try:
@@ -171,7 +187,9 @@ class _Lease:
         self._in_doubt: Change | None = None
         relayed = delivery.plan.completion is Completion.RELAYED
         self.control = AttemptControl(
-            limit=self._limit if relayed else _no_limit, mark=self._mark
+            limit=self._limit if relayed else _no_limit,
+            mark=self._mark,
+            number=delivery.attempts_made,
         )
 
     def clear_mark(self) -> None:
@@ -215,6 +233,10 @@ class _Lease:
         if stored:
             self.delivery = change.after
         return stored
+
+
+def _may_be_awaited(delivery: Delivery) -> bool:
+    return delivery.plan.completion is Completion.RELAYED_OR_QUEUED
 
 
 def _no_limit() -> None:

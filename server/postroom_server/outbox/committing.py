@@ -19,6 +19,7 @@ from postroom_server.outbox.claims import Claim, Taken
 from postroom_server.outbox.commit_counts import CommitReading
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.content import Find
+from postroom_server.outbox.fleet import Alone, Fleet
 from postroom_server.outbox.pauses import StoredPauses
 from postroom_server.outbox.purge import EventCursor, Purge
 from postroom_server.outbox.readers import Readers
@@ -67,6 +68,7 @@ class CommittingOutbox(Reading):
     def __init__(self, parts: OutboxParts, clock: Clock, on_stored: OnStored) -> None:
         super().__init__(parts.readers, clock, parts.find)
         self.blobs = parts.blobs
+        self.fleet: Fleet = Alone()
         self.pauses = StoredPauses(parts.committer, parts.readers)
         self._committer = parts.committer
         self._let_go = parts.let_go

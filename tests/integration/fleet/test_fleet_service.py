@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import grpc
 import pytest
 from postroom.v1 import delivery_pb2 as delivery_pb
-from postroom.v1 import delivery_service_pb2_grpc as service_grpc
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.app import App
 from postroom_server.config import load_config
 from postroom_server.sandbox.relay import SandboxRelay
 
+from tests.support.fleets import serving
 from tests.support.postgres import postgres
-from tests.support.service import PAUSE, Service, a_request, plain
+from tests.support.service import PAUSE, a_request
 
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 
@@ -26,32 +25,6 @@ SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 def relay() -> Iterator[SandboxRelay]:
     with SandboxRelay() as started:
         yield started
-
-
-@contextmanager
-def serving(folder, url, relay) -> Iterator[Service]:
-    folder.mkdir(exist_ok=True)
-    file = folder / "postroom.toml"
-    keys = plain(relay.port)
-    lines = [
-        'listen = "127.0.0.1:0"',
-        'default_relay = "main"',
-        "[store]",
-        f'url = "{url}"',
-        "[relays.main]",
-        *(
-            f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}"
-            for k, v in keys.items()
-        ),
-    ]
-    file.write_text("\n".join(lines) + "\n")
-    with (
-        App(load_config(file, {})) as app,
-        grpc.insecure_channel(
-            app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
-        ) as channel,
-    ):
-        yield Service(app, relay, channel, service_grpc.DeliveryServiceStub(channel))
 
 
 def test_mail_is_relayed_and_any_process_tells_of_it(tmp_path, relay):

@@ -13,13 +13,14 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.outbox.errors import DRIVER_ERRORS
 from postroom_server.outbox.postgres.connecting import Link
+from postroom_server.outbox.postgres.news import News
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Work
 
@@ -35,6 +36,26 @@ class LeaseSettings:
     renewed_every: float = 5.0
     margin: float = 5.0
     told_every: float = 0.05
+
+
+MOST_WORDS = 5000
+"""Words that wait to be told, at most."""
+_MOST_OCTETS = 7000
+"""Of one notice; PostgreSQL takes less than 8000."""
+
+
+def batched(words: Iterable[str]) -> Iterator[str]:
+    """*words* in as many texts as they need, a line each."""
+    lines: list[str] = []
+    size = 0
+    for line in words:
+        if size + len(line) >= _MOST_OCTETS:
+            yield "\n".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line) + 1
+    if lines:
+        yield "\n".join(lines)
 
 
 def _elapsed() -> float:
@@ -57,6 +78,8 @@ class Node:
         self._wanted = threading.Event()
         self._stop = threading.Event()
         self._relays: set[str] = set()
+        self._words: dict[str, None] = {}
+        self.news = News()
         self._deadline = 0.0
         self._renewed_at = 0.0
         self._link: Link | None = None
@@ -83,11 +106,21 @@ class Node:
 
     def tell_of(self, works: Iterable[Work[Any]]) -> None:
         """Other processes are to hear of what became due; soon, and many at once."""
+        works = tuple(works)
         relays = {str(row[1]) for work in works for row in work.rows.get("put_due", ())}
         if relays:
             with self._mutex:
                 self._relays |= relays
             self._wanted.set()
+        for words in self.news.of(works):
+            self.say(words)
+
+    def say(self, words: str) -> None:
+        """Other processes are to hear *words*, soon; of too many some are lost."""
+        with self._mutex:
+            if len(self._words) < MOST_WORDS:
+                self._words[words] = None
+        self._wanted.set()
 
     def close(self) -> None:
         """Be gone: what is under way is for the others."""
@@ -129,8 +162,11 @@ class Node:
     def _tell(self, link: Link) -> None:
         with self._mutex:
             relays, self._relays = self._relays, set()
+            words, self._words = list(self._words), {}
         for relay in sorted(relays):
             link.run("notify_due", (f"{self.owner} {relay}",))
+        for together in batched(words):
+            link.run("notify_news", (f"{self.owner}\n{together}",))
 
     def _renew(self, link: Link) -> None:
         asked_at = _elapsed()

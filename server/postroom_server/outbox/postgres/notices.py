@@ -1,4 +1,4 @@
-"""What other processes tell: mail of a relay became due ("postroom-listen").
+"""What other processes tell ("postroom-listen"): mail became due, and `News`.
 
 Only a hint, and it may be lost; whoever listens looks at the store now and then anyway.
 """
@@ -12,6 +12,7 @@ import psycopg
 
 from postroom_server.outbox.errors import DRIVER_ERRORS
 from postroom_server.outbox.postgres.connecting import Link
+from postroom_server.outbox.postgres.node import Node
 from postroom_server.outbox.telling import tell
 
 PAUSE = 1.0
@@ -21,9 +22,10 @@ PAUSE = 1.0
 class Notices:
     """Listens, and calls *on_due* with the id of each relay that was told of."""
 
-    def __init__(self, connect: Callable[[], Link], name: Callable[[], str]) -> None:
+    def __init__(self, connect: Callable[[], Link], node: Node) -> None:
         self._connect = connect
-        self._name = name
+        self._name = node.name
+        self._news = node.news
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="postroom-listen", daemon=True
@@ -57,10 +59,19 @@ class Notices:
 
     def _listen(self, link: Link) -> None:
         link.raw.execute("LISTEN postroom_due")
+        link.raw.execute("LISTEN postroom_news")
         while not self._stop.is_set():
             for notice in link.raw.notifies(timeout=PAUSE / 4):
-                owner, _, relay = notice.payload.partition(" ")
-                if owner != self._name() and self.on_due is not None:
-                    self.on_due(relay)
+                self._take(notice)
                 if self._stop.is_set():
                     return
+
+    def _take(self, notice: psycopg.Notify) -> None:
+        if notice.channel == "postroom_news":
+            owner, *lines = notice.payload.split("\n")
+            for words in lines if owner != self._name() else ():
+                self._news.take(words)
+            return
+        owner, _, relay = notice.payload.partition(" ")
+        if owner != self._name() and self.on_due is not None:
+            self.on_due(relay)

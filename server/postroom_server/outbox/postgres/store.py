@@ -22,6 +22,7 @@ from postroom_server.outbox.errors import DRIVER_ERRORS, StoreAway
 from postroom_server.outbox.event_log import EventLog, Row
 from postroom_server.outbox.event_pages import Place
 from postroom_server.outbox.postgres.connecting import Database, Link
+from postroom_server.outbox.postgres.fellows import Fellows
 from postroom_server.outbox.postgres.node import LeaseSettings, Node
 from postroom_server.outbox.postgres.notices import Notices
 from postroom_server.outbox.postgres.octets import PostgresBlobs
@@ -63,6 +64,7 @@ class PostgresOutbox(CommittingOutbox):
         super().__init__(parts, clock, on_stored)
         self._event_log = _FleetEventLog(parts.readers)
         self._node, self._notices = fleet
+        self.fleet = Fellows(parts.committer, parts.readers, self._node)
 
     @classmethod
     def open(
@@ -112,7 +114,7 @@ class PostgresOutbox(CommittingOutbox):
         )
         undo.callback(committer.close)
         blobs = PostgresBlobs(committer, readers, clock, settings.blobs)
-        notices = Notices(named, node.name)
+        notices = Notices(named, node)
         undo.callback(notices.close)
         notices.start()
         first.close()
@@ -175,6 +177,8 @@ class _TakeOver(Work[None]):
         link.run("forget_dead")
         link.run("take_over")
         link.run("free_held")
+        link.run("forget_waiters")
+        link.run("forget_cancellations")
 
 
 class _PurgeAlone(Purge):

@@ -81,3 +81,86 @@ WITH unused AS (
 )
 DELETE FROM octets USING unused WHERE octets.sha256 = unused.sha256
 RETURNING octets.sha256
+
+-- notify_news --
+SELECT pg_notify('postroom_news', %s)
+
+-- is_elsewhere --
+-- Under way in another process, or waiting for callers that are not ours.
+SELECT 1 FROM lease
+WHERE delivery = %s AND owner <> current_setting('postroom.owner')
+UNION ALL
+SELECT 1 FROM due
+WHERE delivery = %s AND holder <> current_setting('postroom.owner')
+
+-- wait_elsewhere --
+INSERT INTO waiter (delivery, owner, tenant, until)
+VALUES (
+    %s, current_setting('postroom.owner'), %s,
+    clock_timestamp() + make_interval(secs => %s)
+)
+ON CONFLICT (delivery, owner)
+    DO UPDATE SET until = greatest(waiter.until, excluded.until)
+
+-- wait_no_more --
+DELETE FROM waiter WHERE delivery = %s AND owner = current_setting('postroom.owner')
+
+-- patience_of_others --
+SELECT max(extract(epoch FROM w.until - clock_timestamp()))::float8
+FROM waiter AS w
+JOIN node AS n ON n.owner = w.owner
+WHERE w.delivery = %s AND w.owner <> current_setting('postroom.owner')
+    AND w.until > clock_timestamp() AND n.until >= clock_timestamp()
+
+-- waits --
+-- For what is under way here, or held for callers of ours.
+SELECT
+    w.tenant, w.delivery, max(extract(epoch FROM w.until - clock_timestamp()))::float8
+FROM waiter AS w
+JOIN node AS n ON n.owner = w.owner
+WHERE w.owner <> current_setting('postroom.owner')
+    AND w.until > clock_timestamp() AND n.until >= clock_timestamp()
+    AND (
+        EXISTS (
+            SELECT 1 FROM lease AS l
+            WHERE l.delivery = w.delivery
+                AND l.owner = current_setting('postroom.owner')
+        ) OR EXISTS (
+            SELECT 1 FROM due AS b
+            WHERE b.delivery = w.delivery
+                AND b.holder = current_setting('postroom.owner')
+        )
+    )
+GROUP BY w.tenant, w.delivery
+
+-- cancels --
+SELECT c.delivery, c.attempt FROM cancellation AS c
+JOIN lease AS l ON l.delivery = c.delivery
+WHERE l.owner = current_setting('postroom.owner') AND NOT c.late
+
+-- ask_to_cancel --
+INSERT INTO cancellation (delivery, attempt)
+SELECT delivery, %s FROM lease
+WHERE delivery = %s AND owner <> current_setting('postroom.owner')
+ON CONFLICT (delivery) DO UPDATE SET attempt = excluded.attempt, late = false
+
+-- refuse_cancel --
+UPDATE cancellation SET late = true WHERE delivery = %s
+
+-- reaction --
+SELECT late FROM cancellation WHERE delivery = %s AND attempt = %s
+
+-- forget_waiters --
+DELETE FROM waiter AS w
+WHERE w.until < clock_timestamp()
+    OR NOT EXISTS (SELECT 1 FROM node AS n WHERE n.owner = w.owner)
+    OR NOT EXISTS (
+        SELECT 1 FROM delivery AS d
+        WHERE d.id = w.delivery AND d.settled_at IS NULL
+    )
+
+-- forget_cancellations --
+DELETE FROM cancellation AS c
+WHERE NOT EXISTS (
+    SELECT 1 FROM delivery AS d WHERE d.id = c.delivery AND d.settled_at IS NULL
+)

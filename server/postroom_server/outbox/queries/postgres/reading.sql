@@ -1,7 +1,7 @@
 -- What is asked, where PostgreSQL's words are others.  Values in the same places.
 
 -- live_deliveries --
--- Not those that wait in a process that lives.
+-- Not those that wait in a process that lives, or that a caller in one waits for.
 SELECT
     id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
     request_id, doc
@@ -9,6 +9,11 @@ FROM delivery AS d
 WHERE settled_at IS NULL AND status = %s AND completion = %s AND NOT EXISTS (
     SELECT 1 FROM due AS b JOIN node AS n ON n.owner = b.holder
     WHERE b.delivery = d.id AND n.until >= clock_timestamp()
+        AND n.owner <> current_setting('postroom.owner')
+) AND NOT EXISTS (
+    SELECT 1 FROM waiter AS w JOIN node AS n ON n.owner = w.owner
+    WHERE w.delivery = d.id AND w.until > clock_timestamp()
+        AND n.until >= clock_timestamp()
         AND n.owner <> current_setting('postroom.owner')
 )
 ORDER BY accepted_at, id

@@ -1,0 +1,1 @@
+-- What processes ask of each other: a fleet's alone.
