@@ -96,15 +96,16 @@ class Peer:
         return taken
 
     def data(self) -> bytes:
-        """Content up to the final dot, still stuffed, without the dot."""
-        while not (self._buffer.endswith(b"\r\n.\r\n") or self._buffer == b".\r\n"):
+        """Content up to the final dot, still stuffed, without the dot.
+
+        Behind it only the next mail may have come already.
+        """
+        while (end := (b"\r\n" + self._buffer).find(b"\r\n.\r\n")) < 0:
             self._read()
-        taken, self._buffer = self._buffer, b""
-        self.heard.append(taken)
-        assert (b"\r\n" + taken).count(b"\r\n.\r\n") == 1, (
-            "two ends of data in one content"
-        )
-        return taken.removesuffix(b".\r\n")
+        taken, self._buffer = self._buffer[:end], self._buffer[end + 3 :]
+        self.heard.append(taken + b".\r\n")
+        assert re.match(rb"(MAIL|QUIT|$)", self._buffer), "two ends in one content"
+        return taken
 
     def expect_silence_so_far(self) -> None:
         """Nothing more has arrived than was expected."""

@@ -24,7 +24,8 @@ SIZE = 5
 class Moody:
     """Behaves, but for a share of its connections, which end somewhere."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, offer: tuple[str, ...]) -> None:
+        self._offer = offer
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -41,12 +42,20 @@ class Moody:
         if mood == "leaves":
             peer.reset()
         else:
-            PoliteRelay(answers=answers.get(mood, {}))(peer)
+            PoliteRelay(self._offer, answers=answers.get(mood, {}))(peer)
+
+
+OFFERS = {
+    "alone": (("PIPELINING", "CHUNKING"), 1),
+    "whole": (("PIPELINING", "CHUNKING"), 4),
+    "envelope": (("PIPELINING",), 1),
+}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_seat_is_lost_and_none_is_taken_twice(seed):
-    relay_script = Moody(seed)
+@pytest.mark.parametrize(("offer", "in_flight"), OFFERS.values(), ids=OFFERS.keys())
+def test_no_seat_is_lost_and_none_is_taken_twice(seed, offer, in_flight):
+    relay_script = Moody(seed, offer)
     chance = random.Random(seed)
     broken: list[str] = []
     stop = threading.Event()
@@ -76,7 +85,7 @@ def test_no_seat_is_lost_and_none_is_taken_twice(seed):
         ThreadPoolExecutor(THREADS + 1) as threads,
     ):
         limits = PoolSettings(max_size=SIZE, max_messages=20, heartbeat=0.001)
-        pool = SessionPool.of(relay.settings(pool=limits))
+        pool = SessionPool.of(relay.settings(pool=limits, in_flight=in_flight))
         deliveries = [threads.submit(deliver, pool) for _ in range(THREADS)]
         upkeep = threads.submit(look_after, pool)
         start.wait(PATIENCE)
