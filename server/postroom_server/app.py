@@ -38,7 +38,7 @@ from postroom_server.outbox.committing import CommittingOutbox
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
 from postroom_server.outbox.store import BlobTerms
-from postroom_server.outbox.tokens import LocalTokens, Tokens
+from postroom_server.outbox.tokens import Tokens
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
 from postroom_server.rpc.relays import RelayBehaviours
@@ -145,7 +145,6 @@ class App:
         self._instance = secrets.token_hex(8)
         self._started_at = clock.now()
         self._meter = meter = Meter(clock)
-        self._tokens = LocalTokens(clock.monotonic)
         observer = Observer(meter)
         self._outbox = outbox = self._open_outbox(observer)
         stack.callback(outbox.close)
@@ -174,7 +173,9 @@ class App:
             ),
             several_tenants=several_tenants(self.config.credentials),
             tenants=self.config.tenants,
-            tokens=self._tokens,
+            tokens=outbox.tokens,
+            quotas=outbox.quotas,
+            sharing=outbox.sharing,
             fleet=outbox.fleet,
         )
         return DeliveryEngine(parts)
@@ -220,7 +221,8 @@ class App:
         relays = {}
         for config in self.config.relays.values():
             on_health = self._health_of(config.id)
-            relay = build_relay(config, self._clock.monotonic, on_health, self._tokens)
+            tokens = self._outbox.tokens
+            relay = build_relay(config, self._clock.monotonic, on_health, tokens)
             if relay.settings.tokens is not None:
                 stack.callback(relay.settings.tokens.close)
             stack.callback(relay.pool.close)

@@ -21,10 +21,15 @@ from tests.support.service import Service, plain, settings
 PATIENCE = 60.0
 
 
-def fleet_settings(folder: Path, url: str, relay_port: int, extra: str = "") -> Path:
-    """A configuration file for processes that share the store at *url*."""
+def fleet_settings(
+    folder: Path, url: str, relay_port: int, extra: str = "", **keys: Any
+) -> Path:
+    """A configuration file for processes that share the store at *url*.
+
+    *keys* are those of the relay.
+    """
     folder.mkdir(exist_ok=True)
-    path = settings(folder, {"main": plain(relay_port)}, extra)
+    path = settings(folder, {"main": plain(relay_port, **keys)}, extra)
     lines = path.read_text().splitlines()
     said = [f'url = "{url}"' if line.startswith("url = ") else line for line in lines]
     path.write_text("\n".join(said) + "\n")

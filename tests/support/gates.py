@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from postroom_server.delivery.gate import Gear, RelayGate
+from postroom_server.delivery.allowance import Gear
+from postroom_server.delivery.gate import RelayGate
 from postroom_server.delivery.relay import RelayWatch
 from postroom_server.delivery.throttle import Throttle
 from postroom_server.domain.pacing import NO_LIMITS, Limits
 from postroom_server.domain.stats import PoolStats
+from postroom_server.outbox.quotas import LocalQuotaStore, Quotas
 from postroom_server.outbox.tokens import LocalTokens
 
 from tests.support.clocks import FakeClock
@@ -16,7 +18,8 @@ from tests.support.clocks import FakeClock
 
 def a_gear(clock: FakeClock) -> Gear:
     """Tokens of one process, on *clock*."""
-    return Gear(LocalTokens(clock.monotonic), clock)
+    quotas = Quotas(LocalQuotaStore(), clock.monotonic)
+    return Gear(LocalTokens(clock.monotonic), quotas, clock)
 
 
 def a_gate(

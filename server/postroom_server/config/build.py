@@ -35,6 +35,7 @@ _PACE = {
     "burst",
     "max_recipients_per_day",
     "connections_per_minute",
+    "concurrent_sessions",
 }
 
 
@@ -88,8 +89,7 @@ def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
 
 
 def _tenant(tenant: TenantTable) -> PaceLimits:
-    plain = tenant.model_dump()
-    return PaceLimits(sessions=plain.pop("concurrent_sessions"), **plain)
+    return PaceLimits(**tenant.model_dump())
 
 
 def _server(server: ServerTable) -> ServerConfig:

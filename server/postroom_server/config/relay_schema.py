@@ -157,6 +157,13 @@ class RelayTable(Table):
         least=0,
         most=60_000,
     )
+    concurrent_sessions: int = key(
+        NO_LIMITS.concurrent_sessions,
+        "The most mails under way at once, over all processes that share the store; "
+        "0: as many as their pools have sessions for.",
+        least=0,
+        most=100_000,
+    )
     idle_timeout: float = seconds(
         _RELAY.idle_timeout, "A session unused for so long is closed.", least=1
     )

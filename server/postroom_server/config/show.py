@@ -101,7 +101,7 @@ def _tenant(limits: Limits) -> Values:
         "max_per_second": limits.max_per_second,
         "burst": limits.burst,
         "max_recipients_per_day": limits.max_recipients_per_day,
-        "concurrent_sessions": limits.sessions,
+        "concurrent_sessions": limits.concurrent_sessions,
     }
 
 

@@ -28,8 +28,9 @@ class TenantTable(Table):
         most=1_000_000_000,
     )
     concurrent_sessions: int = key(
-        NO_LIMITS.sessions,
-        "The most mails under way at once; 0: as many as the relays take.",
+        NO_LIMITS.concurrent_sessions,
+        "The most mails under way at once, over all processes that share the store; "
+        "0: as many as the relays take.",
         least=0,
         most=10_000,
     )

@@ -18,6 +18,7 @@ from postroom_server.delivery.schedule import (
     allows_another,
     long_delay,
     quick_delay,
+    until_tomorrow,
 )
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.delivery import Delivery, RecipientStatus
@@ -103,6 +104,8 @@ def _next(found: Found, delivery: Delivery, situation: Situation) -> _Next:
         return _after_relay_fault(delivery, situation)
     if found is Found.LEFT_ALONE:
         return _after_leaving_alone(delivery, situation)
+    if found is Found.OVER_QUOTA:
+        return _on_another_day(delivery, situation)
     return _after_temporary(delivery, situation)
 
 
@@ -128,6 +131,13 @@ def _after_leaving_alone(delivery: Delivery, situation: Situation) -> _Next:
     if delivery.plan.completion is Completion.RELAYED:
         return _Next(RecipientStatus.TEMP_FAILED)
     return _on_the_long_schedule(delivery, situation)
+
+
+def _on_another_day(delivery: Delivery, situation: Situation) -> _Next:
+    if delivery.plan.completion is Completion.RELAYED:
+        return _Next(RecipientStatus.TEMP_FAILED)
+    delay = until_tomorrow(situation.now, situation.chance)
+    return _Next(RecipientStatus.DEFERRED, delay)
 
 
 def _on_the_long_schedule(delivery: Delivery, situation: Situation) -> _Next:

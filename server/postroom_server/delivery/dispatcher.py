@@ -111,9 +111,6 @@ class Dispatcher:
         """
         delivery = claimed.delivery
         lane = self._lanes[delivery.relay]
-        recipients = len(delivery.open_recipients)
-        self._gates[delivery.relay].allowance.begun(recipients)
-        self._tenants.begun(delivery.tenant, recipients)
         try:
             lane.run(lambda: self._work(claimed, mailing, retries=retries))
         except RuntimeError:
@@ -212,12 +209,13 @@ class Dispatcher:
     def _idle_for(self) -> float:
         now = self._clock.now()
         dues = [
-            max(due_in, self._gates[lane.relay].wait())
+            # What is not due needs no leave yet.
+            due_in or self._gates[lane.relay].idle_for(lane.under_way)
             for lane in self._lanes.values()
             if lane.free
             and (due_in := lane.idle_for(now, self._tenants.wait)) is not None
         ]
-        return max(0.0, min(dues, default=SAFETY_NET))
+        return min(dues, default=SAFETY_NET)
 
     def _serve_all(self) -> int:
         return sum(self._serve(lane) for lane in self._lanes.values())

@@ -12,15 +12,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from postroom_server.delivery.allowance import Gear
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.contents import PartsExpected, parts_expected
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.elsewhere import Elsewhere, Here
+from postroom_server.delivery.fleet_watch import FleetWatch
 from postroom_server.delivery.following import Following
-from postroom_server.delivery.gate import Gear, RelayGate
+from postroom_server.delivery.gate import RelayGate
 from postroom_server.delivery.intake import Intake
 from postroom_server.delivery.lanes import Lane
+from postroom_server.delivery.leave import DayLeave
 from postroom_server.delivery.looking import Cancellation, Looking
 from postroom_server.delivery.observing import Observer
 from postroom_server.delivery.posted import Done
@@ -52,6 +55,8 @@ from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.fleet import Alone, Fleet
 from postroom_server.outbox.marks import Marks
 from postroom_server.outbox.pauses import Pauses
+from postroom_server.outbox.quotas import Quotas
+from postroom_server.outbox.sharing import Sharing
 from postroom_server.outbox.store import (
     Arriving,
     Blob,
@@ -60,7 +65,7 @@ from postroom_server.outbox.store import (
     Outbox,
     Retention,
 )
-from postroom_server.outbox.tokens import LocalTokens, Tokens
+from postroom_server.outbox.tokens import Tokens
 from postroom_server.smtp.probe import probe
 from postroom_server.smtp.probe_report import ProbeReport
 from postroom_server.smtp.timeouts import Deadline
@@ -78,8 +83,7 @@ class EngineParts:
     """What an engine is made of; *waiting_per_relay* callers may wait for one relay.
 
     *several_tenants*: one of them may not have all of these places.  *tenants* have
-    limits of their own; *tokens* are those of a fleet, None: of this process.  *fleet*
-    is the other processes.
+    limits of their own.  *fleet* is the other processes, *sharing* what all may do.
     """
 
     outbox: Outbox
@@ -94,7 +98,9 @@ class EngineParts:
     waiting_per_relay: int = 64
     several_tenants: bool = False
     tenants: Mapping[str, PaceLimits] = field(default_factory=dict)
-    tokens: Tokens | None = None
+    tokens: Tokens
+    quotas: Quotas
+    sharing: Sharing
     fleet: Fleet = field(default_factory=Alone)
 
 
@@ -118,7 +124,7 @@ class DeliveryEngine:
             r.id: Lane(r.id, r.settings.most_in_flight, r.pool.places)
             for r in parts.relays
         }
-        gear = Gear(parts.tokens or LocalTokens(parts.clock.monotonic), parts.clock)
+        gear = Gear(parts.tokens, parts.quotas, parts.clock, parts.sharing.share)
         self._gates = {relay.id: RelayGate(relay, gear) for relay in parts.relays}
         tenants = TenantGates(parts.tenants, gear)
         self._dispatcher = Dispatcher(
@@ -129,7 +135,11 @@ class DeliveryEngine:
             tenants,
         )
         self.relay_control = RelayControl(
-            parts.relays, parts.pauses, self._dispatcher, parts.clock
+            parts.relays,
+            parts.pauses,
+            self._dispatcher,
+            parts.clock,
+            parts.sharing.sending_elsewhere,
         )
         fleet = parts.fleet
         patience = Patience(parts.outbox, waits, self._under_way, parts.clock, fleet)
@@ -147,7 +157,14 @@ class DeliveryEngine:
             )
         )
         self._company = Company(patience.is_awaited, self._elsewhere.went_on)
-        self._worker = Worker(self._ports(parts, patience))
+        control, sharing = self.relay_control, parts.sharing
+        looks = (sharing.look, control.load, parts.quotas.give_back_idle)
+        self._fleet_watch = FleetWatch(looks)
+        self._sharing = sharing
+        sharing.listen(self._fleet_watch.tell)
+        parts.tokens.listen(self._dispatcher.wake)
+        leave = DayLeave(self._gates, tenants)
+        self._worker = Worker(self._ports(parts, patience, leave))
         intake = Intake(parts.clock, parts.limits, parts.blobs)
         self._rendering = Rendering(parts.outbox, parts.relays, intake)
         self._blobs = parts.blobs
@@ -205,6 +222,8 @@ class DeliveryEngine:
         self.outbox.listen(self._dispatcher.look)
         self._taking_over.start()
         self._elsewhere.start()
+        if not self._sharing.is_alone:
+            self._fleet_watch.start()
         self._upkeep.start()
         self.events.start()
         return recovered
@@ -339,12 +358,13 @@ class DeliveryEngine:
         self._under_way.call_off_all()
         self._taking_over.stop()
         self._elsewhere.stop()
+        self._fleet_watch.stop()
         self._upkeep.stop()
         self._dispatcher.close()
         self._posting.close()
         self.events.close()
 
-    def _ports(self, parts: EngineParts, patience: Patience) -> Ports:
+    def _ports(self, parts: EngineParts, patience: Patience, leave: DayLeave) -> Ports:
         return Ports(
             outbox=parts.outbox,
             marks=parts.marks,
@@ -357,6 +377,7 @@ class DeliveryEngine:
             awaited=patience.awaited,
             tell=parts.fleet.tell,
             observe=parts.observer.attempted,
+            leave=leave.of,
         )
 
     def _scheduled(self, delivery: Delivery) -> None:

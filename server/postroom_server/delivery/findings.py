@@ -35,6 +35,8 @@ class Found(Enum):
     """Permanent, but not the mail's: an administrator ends it."""
     LEFT_ALONE = "left alone"
     """Temporary, and found without asking the relay."""
+    OVER_QUOTA = "over quota"
+    """Of no concern to the relay: on another day."""
     WITHHELD = "withheld"
     UNCERTAIN = "uncertain"
     CALLED_OFF = "called off"
@@ -196,6 +198,8 @@ _OUTCOMES = (
     (Found.CALLED_OFF, AttemptOutcome.ABANDONED),
     (Found.TEMPORARY, AttemptOutcome.TEMP_FAILED),
     (Found.LEFT_ALONE, AttemptOutcome.TEMP_FAILED),
+    # An attempt that was not made costs nothing.
+    (Found.OVER_QUOTA, AttemptOutcome.LOST),
 )
 
 _WEIGHT = (
@@ -206,6 +210,7 @@ _WEIGHT = (
     Found.FAILED,
     Found.TEMPORARY,
     Found.LEFT_ALONE,
+    Found.OVER_QUOTA,
     Found.REFUSED,
     Found.WITHHELD,
 )

@@ -68,7 +68,7 @@ class Lane:
     def idle_for(self, now: Instant, wait: TenantWait) -> float | None:
         """Seconds until a delivery is due and its tenant may; None: none is known."""
         waits = (
-            max(seconds_between(now, due_at), wait(lane.tenant))
+            seconds_between(now, due_at) if due_at > now else wait(lane.tenant)
             for lane, due_at in self._due.items()
         )
         return min(waits, default=None)

@@ -26,6 +26,7 @@ from postroom_server.delivery.sending import (
     Waiting,
     refuse_relayed,
 )
+from postroom_server.delivery.starts import Start
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.delivery import Delivery, RecipientStatus
@@ -148,6 +149,9 @@ class Looking:
         record = record_of(caller_id, use, now, self.limits)
         asked = Waiting(request.completion or Completion.RELAYED, request.wait_timeout)
         found = self.get(request.tenant, request.delivery_id)
+        repeated = record is not None and self._used(record)
+        if not repeated and self._start(found, request, caller, asked) is Start.LATER:
+            asked = Waiting(Completion.ACCEPTED)
         with self.sending.place(found, caller, asked) as wait:
             repeated = record is not None and self._used(record)
             if wait is None and not repeated:
@@ -157,6 +161,20 @@ class Looking:
             delivery = reopened or self.get(request.tenant, request.delivery_id)
             answer = self.sending.answer(wait, delivery)
             return Answer(answer, replayed=reopened is None)
+
+    def _start(
+        self, delivery: Delivery, request: RetryRequest, caller: Caller, asked: Waiting
+    ) -> Start:
+        """When it goes on, by the rules of new mail; raises where it can't."""
+        change = retried(delivery, request, self.clock.now(), self.limits)
+        if change.after.due_at is None:
+            return Start.NOW
+        start = self.sending.start(change.after, caller, asked)
+        if start is Start.HERE:
+            gate = self.sending.starts.gates[delivery.relay]
+            why = f"{gate.relay.name} is left alone after it failed, or refuses us"
+            raise Overloaded(why, gate.wait())
+        return start
 
     def _try_to_cancel(
         self, delivery: Delivery, request: RequestRecord | None

@@ -24,6 +24,7 @@ from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.fingerprint import fingerprint
 from postroom_server.delivery.posted import Done, Posted, Stage
 from postroom_server.delivery.sending import (
+    Again,
     Answer,
     Prepared,
     Sending,
@@ -276,11 +277,11 @@ class Posting:
     def _repeat(self, posted: Posted, used: RequestRecord) -> Delivery | None:
         """Join what the same request made before; None: there is no answer yet."""
         delivery = self._sending.twin(used, posted.fingerprint)
-        self._place(
-            posted, delivery, Waiting(delivery.plan.completion, posted.wait_timeout)
-        )
-        waits = posted.wait is not None
-        now = self._sending.gone_on(delivery, posted.senders, waits=waits)
+        asked = Waiting(delivery.plan.completion, posted.wait_timeout)
+        self._place(posted, delivery, asked)
+        placed = posted.wait is not None
+        again = Again(posted.caller, asked, posted.senders, placed)
+        now, waits = self._sending.gone_on(delivery, again)
         posted.gone_on(now)
         return self._looking(posted) if waits else posted.delivery
 

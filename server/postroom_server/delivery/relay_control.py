@@ -1,13 +1,15 @@
 """What administrators do with relays: pause, resume, drain, look.
 
 A pause is durable before it is in force, and in force when the call returns: nothing
-is begun after that.  It holds for new processes too, which read it at their start.
+is begun here after that.  It holds for new processes too, which read it at their start,
+and for others that share the store within a second (`fleet_watch`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,7 +20,14 @@ from postroom_server.domain.clock import Clock
 from postroom_server.domain.relays import RelayPause
 from postroom_server.outbox.pauses import Pauses
 
+LOOK = 0.25
+"""Seconds between looks at what other processes have under way."""
+
 _log = structlog.get_logger(__name__)
+
+
+def _nothing(_relay: str) -> int:
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +41,53 @@ class PauseOrder:
 
 @dataclass(frozen=True, slots=True)
 class RelayControl:
-    """Pauses relays and lets them go on."""
+    """Pauses relays and lets them go on.
+
+    *elsewhere* tells how many attempts on a relay (a bare id) other processes make.
+    """
 
     relays: Relays
     pauses: Pauses
     dispatcher: Dispatcher
     clock: Clock
+    elsewhere: Callable[[str], int] = _nothing
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
-        """Pause what was paused when the last process ended; before any claim."""
-        pauses: Mapping[str, RelayPause] = self.pauses.all()
-        for relay in self.relays:
-            relay.watch.pause_for(pauses.get(relay.id))
+        """Pause what the store says is paused, and let go on what is not any more."""
+        # Under the lock, so that what is said meanwhile is not undone by what was read.
+        with self._lock:
+            pauses: Mapping[str, RelayPause] = self.pauses.all()
+            changed = [
+                relay
+                for relay in self.relays
+                if relay.watch.pause != pauses.get(relay.id)
+            ]
+            for relay in changed:
+                relay.watch.pause_for(pauses.get(relay.id))
+        if changed:
+            self.dispatcher.wake()
 
     def pause(self, order: PauseOrder) -> Relay:
         """Begin nothing on the relay from now on; raises `RelayNotFound`."""
         relay = self.relays.find(order.relay)
-        kept = relay.watch.pause
-        if kept is None or kept.reason != order.reason:
-            pause = RelayPause(order.reason, order.who, self.clock.now())
-            self.pauses.keep(relay.id, pause)
-            relay.watch.pause_for(pause)
-            _log.warning("relay.paused", relay=relay.id, who=order.who)
+        with self._lock:
+            kept = relay.watch.pause
+            if kept is None or kept.reason != order.reason:
+                pause = RelayPause(order.reason, order.who, self.clock.now())
+                self.pauses.keep(relay.id, pause)
+                relay.watch.pause_for(pause)
+                _log.warning("relay.paused", relay=relay.id, who=order.who)
         return relay
 
     def resume(self, name: str, who: str = "") -> Relay:
         """Go on with the relay, and try at once one that was left alone."""
         relay = self.relays.find(name)
-        if relay.watch.pause is not None:
-            self.pauses.end(relay.id)
-            relay.watch.pause_for(None)
-            _log.warning("relay.resumed", relay=relay.id, who=who)
+        with self._lock:
+            if relay.watch.pause is not None:
+                self.pauses.end(relay.id)
+                relay.watch.pause_for(None)
+                _log.warning("relay.resumed", relay=relay.id, who=who)
         relay.watch.try_now()
         self.dispatcher.wake()
         return relay
@@ -70,9 +95,16 @@ class RelayControl:
     def drain(self, order: PauseOrder, limit: float) -> tuple[Relay, int]:
         """Pause, let go of idle sessions, and wait until *limit* (monotonic).
 
-        The relay, and how many attempts are still under way.
+        The relay, and how many attempts are still under way, here and elsewhere.
         """
         relay = self.pause(order)
         relay.pool.drain()
         patience = max(0.0, limit - self.clock.monotonic())
-        return relay, self.dispatcher.await_none(relay.id, patience)
+        here = self.dispatcher.await_none(relay.id, patience)
+        nothing = threading.Event()
+        while (left := here + self.elsewhere(relay.id)) > here:
+            patience = limit - self.clock.monotonic()
+            if patience <= 0:
+                return relay, left
+            nothing.wait(min(LOOK, patience))
+        return relay, here

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from postroom_server.domain.clock import MICROSECONDS, Instant
+from postroom_server.domain.pacing import DAY
 from postroom_server.domain.submission import RetryPolicy
 
 UNCERTAIN_DELAY = 300.0
@@ -17,6 +19,9 @@ UNCERTAIN_DELAY_QUICK = 30.0
 """The same while a caller waits for COMPLETION_RELAYED."""
 SHORTEST_DELAY = 1.0
 """Full jitter may draw nothing; a relay that just refused gets at least this."""
+
+MORNING = 60.0
+"""Seconds over which a new day's first mail is spread."""
 
 Chance = Callable[[], float]
 """Draws from 0.0 up to 1.0; `random.random`."""
@@ -36,6 +41,11 @@ def long_delay(policy: RetryPolicy, tries: int, chance: Chance) -> float | None:
     doublings = min(tries - 1, 32)  # 2.0 ** 1024 would overflow
     ceiling = min(policy.max_delay, policy.min_delay * 2.0**doublings)
     return max(SHORTEST_DELAY, ceiling * chance())
+
+
+def until_tomorrow(now: Instant, chance: Chance) -> float:
+    """The delay until the next day (UTC), and up to `MORNING` more."""
+    return DAY - now / MICROSECONDS % DAY + MORNING * chance()
 
 
 def allows_another(policy: RetryPolicy, tries: int) -> bool:

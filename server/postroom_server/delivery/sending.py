@@ -78,6 +78,16 @@ class _Going:
     here: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Who makes a request again, and *waits* in a place for what was *asked*."""
+
+    caller: Caller
+    asked: Waiting
+    senders: Collection[str]
+    waits: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """Accepts mail and waits for its fate as long as its caller wants."""
@@ -133,7 +143,7 @@ class Sending:
             self.limits,
         )
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
-        start = self._start(delivery, caller, asked)
+        start = self.start(delivery, caller, asked)
         if start is Start.LATER:
             asked = Waiting(Completion.ACCEPTED)
         return Prepared(ready, request, asked, start)
@@ -161,6 +171,18 @@ class Sending:
         finally:
             self.waits.leave(wait)
 
+    def start(
+        self, delivery: Delivery, caller: Caller, asked: Waiting, placed: int = 0
+    ) -> Start:
+        """When *delivery* is begun; raises as `Starts.of` where *caller* waits in vain.
+
+        To be asked before anything is stored.  *placed* is 1 for who has a place.
+        """
+        patience = self.until(caller, asked) - self.clock.monotonic()
+        waiting = self.waits.count(delivery.relay) - placed
+        ahead = max(0, waiting - self.dispatcher.under_way(delivery.relay))
+        return self.starts.of(delivery, asked.completion, patience, ahead)
+
     def answer(self, wait: Wait | None, delivery: Delivery) -> Delivery:
         """*delivery* when it is worth an answer to who waits in *wait*."""
         return delivery if wait is None else self.patience.wait(wait, delivery)
@@ -169,12 +191,6 @@ class Sending:
         """The monotonic instant at which *caller* is answered at the latest."""
         own = self.clock.monotonic() + (asked.timeout or self.limits.max_wait)
         return min(own, caller.limit)
-
-    def _start(self, delivery: Delivery, caller: Caller, asked: Waiting) -> Start:
-        patience = self.until(caller, asked) - self.clock.monotonic()
-        relay = delivery.relay
-        ahead = self.waits.count(relay) - self.dispatcher.under_way(relay)
-        return self.starts.of(delivery, patience, max(0, ahead))
 
     def _accept(
         self,
@@ -234,8 +250,9 @@ class Sending:
         asked = Waiting(delivery.plan.completion, submission.wait_timeout)
         with self.place(delivery, caller, asked) as wait:
             look_at_once(wait)
-            now = self.gone_on(delivery, submission.senders, waits=wait is not None)
-            return Answer(self.answer(wait, now), replayed=True)
+            again = Again(caller, asked, submission.senders, waits=wait is not None)
+            now, waits = self.gone_on(delivery, again)
+            return Answer(self.answer(wait if waits else None, now), replayed=True)
 
     def twin(self, used: RequestRecord, print_: bytes) -> Delivery:
         """The delivery that the same request made before.
@@ -248,18 +265,22 @@ class Sending:
             raise DeliveryNotFound(f"deliveries/{used.delivery_id}")
         return delivery
 
-    def gone_on(
-        self, delivery: Delivery, senders: Collection[str], *, waits: bool
-    ) -> Delivery:
-        """The delivery now, gone on with if that is the caller's to ask for."""
+    def gone_on(self, delivery: Delivery, again: Again) -> tuple[Delivery, bool]:
+        """The delivery now, gone on with if that is the caller's to ask for.
+
+        And whether the caller waits for news of it.  Raises as `start`.
+        """
         # What happened before we waited is in no news.
         now = self.outbox.get(delivery.tenant, delivery.id) or delivery
         if not now.is_retryable or now.content_purged:
-            return now
-        if not waits:
+            return now, again.waits
+        check_going_on(again.senders, now.id, self.outbox)
+        start = self.start(now, again.caller, again.asked, int(again.waits))
+        if start is Start.HERE:
+            return now, False
+        if not again.waits:
             refuse_relayed(now.plan.completion, now.relay)
-        check_going_on(senders, now.id, self.outbox)
-        return self._resume(now)
+        return self._resume(now), again.waits and start is Start.NOW
 
     def _resume(self, delivery: Delivery) -> Delivery:
         """Go on with the recipients that are still open, as RetryDelivery would."""

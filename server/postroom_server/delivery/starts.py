@@ -1,4 +1,5 @@
-"""When a mail that was just handed in is begun, and who is told to come again.
+"""When a mail that was just handed in is begun, or taken up again, and who is told to
+come another time.
 
 Whoever waits is made to wait as long as that can end well.  Where it can't, mail that
 may be queued is queued at once, and of a relayed send nothing is stored: the relay is
@@ -33,13 +34,14 @@ class Starts:
     gates: Mapping[str, RelayGate]
     tenants: TenantGates
 
-    def of(self, delivery: Delivery, patience: float, ahead: int) -> Start:
-        """When *delivery* is begun, whose caller waits *patience* seconds.
+    def of(
+        self, delivery: Delivery, completion: Completion, patience: float, ahead: int
+    ) -> Start:
+        """When *delivery* is begun, whose caller waits *patience* seconds for that.
 
         *ahead* callers wait for the relay already and have not begun.  Raises
         `RelayPaused`, `Overloaded` or `RateLimited` for a relayed send in vain.
         """
-        completion = delivery.plan.completion
         if completion is Completion.ACCEPTED:
             return Start.LATER
         gate = self.gates[delivery.relay]
@@ -48,7 +50,9 @@ class Starts:
         if gate.relay.watch.resumes_in() > 0:
             queued = completion is not Completion.RELAYED and gate.relay.watch.is_open
             return Start.LATER if queued else Start.HERE
-        wait, own = gate.wait(ahead), self.tenants.rate_wait(delivery.tenant)
+        recipients = len(delivery.open_recipients)
+        wait = gate.wait(ahead, recipients)
+        own = self.tenants.rate_wait(delivery.tenant, recipients)
         if max(wait, own) <= patience:
             return Start.NOW
         if completion is not Completion.RELAYED:

@@ -1,6 +1,7 @@
 """What tenants may do beside what their relays can: their own rates and shares.
 
-A tenant's mail is counted where an attempt begins, whoever asked for it.  Called under
+A tenant's mail is counted where an attempt begins, whoever asked for it, and over all
+relays.  Called under
 the dispatcher's lock or from callers' threads; never blocks.
 """
 
@@ -11,19 +12,16 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from postroom_server.delivery.gate import Allowance, Gear
+from postroom_server.delivery.allowance import Allowance, Gear
 from postroom_server.domain.pacing import Limits
-
-_PLENTY = 1_000_000
 
 
 class TenantGates:
     """Lets attempts of tenants start; *limits* by tenant, others have none."""
 
     def __init__(self, limits: Mapping[str, Limits], gear: Gear) -> None:
-        self._limits = limits
         self._allowances = {
-            tenant: Allowance(f"tenant:{tenant}", (own.messages, own.recipients), gear)
+            tenant: Allowance(f"tenant:{tenant}", own, gear)
             for tenant, own in limits.items()
         }
         self._lock = threading.Lock()
@@ -45,10 +43,9 @@ class TenantGates:
             self._allowances[tenant].give_back(count)
             self._end(tenant, count)
 
-    def begun(self, tenant: str, recipients: int) -> None:
-        """A mail to so many was started."""
-        if tenant in self._allowances:
-            self._allowances[tenant].begun(recipients)
+    def allowance(self, tenant: str) -> Allowance | None:
+        """What *tenant* may be sent, if it has limits."""
+        return self._allowances.get(tenant)
 
     def ended(self, tenant: str) -> None:
         """An attempt has ended."""
@@ -62,15 +59,15 @@ class TenantGates:
             return 0.0
         return allowance.wait() if self._room(tenant) > 0 else math.inf
 
-    def rate_wait(self, tenant: str) -> float:
+    def rate_wait(self, tenant: str, recipients: int = 1) -> float:
         """The same for its rates alone: what runs will end."""
         allowance = self._allowances.get(tenant)
-        return allowance.wait() if allowance else 0.0
+        return allowance.wait(recipients=recipients) if allowance else 0.0
 
     def _room(self, tenant: str) -> int:
-        most = self._limits[tenant].sessions
         with self._lock:
-            return most - self._under_way[tenant] if most else _PLENTY
+            under_way = self._under_way[tenant]
+        return self._allowances[tenant].room(under_way)
 
     def _end(self, tenant: str, count: int) -> None:
         with self._lock:

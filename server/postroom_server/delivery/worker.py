@@ -21,6 +21,7 @@ from postroom_server.delivery.attempts import Course, for_all, make_attempt
 from postroom_server.delivery.control import AttemptControl, UnderWay
 from postroom_server.delivery.decision import Decision, Situation, decide
 from postroom_server.delivery.findings import Finding, Found
+from postroom_server.delivery.leave import FREE_LEAVE, Leave
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.schedule import Chance
@@ -49,6 +50,10 @@ def _by_nobody(_delivery: Delivery) -> bool:
     return False
 
 
+def _free(_delivery: Delivery) -> Leave:
+    return FREE_LEAVE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """What the worker meets: the store, the relays, those who wait, the time.
@@ -56,6 +61,7 @@ class Ports:
     *closing* is set when the process must end; *scheduled* hears of every due time.
     *awaited* tells whether callers of other processes wait for a delivery; *tell* tells
     them of one for which nobody waits here, but somebody did where it was accepted.
+    *leave* may wait for the store, and raises what it raises.
     """
 
     outbox: Outbox
@@ -69,6 +75,7 @@ class Ports:
     observe: Callable[[Delivery, Course], None]
     awaited: Callable[[Delivery], bool] = _by_nobody
     tell: Callable[[str], None] = _nobody
+    leave: Callable[[Delivery], Leave] = _free
     chance: Chance = random.random
 
 
@@ -106,13 +113,36 @@ class Worker:
                 mailing = Mailing(delivery, claimed.content)
             if mailing is None:
                 return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
-            return make_attempt(self._ports.relays[delivery.relay], mailing, control)
+            return self._with_leave(mailing, control)
         except DamagedOctets:
             return for_all(delivery, _CONTENT_GONE, Phase.COMPOSE)
         except Exception:  # noqa: BLE001  a bug must end as a recorded failure
             incident = uuid.uuid4().hex
             _log.exception("delivery.bug", incident=incident, delivery=delivery.id)
             return for_all(delivery, _bug(incident, control), Phase.UNSPECIFIED)
+
+    def _with_leave(self, mailing: Mailing, control: AttemptControl) -> Course:
+        delivery = mailing.delivery
+        leave = self._leave(delivery)
+        if leave.refusal is not None:
+            return for_all(delivery, leave.refusal, Phase.QUEUE)
+        course = make_attempt(self._ports.relays[delivery.relay], mailing, control)
+        if all(f.found is Found.LEFT_ALONE for f in course.findings.values()):
+            leave.give_back()
+        return course
+
+    def _leave(self, delivery: Delivery) -> Leave:
+        """Leave to send, however long the store is away: without it nothing is."""
+        while True:
+            try:
+                return self._ports.leave(delivery)
+            except PostroomError as error:
+                _log.warning(
+                    "delivery.no_leave_yet", delivery=delivery.id, reason=error.reason
+                )
+                pause = RECORD_AGAIN * (0.5 + self._ports.chance())
+                if self._ports.closing.wait(pause):
+                    return Leave(_CLOSING)
 
     def _is_abandoned(self, delivery: Delivery) -> bool:
         if delivery.plan.completion is not Completion.RELAYED:
@@ -263,6 +293,7 @@ def _bug(incident: str, control: AttemptControl) -> Finding:
 _CALLER_GONE = Finding(
     Found.CALLED_OFF, FailureReason.DEADLINE, detail="the caller went away"
 )
+_CLOSING = Finding(Found.CALLED_OFF, FailureReason.DEADLINE, detail="the service ends")
 _CONTENT_GONE = Finding(
     Found.FAILED, FailureReason.INTERNAL, detail="the content can't be read"
 )

@@ -2,7 +2,7 @@
 
 A bucket holds up to *burst* tokens and gains *per_second* of them; whoever starts
 something takes one.  So no more than ``per_second x t + burst`` start in any span of
-*t* seconds.  A bucket that gains nothing is a quota: what it held is all there is.
+*t* seconds.
 
 Times are monotonic seconds; a time before the last one counts as the last one, so that
 a clock that goes back gives nothing away.
@@ -39,7 +39,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What a bucket held at *at*; less than nothing where it was overdrawn."""
+    """What a bucket held at *at*."""
 
     level: float
     at: float
@@ -70,25 +70,26 @@ class Bucket:
             return 0.0
         return missing / rate.per_second if rate.per_second else math.inf
 
-    def changed(self, rate: Rate, now: float, by: float) -> Bucket:
-        """Give tokens back, or (*by* < 0) take them whether they are there or not."""
+    def given_back(self, rate: Rate, now: float, count: int) -> Bucket:
+        """So many of what was taken were not needed."""
         bucket = self.filled(rate, now)
-        return replace(bucket, level=min(rate.burst, bucket.level + by))
+        return replace(bucket, level=min(rate.burst, bucket.level + count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How fast a relay or a tenant may be served; 0: as fast as may be.
 
-    *burst* 0 stands for what one second brings, and at least 1.  *sessions* are those
-    at work at once; *connections_per_minute* are those opened.
+    *burst* 0 stands for what one second brings, and at least 1.
+    *concurrent_sessions* are those at work at once, *connections_per_minute* those that
+    are opened.
     """
 
     max_per_second: float = 0.0
     burst: int = 0
     max_recipients_per_day: int = 0
     connections_per_minute: int = 0
-    sessions: int = 0
+    concurrent_sessions: int = 0
 
     @property
     def messages(self) -> Rate | None:
@@ -96,13 +97,6 @@ class Limits:
         if not self.max_per_second:
             return None
         return Rate(self.max_per_second, self.burst or max(1.0, self.max_per_second))
-
-    @property
-    def recipients(self) -> Rate | None:
-        """A quota for one day, if there is one."""
-        if not self.max_recipients_per_day:
-            return None
-        return Rate(0.0, self.max_recipients_per_day)
 
     @property
     def connections(self) -> Rate | None:

@@ -22,8 +22,10 @@ from postroom_server.outbox.content import Find
 from postroom_server.outbox.fleet import Alone, Fleet
 from postroom_server.outbox.pauses import StoredPauses
 from postroom_server.outbox.purge import EventCursor, Purge
+from postroom_server.outbox.quotas import Quotas
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.reading import Reading
+from postroom_server.outbox.sharing import Sharing, Unshared
 from postroom_server.outbox.store import (
     Accepting,
     Blobs,
@@ -33,7 +35,9 @@ from postroom_server.outbox.store import (
     RequestRecord,
     Retention,
 )
+from postroom_server.outbox.stored_quotas import StoredQuotas
 from postroom_server.outbox.telling import tell
+from postroom_server.outbox.tokens import LocalTokens, Tokens
 from postroom_server.outbox.waiting import Ticket
 from postroom_server.outbox.works import Accept, Remember, Save, Times
 
@@ -70,6 +74,10 @@ class CommittingOutbox(Reading):
         self.blobs = parts.blobs
         self.fleet: Fleet = Alone()
         self.pauses = StoredPauses(parts.committer, parts.readers)
+        stored = StoredQuotas(parts.committer, parts.readers)
+        self.quotas = Quotas(stored, clock.monotonic)
+        self.tokens: Tokens = LocalTokens(clock.monotonic)
+        self.sharing: Sharing = Unshared()
         self._committer = parts.committer
         self._let_go = parts.let_go
         self._on_stored = on_stored
@@ -164,6 +172,7 @@ class CommittingOutbox(Reading):
 
     def close(self) -> None:
         """Finish the commits under way and let go of the store.  May be repeated."""
+        self.quotas.close()
         self._readers.close()
         self._committer.close()
         self._let_go()

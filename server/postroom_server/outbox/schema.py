@@ -163,3 +163,4 @@ relay_pause = _keyed(
     _text("paused_by"),
     _number("paused_at"),
 )
+quota = _keyed("quota", _text("scope", key=True), _number("day"), _number("used"))

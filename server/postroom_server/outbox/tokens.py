@@ -2,7 +2,8 @@
 
 A scope is what a limit is for, such as "relay:main" or "tenant:acme".  Where a fleet
 shares a store, the store keeps the buckets, and a process takes a block of tokens at a
-time; the buckets of one process alone are in its memory and full at its start.
+time (`leased_tokens`); the buckets of one process alone are in its memory and full at
+its start.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from postroom_server.domain.pacing import Bucket, Grant, Rate
-
-MOST_SCOPES = 10_000
-"""Buckets kept; the one that was used least recently goes, and is full again."""
 
 
 class Tokens(Protocol):
@@ -26,12 +24,15 @@ class Tokens(Protocol):
     def wait(self, scope: str, rate: Rate, ahead: int = 0) -> float:
         """Seconds until one can be taken after *ahead* others; may be infinite."""
 
-    def change(self, scope: str, rate: Rate, by: int) -> None:
-        """Give *by* tokens back; or take them, there or not, where *by* < 0."""
+    def give_back(self, scope: str, rate: Rate, count: int) -> None:
+        """So many were taken and not needed."""
+
+    def listen(self, on_more: Callable[[], None]) -> None:
+        """Call *on_more* when there are tokens that waiting alone did not bring."""
 
 
 class LocalTokens:
-    """The tokens of one process."""
+    """The tokens of one process.  Scopes are those of its configuration."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -43,7 +44,7 @@ class LocalTokens:
         with self._lock:
             now = self._monotonic()
             left, grant = self._bucket(scope, rate, now).take(rate, now, want)
-            self._keep(scope, left)
+            self._buckets[scope] = left
         return grant
 
     def wait(self, scope: str, rate: Rate, ahead: int = 0) -> float:
@@ -53,19 +54,15 @@ class LocalTokens:
             bucket = self._bucket(scope, rate, now)
         return bucket.filled(rate, now).wait(rate, ahead)
 
-    def change(self, scope: str, rate: Rate, by: int) -> None:
-        """Give back, or take regardless; see `Tokens.change`."""
+    def give_back(self, scope: str, rate: Rate, count: int) -> None:
+        """So many were not needed; see `Tokens.give_back`."""
         with self._lock:
             now = self._monotonic()
             bucket = self._bucket(scope, rate, now)
-            self._keep(scope, bucket.changed(rate, now, by))
+            self._buckets[scope] = bucket.given_back(rate, now, count)
+
+    def listen(self, on_more: Callable[[], None]) -> None:
+        """Nothing is to be told: time alone brings tokens."""
 
     def _bucket(self, scope: str, rate: Rate, now: float) -> Bucket:
         return self._buckets.get(scope) or Bucket.full(rate, now)
-
-    def _keep(self, scope: str, bucket: Bucket) -> None:
-        # Put last, so that the first is the one that was used least recently.
-        self._buckets.pop(scope, None)
-        self._buckets[scope] = bucket
-        if len(self._buckets) > MOST_SCOPES:
-            del self._buckets[next(iter(self._buckets))]

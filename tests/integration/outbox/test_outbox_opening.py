@@ -120,7 +120,7 @@ def test_a_new_store_has_the_tables_that_the_metadata_describe(outbox, path, tmp
     engine.dispose()
 
     assert structure_of(path) == structure_of(described)
-    assert len(metadata.tables) == 13
+    assert len(metadata.tables) == 14
 
 
 def test_alembic_sees_no_difference(outbox, path):

@@ -68,8 +68,7 @@ def test_who_stands_behind_others_waits_for_them_too():
 def test_the_recipients_of_a_day_are_all_there_are_until_the_next():
     gated = Gated(max_recipients_per_day=250)
     begun = 0
-    while gated.gate.take(3, 0):
-        gated.gate.allowance.begun(50)
+    while gated.gate.take(3, 0) and gated.gate.allowance.spend(50):
         begun += 50
 
     assert begun == 250
@@ -78,10 +77,48 @@ def test_the_recipients_of_a_day_are_all_there_are_until_the_next():
     assert gated.gate.take(1, 0) == 1
 
 
-def test_near_the_end_of_a_quota_one_mail_is_begun_at_a_time():
-    gated = Gated(max_recipients_per_day=150)
+def test_no_more_mails_start_than_there_are_recipients_left_of_the_day():
+    gated = Gated(10, max_recipients_per_day=5)
+    assert gated.gate.allowance.spend(3)
 
-    assert gated.gate.take(3, 0) == 1
+    assert gated.gate.take(10, 0) == 2
+
+
+def test_a_mail_to_more_than_are_left_waits_for_tomorrow_and_a_smaller_one_goes():
+    gated = Gated(max_recipients_per_day=5)
+    assert gated.gate.allowance.spend(3)
+
+    assert gated.gate.allowance.spend(3) is None
+    assert gated.gate.wait(recipients=3) == DAY
+    assert gated.gate.wait(recipients=2) == 0
+    assert gated.gate.allowance.spend(2)
+
+
+def test_a_relay_with_all_that_it_may_have_under_way_is_not_looked_at_again():
+    gated = Gated(10, concurrent_sessions=2)
+
+    assert gated.gate.take(10, 1) == 1
+    assert gated.gate.take(10, 2) == 0
+    assert gated.gate.idle_for(2) == math.inf
+    assert gated.gate.idle_for(1) == 0
+
+
+def test_a_throttled_relay_with_its_share_under_way_is_not_looked_at_again():
+    gated = Gated(8)
+    gated.gate.relay.throttle.complained()
+
+    assert gated.gate.idle_for(4) == math.inf
+    assert gated.gate.idle_for(3) == 0
+
+
+def test_leave_to_connect_is_not_asked_for_where_sessions_wait():
+    gated = Gated(10, connections_per_minute=6)
+    gated.gate.relay.idle = 2
+    asked = []
+    gated.gear.tokens.wait = lambda *_: asked.append(1) or 0.0
+
+    assert gated.gate.take(2, 0) == 2
+    assert not asked
 
 
 def test_no_more_start_than_find_a_session_or_may_open_one():
@@ -135,10 +172,9 @@ def tenants(clock, **limits):
 
 
 def test_a_tenant_has_no_more_under_way_than_its_share():
-    gates = tenants(FakeClock(), sessions=2)
+    gates = tenants(FakeClock(), concurrent_sessions=2)
     for _ in range(2):
         assert gates.take("acme", 1)
-        gates.begun("acme", 1)
 
     assert not gates.take("acme", 1)
     assert gates.wait("acme") == math.inf

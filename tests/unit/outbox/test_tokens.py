@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from postroom_server.domain.pacing import Rate
-from postroom_server.outbox.tokens import MOST_SCOPES, LocalTokens
+from postroom_server.outbox.tokens import LocalTokens
 
 from tests.support.clocks import FakeClock
 
@@ -42,14 +42,6 @@ def test_looking_takes_nothing():
 def test_what_is_given_back_can_be_taken_again():
     tokens = LocalTokens(FakeClock().monotonic)
     tokens.take("a", RATE, 50)
-    tokens.change("a", RATE, 2)
+    tokens.give_back("a", RATE, 2)
 
     assert tokens.take("a", RATE, 5).taken == 2
-
-
-def test_scopes_without_end_take_no_memory_without_end():
-    tokens = LocalTokens(FakeClock().monotonic)
-    for number in range(MOST_SCOPES + 10):
-        tokens.take(str(number), RATE, 1)
-
-    assert len(tokens._buckets) == MOST_SCOPES

@@ -12,6 +12,7 @@ from postroom_server.domain.octets import StoredOctets
 from postroom_server.outbox.event_pages import RecordedEvent
 from postroom_server.outbox.ids import new_id
 from postroom_server.outbox.pauses import LocalPauses
+from postroom_server.outbox.quotas import LocalQuotaStore
 from postroom_server.outbox.store import Blob, Content, RequestRecord
 
 RequestKey = tuple[str, str]
@@ -44,6 +45,7 @@ class MemoryState:
     blobs: dict[BlobKey, Blob] = field(default_factory=dict)
     octets: dict[str, Octets] = field(default_factory=dict)
     pauses: LocalPauses = field(default_factory=LocalPauses)
+    quotas: LocalQuotaStore = field(default_factory=LocalQuotaStore)
 
     def request(self, key: RequestKey, now: Instant) -> RequestRecord | None:
         """What a request id was used for, unless that has expired."""

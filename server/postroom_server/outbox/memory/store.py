@@ -26,6 +26,7 @@ from postroom_server.outbox.event_pages import EventSource, Place, RecordedEvent
 from postroom_server.outbox.memory.blobs import MemoryBlobs
 from postroom_server.outbox.memory.looking import Looking, found_at
 from postroom_server.outbox.memory.state import MemoryState
+from postroom_server.outbox.quotas import Quotas
 from postroom_server.outbox.store import (
     Accepting,
     Blob,
@@ -68,6 +69,7 @@ class MemoryOutbox(Looking):
         super().__init__(state, clock)
         self.blobs = MemoryBlobs(state, clock, terms)
         self.pauses = state.pauses
+        self.quotas = Quotas(state.quotas, clock.monotonic)
         self._on_stored = on_stored
         self._closed = False
 
@@ -174,6 +176,7 @@ class MemoryOutbox(Looking):
 
     def close(self) -> None:
         """Store no more; what is held stays with the state."""
+        self.quotas.close()
         self._closed = True
 
     def _taken(

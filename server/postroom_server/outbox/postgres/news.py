@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from postroom_server.outbox.fleet import Listener
@@ -15,6 +15,8 @@ from postroom_server.outbox.work import Work
 
 MOST_WANTED = 10_000
 """Deliveries that others want to hear of, at most."""
+CHANGED = "changed"
+"""Something that concerns all was changed: a pause, or who is there."""
 LOOK = "look"
 """Something is asked of what is at home somewhere."""
 
@@ -42,6 +44,7 @@ class News:
         self._wanted: dict[str, float] = {}
         self._watched_until = 0.0
         self.listener: Listener | None = None
+        self.on_change: Callable[[], None] | None = None
 
     def of(self, works: Iterable[Work[Any]]) -> Iterator[str]:
         """The words for what was just stored, where somebody wants to hear them."""
@@ -64,6 +67,8 @@ class News:
             self._want(delivery_id, float(seconds))
         elif kind == "watch":
             self._watched_until = time.monotonic() + float(rest)
+        elif kind == CHANGED:
+            self._changed()
         elif listener is None:
             return
         elif kind == "heard":
@@ -72,6 +77,10 @@ class News:
             listener.look()
         elif kind == "events":
             listener.read_on()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def _want(self, delivery_id: str, seconds: float) -> None:
         now = time.monotonic()

@@ -15,18 +15,23 @@ from typing import Self, cast
 
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import NotReady
 from postroom_server.domain.lane import LaneKey
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.committing import CommittingOutbox, OnStored, OutboxParts
 from postroom_server.outbox.errors import DRIVER_ERRORS, StoreAway
 from postroom_server.outbox.event_log import EventLog, Row
 from postroom_server.outbox.event_pages import Place
+from postroom_server.outbox.leased_tokens import LeasedTokens
+from postroom_server.outbox.postgres.buckets import PostgresBuckets
 from postroom_server.outbox.postgres.connecting import Database, Link
 from postroom_server.outbox.postgres.fellows import Fellows
+from postroom_server.outbox.postgres.news import CHANGED
 from postroom_server.outbox.postgres.node import LeaseSettings, Node
 from postroom_server.outbox.postgres.notices import Notices
 from postroom_server.outbox.postgres.octets import PostgresBlobs
 from postroom_server.outbox.postgres.preparing import prepare
+from postroom_server.outbox.postgres.sharing import PostgresSharing, TellingPauses
 from postroom_server.outbox.postgres.writer import PostgresWriter
 from postroom_server.outbox.purge import Purge
 from postroom_server.outbox.readers import Readers
@@ -60,11 +65,19 @@ class PostgresOutbox(CommittingOutbox):
         clock: Clock,
         on_stored: OnStored,
         fleet: tuple[Node, Notices],
+        connect: Callable[[], Link],
     ) -> None:
         super().__init__(parts, clock, on_stored)
         self._event_log = _FleetEventLog(parts.readers)
         self._node, self._notices = fleet
         self.fleet = Fellows(parts.committer, parts.readers, self._node)
+        self.pauses = TellingPauses(parts.committer, parts.readers, self._node)
+        self.sharing = PostgresSharing(parts.readers, self._node)
+        self.sharing.look()
+        self._node.say(CHANGED)
+        self._leased = LeasedTokens(PostgresBuckets(connect), clock.monotonic)
+        self._leased.start()
+        self.tokens = self._leased
 
     @classmethod
     def open(
@@ -85,7 +98,7 @@ class PostgresOutbox(CommittingOutbox):
             with ExitStack() as undo:
                 outbox = cls._opened(database, clock, on_stored, settings, undo)
                 undo.pop_all()
-        except DRIVER_ERRORS as error:
+        except (*DRIVER_ERRORS, NotReady) as error:
             raise StoreAway(f"the database can't be used: {error}") from error
         tell("info", "outbox.opened", store="postgresql", owner=outbox.owner)
         return outbox
@@ -124,7 +137,7 @@ class PostgresOutbox(CommittingOutbox):
             node.close()
 
         parts = OutboxParts(committer, readers, blobs, blobs.octets, let_go)
-        return cls(parts, clock, on_stored, (node, notices))
+        return cls(parts, clock, on_stored, (node, notices), named)
 
     @property
     def is_shared(self) -> bool:
@@ -163,6 +176,11 @@ class PostgresOutbox(CommittingOutbox):
         with self._readers.lend() as connection:
             rows = cast("Link", connection).run("taken_over").fetchall()
         return list(readable(rows))
+
+    def close(self) -> None:
+        """Give back what is held, and let go of the store.  May be repeated."""
+        self._leased.close()
+        super().close()
 
     def purge(self, now: Instant, retention: Retention) -> int:
         """Remove some of what is past its time; one process at a time does."""

@@ -21,3 +21,18 @@ LIMIT ?
 
 -- put_off --
 UPDATE due SET due_at = ? WHERE delivery = ?
+
+-- open_quota --
+-- What was used of a day's quota.  A clock that is behind counts for the later day.
+INSERT INTO quota (scope, day, used) VALUES (:scope, :day, 0)
+ON CONFLICT (scope) DO UPDATE SET
+    used = CASE WHEN quota.day < excluded.day THEN 0 ELSE quota.used END,
+    day = CASE WHEN quota.day < excluded.day THEN excluded.day ELSE quota.day END
+RETURNING used
+
+-- use_quota --
+UPDATE quota SET used = used + :count WHERE scope = :scope
+
+-- return_quota --
+UPDATE quota SET used = CASE WHEN used > :count THEN used - :count ELSE 0 END
+WHERE scope = :scope AND day = :day

@@ -239,3 +239,6 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM content_file WHERE sha256 = :sha256)
 
 -- pauses --
 SELECT relay, reason, paused_by, paused_at FROM relay_pause
+
+-- quota_used --
+SELECT used FROM quota WHERE scope = :scope AND day >= :day

@@ -1,0 +1,16 @@
+"""What pace is kept with: the recipients of a day, and a fleet's tokens."""
+
+from __future__ import annotations
+
+from alembic import op
+from postroom_server.outbox.migrating import CURRENT
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in CURRENT.sql(revision):
+        op.execute(statement)
