@@ -19,7 +19,12 @@ from postroom_server.domain.transitions import (
 )
 from postroom_server.outbox.records import UnreadableDelivery, delivery_in
 from postroom_server.outbox.rows import ORDER, lane_number, merged, rows_of_change
-from postroom_server.outbox.statements import Connection, statement, write_rows
+from postroom_server.outbox.statements import (
+    Connection,
+    due_deliveries,
+    statement,
+    write_together,
+)
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Work
 from postroom_server.outbox.works import Save
@@ -31,6 +36,7 @@ UNREADABLE_PAUSE = 3600.0
 """For so many seconds a delivery that can't be read is out of the lane's way."""
 
 
+Rows = Sequence[tuple[Any, ...]]
 Stored = tuple[Any, Any]
 """Format and bytes of a content; None and None where there is none."""
 
@@ -58,41 +64,52 @@ class Claim(Work[Sequence[Taken]]):
         self._wanted = wanted
 
     def perform(self, connection: Connection, /) -> Sequence[Taken]:
-        taken: list[Taken] = []
-        for lane, limit in self._wanted.items():
-            taken += self._from(connection, lane, limit)
-        return taken
-
-    def _from(
-        self, connection: Connection, lane: LaneKey, limit: int
-    ) -> Sequence[Taken]:
-        place = (self._relay, lane_number(lane), lane.tenant, self._now)
-        taken: list[Taken] = []
-        wanted = limit
+        taken: dict[LaneKey, list[Taken]] = {lane: [] for lane in self._wanted}
+        wanted = self._wanted
         for _ in range(MOST_ROUNDS):
-            found = connection.execute(
-                statement("due_deliveries"), (*place, wanted)
-            ).fetchall()
-            taken += self._take(connection, found)
-            expected, wanted = wanted, limit - sum(t.is_begun for t in taken)
-            if len(found) < expected or not wanted:
+            found = self._found(connection, wanted)
+            self._take(connection, found, taken)
+            wanted = {
+                lane: missing
+                for lane, expected in wanted.items()
+                if len(found[lane]) == expected
+                and (missing := self._missing(taken, lane))
+            }
+            if not wanted:
                 break
-        return taken
+        return [one for lane in self._wanted for one in taken[lane]]
+
+    def _missing(self, taken: Mapping[LaneKey, Sequence[Taken]], lane: LaneKey) -> int:
+        """How many more of *lane* may begin, where what was found had expired."""
+        return self._wanted[lane] - sum(one.is_begun for one in taken[lane])
+
+    def _found(
+        self, connection: Connection, wanted: Mapping[LaneKey, int]
+    ) -> Mapping[LaneKey, Rows]:
+        """What is due of each lane, at most as many as *wanted*."""
+        places = [(lane_number(lane), lane.tenant, n) for lane, n in wanted.items()]
+        found = due_deliveries(connection, (self._relay, self._now), places)
+        return dict(zip(wanted, found, strict=True))
 
     def undone(self, result: Sequence[Taken], /) -> Sequence[Work[Any]]:
         begun = (taken.change.after for taken in result if taken.is_begun)
         return [Save(_lost(delivery, self._now)) for delivery in begun]
 
     def _take(
-        self, connection: Connection, found: Sequence[tuple[Any, ...]]
-    ) -> Sequence[Taken]:
-        taken = []
-        for row in found:
-            delivery = self._read(connection, row)
-            if delivery is not None:
-                taken.append(Taken(self._step(delivery), (row[10], row[11])))
-        _write(connection, [one.change for one in taken])
-        return taken
+        self,
+        connection: Connection,
+        found: Mapping[LaneKey, Rows],
+        taken: Mapping[LaneKey, list[Taken]],
+    ) -> None:
+        """Take a step with each that was *found*, all of them written together."""
+        changes = []
+        for lane, rows in found.items():
+            for row in rows:
+                delivery = self._read(connection, row)
+                if delivery is not None:
+                    changes.append(self._step(delivery))
+                    taken[lane].append(Taken(changes[-1], (row[10], row[11])))
+        _write(connection, changes)
 
     def _step(self, delivery: Delivery) -> Change:
         if delivery.expire_at <= self._now:
@@ -125,6 +142,4 @@ def _lost(delivery: Delivery, now: Instant) -> Change:
 
 def _write(connection: Connection, changes: Sequence[Change]) -> None:
     rows = merged(rows_of_change(change) for change in changes)
-    for name in ORDER:
-        if name in rows:
-            write_rows(connection, name, rows[name])
+    write_together(connection, [(name, rows[name]) for name in ORDER if name in rows])

@@ -21,6 +21,10 @@ _HEAD = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _EACH = re.compile(r"EACH(\([^)]*\))")
 
 Row = Sequence[object]
+Parts = Sequence[tuple[str, Sequence[Row]]]
+"""Queries in their order, each with the rows that it writes."""
+Places = Sequence[tuple[int, str, int]]
+"""Lanes of a relay: number and tenant; and how many of each."""
 
 
 class Cursor(Protocol):
@@ -43,6 +47,10 @@ class RowWriter(Connection, Protocol):
     """A connection that writes many rows in a way of its own."""
 
     def write_rows(self, name: str, rows: Sequence[Row], /) -> int: ...
+    def write_together(self, parts: Parts, /) -> list[int]: ...
+    def due_deliveries(
+        self, relay: str, now: int, places: Places, /
+    ) -> list[list[tuple[Any, ...]]]: ...
 
 
 @cache
@@ -61,6 +69,27 @@ def write_rows(connection: Connection, name: str, rows: Sequence[Row]) -> int:
         values = tuple(chain.from_iterable(part))
         changed += connection.execute(_for_rows(name, len(part)), values).rowcount
     return changed
+
+
+def write_together(connection: Connection, parts: Parts) -> list[int]:
+    """Run queries over their rows, all on one way there and back; as `write_rows`."""
+    if isinstance(connection, sqlite3.Connection):
+        return [write_rows(connection, name, rows) for name, rows in parts]
+    return cast("RowWriter", connection).write_together(parts)
+
+
+def due_deliveries(
+    connection: Connection, when: tuple[str, int], places: Places
+) -> list[list[tuple[Any, ...]]]:
+    """For each of *places* the first of what is due of it; *when*: relay and time."""
+    if not isinstance(connection, sqlite3.Connection):
+        return cast("RowWriter", connection).due_deliveries(*when, places)
+    relay, now = when
+    query = statement("due_deliveries")
+    return [
+        connection.execute(query, (relay, lane, tenant, now, most)).fetchall()
+        for lane, tenant, most in places
+    ]
 
 
 def script(text: str) -> Iterable[str]:

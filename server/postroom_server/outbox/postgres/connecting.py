@@ -19,8 +19,13 @@ from psycopg.types.numeric import Int8Dumper, IntLoader
 
 from postroom_server.domain.secret import Secret
 from postroom_server.outbox.errors import DatabaseTrouble, Trouble
-from postroom_server.outbox.postgres.dialect import for_rows, own, translated
-from postroom_server.outbox.statements import Cursor, Row
+from postroom_server.outbox.postgres.dialect import (
+    columns,
+    for_rows,
+    own,
+    translated,
+)
+from postroom_server.outbox.statements import Cursor, Parts, Places, Row
 
 T = TypeVar("T")
 
@@ -94,6 +99,16 @@ class Link:
                 raise
         return link
 
+    def keep_to_indexes(self) -> None:
+        """Plan for large tables, however small they are.
+
+        Plans are kept: one that was made for an empty store would read all of a full
+        one, until its statistics are renewed.
+        """
+        with database_errors():
+            for kind in ("seqscan", "hashjoin", "mergejoin"):
+                self._connection.execute(f"SET enable_{kind} = off".encode())
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, or one that failed."""
@@ -127,8 +142,10 @@ class Link:
         with database_errors():
             return self._connection.execute(cast("Any", sql), values).rowcount
 
-    def write_together(self, parts: Sequence[tuple[str, Sequence[Row]]]) -> list[int]:
+    def write_together(self, parts: Parts, /) -> list[int]:
         """Run queries over their rows, all on one way there and back."""
+        if not parts:
+            return []
         with database_errors():
             try:
                 with self._connection.pipeline():
@@ -146,6 +163,21 @@ class Link:
         # failed in the same pipeline the server never prepared it, and says so each
         # time that it is used.
         self._connection._prepared.clear()  # noqa: SLF001  it has no other name
+
+    def due_deliveries(
+        self, relay: str, now: int, places: Places, /
+    ) -> list[list[tuple[Any, ...]]]:
+        """The first of what is due, for each of *places*; all lanes in one query."""
+        if not places:
+            return []
+        values = (*columns(places), relay, now)
+        found: list[list[tuple[Any, ...]]] = [[] for _ in places]
+        with database_errors():
+            query = cast("Any", own("due_deliveries_of_lanes"))
+            # As text, octets would be twice as many.
+            for *row, place in self._connection.execute(query, values, binary=True):
+                found[place - 1].append(tuple(row))
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -122,9 +122,13 @@ class PostgresOutbox(CommittingOutbox):
         named = partial(connect, node.name)
         readers = Readers(named, settings.readers)
         undo.callback(readers.close)
-        committer = Committer(
-            PostgresWriter(named(), named, node), clock, settings.line
-        )
+
+        def hot() -> Link:
+            link = named()
+            link.keep_to_indexes()
+            return link
+
+        committer = Committer(PostgresWriter(hot(), hot, node), clock, settings.line)
         undo.callback(committer.close)
         blobs = PostgresBlobs(committer, readers, clock, settings.blobs)
         notices = Notices(named, node)

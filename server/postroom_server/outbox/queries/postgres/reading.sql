@@ -67,24 +67,30 @@ SELECT lane, tenant, due_at FROM firsts WHERE due_at IS NOT NULL
 SELECT coalesce(sum(greatest(size, %s)), 0) FROM blob
 WHERE tenant = %s AND expires_at > %s
 
--- due_deliveries --
--- The first of a lane, with what is sent: those for everybody and those for us alone.
--- A delivery that somebody is changing is not in the way.
+-- due_deliveries_of_lanes --
+-- The first of each lane, with what is sent: those for everybody and those for us
+-- alone.  A delivery that somebody is changing is not in the way.
 WITH found AS MATERIALIZED (
-    SELECT delivery, due_at FROM due
-    WHERE relay = %s AND lane = %s AND tenant = %s AND due_at <= %s
-        AND holder IN ('', current_setting('postroom.owner'))
-    ORDER BY due_at, delivery
-    LIMIT %s
-    FOR UPDATE SKIP LOCKED
+    SELECT first.delivery, first.due_at, w.place
+    FROM unnest(%s::int8[], %s::text[], %s::int8[]) WITH ORDINALITY
+        AS w (lane, tenant, wanted, place)
+    CROSS JOIN LATERAL (
+        SELECT due.delivery, due.due_at FROM due
+        WHERE due.relay = %s AND due.lane = w.lane AND due.tenant = w.tenant
+            AND due.due_at <= %s
+            AND due.holder IN ('', current_setting('postroom.owner'))
+        ORDER BY due.due_at, due.delivery
+        LIMIT w.wanted
+        FOR UPDATE SKIP LOCKED
+    ) AS first
 )
 SELECT
     d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at,
-    d.content_purged, d.message_id, d.request_id, d.doc, c.format, c.data
+    d.content_purged, d.message_id, d.request_id, d.doc, c.format, c.data, found.place
 FROM found
 JOIN delivery AS d ON d.id = found.delivery
 LEFT JOIN content AS c ON c.delivery = found.delivery
-ORDER BY found.due_at, found.delivery
+ORDER BY found.place, found.due_at, found.delivery
 FOR UPDATE OF d SKIP LOCKED
 
 -- next_due --
