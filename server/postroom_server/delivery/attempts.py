@@ -78,7 +78,7 @@ class Course:
         findings = tuple(self.findings.values())
         decisive = deciding(findings)
         outcome = outcome_of(findings)
-        counts = {f: sum(x.found is f for x in findings) for f in Found}
+        found = [finding.found for finding in findings]
         accepted = outcome is AttemptOutcome.ACCEPTED
         return Attempt(
             number=delivery.attempts_made,
@@ -94,9 +94,9 @@ class Course:
             session_reused=self.session_reused,
             tls_version=self.tls_version,
             timings=self.timings,
-            recipients_delivered=counts[Found.DELIVERED],
-            recipients_refused=counts[Found.REFUSED],
-            recipients_deferred=counts[Found.TEMPORARY],
+            recipients_delivered=found.count(Found.DELIVERED),
+            recipients_refused=found.count(Found.REFUSED),
+            recipients_deferred=found.count(Found.TEMPORARY),
         )
 
 

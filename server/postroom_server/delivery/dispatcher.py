@@ -51,7 +51,10 @@ class Dispatcher:
         self._lanes = lanes
         self._gates = gates
         self._tenants = tenants
-        self._changed = threading.Condition()
+        # The bare lock: entering a condition costs some ten times as much.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._ended = threading.Condition(self._lock)
         self._stopping = False
         self._deliver: Deliver | None = None
         self._thread = threading.Thread(
@@ -69,7 +72,7 @@ class Dispatcher:
 
         Nobody jumps the queue: while mail waits for the relay, new mail does too.
         """
-        with self._changed:
+        with self._lock:
             lane = self._lanes[relay]
             waiting = lane.waits(self._clock.now())
             if self._stopping or lane.free == 0 or waiting:
@@ -94,9 +97,13 @@ class Dispatcher:
 
     def release(self, relay: str, slots: int = 1, *, retries: bool = False) -> None:
         """Give slots back."""
-        with self._changed:
-            self._lanes[relay].give_back(slots, retries=retries)
-            self._changed.notify_all()
+        with self._lock:
+            lane = self._lanes[relay]
+            lane.give_back(slots, retries=retries)
+            self._ended.notify_all()
+            # Waking a thread for nothing costs more than all else here.
+            if lane.knows_of_mail:
+                self._changed.notify_all()
 
     def begin(
         self,
@@ -126,14 +133,14 @@ class Dispatcher:
 
     def under_way(self, relay: str) -> int:
         """How many attempts on *relay* hold a slot."""
-        with self._changed:
+        with self._lock:
             return self._lanes[relay].under_way
 
     def await_none(self, relay: str, seconds: float) -> int:
         """Wait until no attempt on *relay* is under way; how many there still are."""
-        with self._changed:
+        with self._lock:
             lane = self._lanes[relay]
-            self._changed.wait_for(lambda: not lane.under_way, seconds)
+            self._ended.wait_for(lambda: not lane.under_way, seconds)
             return lane.under_way
 
     def hear(self, delivery: Delivery) -> None:
@@ -152,12 +159,12 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Something changed that is not told in detail."""
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
 
     def stop(self) -> None:
         """Claim no more.  Attempts under way go on."""
-        with self._changed:
+        with self._lock:
             self._stopping = True
             self._changed.notify_all()
         if self._thread.is_alive():
@@ -182,7 +189,7 @@ class Dispatcher:
                 self._pause()
 
     def _wait(self) -> None:
-        with self._changed:
+        with self._lock:
             if self._stopping:
                 return
             pause = min(SAFETY_NET, self._idle_for())
@@ -191,7 +198,7 @@ class Dispatcher:
             self._look_everywhere()
 
     def _pause(self) -> None:
-        with self._changed:
+        with self._lock:
             if not self._stopping:
                 self._changed.wait(1.0)
 
@@ -201,7 +208,7 @@ class Dispatcher:
             self._hear(relay, self._outbox.lanes(relay))
 
     def _hear(self, relay: str, dues: Mapping[LaneKey, Instant]) -> None:
-        with self._changed:
+        with self._lock:
             for lane, due_at in dues.items():
                 self._lanes[relay].hear(lane, due_at)
             self._changed.notify_all()
@@ -240,7 +247,7 @@ class Dispatcher:
         return len(claimed)
 
     def _reserve_for(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
-        with self._changed:
+        with self._lock:
             return self._shares(lane, retries=retries)
 
     def _shares(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
@@ -264,7 +271,7 @@ class Dispatcher:
         return {key: slots for key, slots in shares.items() if slots}
 
     def _claim(self, lane: Lane, wanted: Mapping[LaneKey, int]) -> Sequence[Claimed]:
-        with self._changed:
+        with self._lock:
             # What is stored from here on is heard of; what was before is claimed.
             for key in wanted:
                 lane.learn(key, None)

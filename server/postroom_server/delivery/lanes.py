@@ -65,6 +65,11 @@ class Lane:
         """How many of them are not taken."""
         return max(0, self._slots() - self.under_way)
 
+    @property
+    def knows_of_mail(self) -> bool:
+        """Whether something waits for a slot, or for its time."""
+        return bool(self._due)
+
     def idle_for(self, now: Instant, wait: TenantWait) -> float | None:
         """Seconds until a delivery is due and its tenant may; None: none is known."""
         waits = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from postroom_server.delivery import journal
 from postroom_server.delivery.afar import look_at_once
@@ -36,7 +36,11 @@ from postroom_server.domain.submission import (
     Submission,
     ValidationReport,
 )
-from postroom_server.domain.transitions import Change, begin_attempt, newly_accepted
+from postroom_server.domain.transitions import (
+    Change,
+    accepted_and_begun,
+    newly_accepted,
+)
 from postroom_server.outbox.store import Claimed, Outbox, RequestRecord
 
 METHOD = "SendMessage"
@@ -300,14 +304,5 @@ def refuse_relayed(completion: Completion, relay: str) -> None:
 
 
 def accepted_now(delivery: Delivery, *, leased: bool) -> Change:
-    """What is stored of a new *delivery*; *leased*: its first attempt is begun."""
-    accepted = newly_accepted(delivery)
-    if not leased:
-        return accepted
-    begun = begin_attempt(delivery, delivery.accepted_at)
-    return replace(
-        begun,
-        after=replace(begun.after, version=delivery.version),
-        events=(*accepted.events, *begun.events),
-        counters=accepted.counters + begun.counters,
-    )
+    """*delivery* as it is stored first; *leased*: its first attempt has begun."""
+    return accepted_and_begun(delivery) if leased else newly_accepted(delivery)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason
 from postroom_server.domain.clock import Instant
@@ -19,6 +20,7 @@ from postroom_server.domain.delivery import (
     DeliveryStatus,
     Recipient,
     RecipientStatus,
+    status_of,
 )
 from postroom_server.domain.events import Event, EventKind
 from postroom_server.domain.reply import Reply
@@ -77,11 +79,26 @@ def newly_accepted(delivery: Delivery) -> Change:
     )
 
 
-def begin_attempt(delivery: Delivery, now: Instant) -> Change:
-    """An attempt is under way from *now* on."""
+def accepted_and_begun(delivery: Delivery) -> Change:
+    """*delivery* is durably stored, with its first attempt under way already."""
+    accepted = newly_accepted(delivery)
+    # What makes a delivery has the version that it begins with.
+    begun = begin_attempt(delivery, delivery.accepted_at, version=delivery.version)
+    return Change(
+        before=delivery,
+        after=begun.after,
+        events=accepted.events + begun.events,
+        counters=accepted.counters + begun.counters,
+    )
+
+
+def begin_attempt(
+    delivery: Delivery, now: Instant, *, version: int | None = None
+) -> Change:
+    """An attempt is under way from *now* on; *version* where it isn't the next."""
     after = replace(
         delivery,
-        version=delivery.version + 1,
+        version=version or delivery.version + 1,
         due_at=None,
         leased_at=now,
         attempts_made=delivery.attempts_made + 1,
@@ -116,8 +133,10 @@ def finish_attempt(
         raise ValueError("no attempt is under way, or it has not ended")
     lost = attempt.outcome is AttemptOutcome.LOST
     uncertain = attempt.outcome is AttemptOutcome.UNCERTAIN
-    released = replace(
+    change = _step(
         delivery,
+        fates,
+        (now, due_at),
         leased_at=None,
         data_marked=False,
         attempts=kept_attempts((*delivery.attempts, attempt)),
@@ -127,11 +146,12 @@ def finish_attempt(
         maybe_duplicate=delivery.maybe_duplicate
         or _sent_after_uncertain(delivery, attempt),
     )
-    change = _step(delivery, released, fates, (now, due_at))
-    return replace(
-        change,
-        attempt=attempt,
+    return Change(
+        before=delivery,
+        after=change.after,
+        events=change.events,
         counters=change.counters + _of_attempt(delivery, attempt),
+        attempt=attempt,
     )
 
 
@@ -142,7 +162,7 @@ def settle_open(delivery: Delivery, fate: Fate, now: Instant) -> Change:
 
 def settle(delivery: Delivery, fates: Mapping[str, Fate], now: Instant) -> Change:
     """Recipients meet *fates* (by their `wire`), and nothing more is to come."""
-    return _step(delivery, delivery, fates, (now, None))
+    return _step(delivery, fates, (now, None))
 
 
 def mark_data(delivery: Delivery) -> Change:
@@ -176,11 +196,13 @@ def reopen(
     """
     now, due_at = times
     opened = any(f.status.is_open for f in fates.values())
-    fresh = replace(renewed, tries=0, crashes=0, uncertain_retries=0)
+    asked: dict[str, Any] = {"plan": renewed.plan, "expire_at": renewed.expire_at}
+    if opened:
+        asked.update(tries=0, crashes=0, uncertain_retries=0)
     requested = Event(
         kind=EventKind.RETRY_REQUESTED, occurred_at=now, status=DeliveryStatus.QUEUED
     )
-    change = _step(delivery, fresh if opened else renewed, fates, (now, due_at))
+    change = _step(delivery, fates, (now, due_at), **asked)
     was_final = delivery.status.is_final
     return replace(
         change,
@@ -207,21 +229,36 @@ def _scheduled(delivery: Delivery, now: Instant) -> Event:
 
 def _step(
     before: Delivery,
-    during: Delivery,
     fates: Mapping[str, Fate],
     times: tuple[Instant, Instant | None],
+    **changed: Any,  # noqa: ANN401  fields of a delivery
 ) -> Change:
+    """Recipients meet *fates*, and what else *changed* of it; it is under way no more.
+
+    One delivery is made of another once: that is what a step costs most.
+    """
     now, due_at = times
-    recipients = tuple(_meet(r, fates.get(r.wire), now) for r in during.recipients)
+    if before.leased_at is not None and "leased_at" not in changed:
+        raise ValueError("an attempt is under way")
+    recipients = tuple(_meet(r, fates.get(r.wire), now) for r in before.recipients)
+    status = status_of(r.status for r in recipients)
+    is_final = status.is_final
+    if (due_at is None) != is_final:
+        raise ValueError(f"{status.name} with due_at {due_at}")
     after = replace(
-        during, version=before.version + 1, recipients=recipients, due_at=due_at
+        before,
+        version=before.version + 1,
+        recipients=recipients,
+        due_at=due_at,
+        sent_at=_sent_at(before, recipients, now),
+        settled_at=now if is_final else None,
+        **changed,
     )
-    if (due_at is None) != after.status.is_final:
-        raise ValueError(f"{after.status.name} with due_at {due_at}")
-    after = _dated(after, now)
-    events = tuple(_events(before, after, now))
     return Change(
-        before=before, after=after, events=events, counters=_counted(before, after)
+        before=before,
+        after=after,
+        events=tuple(_events(before, after, (status, now))),
+        counters=_counted(before, after, status),
     )
 
 
@@ -244,17 +281,19 @@ def _meet(recipient: Recipient, fate: Fate | None, now: Instant) -> Recipient:
     )
 
 
-def _dated(delivery: Delivery, now: Instant) -> Delivery:
-    sent_at = delivery.sent_at
-    if sent_at is None and any(
-        r.status is RecipientStatus.DELIVERED for r in delivery.recipients
-    ):
-        sent_at = now
-    settled_at = now if delivery.status.is_final else None
-    return replace(delivery, sent_at=sent_at, settled_at=settled_at)
+def _sent_at(
+    before: Delivery, recipients: Iterable[Recipient], now: Instant
+) -> Instant | None:
+    if before.sent_at is not None:
+        return before.sent_at
+    delivered = any(r.status is RecipientStatus.DELIVERED for r in recipients)
+    return now if delivered else None
 
 
-def _events(before: Delivery, after: Delivery, now: Instant) -> Iterable[Event]:
+def _events(
+    before: Delivery, after: Delivery, became: tuple[DeliveryStatus, Instant]
+) -> Iterable[Event]:
+    status, now = became
     for old, new in zip(before.recipients, after.recipients, strict=True):
         kind = _KINDS.get(new.status)
         if new is old or kind is None:
@@ -262,7 +301,7 @@ def _events(before: Delivery, after: Delivery, now: Instant) -> Iterable[Event]:
         yield Event(
             kind=kind,
             occurred_at=now,
-            status=after.status,
+            status=status,
             recipient=new.address,
             attempt=after.attempts_made,
             reason=new.reason,
@@ -270,15 +309,15 @@ def _events(before: Delivery, after: Delivery, now: Instant) -> Iterable[Event]:
             detail=new.detail,
             next_attempt_at=after.due_at if new.status.is_open else None,
         )
-    if after.status.is_final:
-        yield Event(kind=EventKind.SETTLED, occurred_at=now, status=after.status)
+    if status.is_final:
+        yield Event(kind=EventKind.SETTLED, occurred_at=now, status=status)
 
 
-def _counted(before: Delivery, after: Delivery) -> Counters:
+def _counted(before: Delivery, after: Delivery, status: DeliveryStatus) -> Counters:
     gained = _newly(before, after, RecipientStatus.DELIVERED)
     refused = _newly(before, after, RecipientStatus.REFUSED)
     counters = Counters(recipients_delivered=gained, recipients_refused=refused)
-    ended = _ENDED.get(after.status)
+    ended = _ENDED.get(status)
     return counters + ended(1) if ended else counters
 
 

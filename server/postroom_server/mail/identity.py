@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.message import AnyMessage, Identity, Message
+from postroom_server.domain.noise import unguessable
 
 _OCTETS = 16
 """128 bits: unique without a register, and not to be guessed."""
@@ -16,7 +16,7 @@ def new_identity(
     message: AnyMessage,
     now: Instant,
     message_id: str = "",
-    random: Callable[[int], bytes] = secrets.token_bytes,
+    random: Callable[[int], bytes] = unguessable,
 ) -> Identity:
     """The identity of *message*, dated *now*; an empty *message_id* is generated."""
     if isinstance(message, Message) and not message_id:

@@ -7,16 +7,16 @@ added at the right edge of every index.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.noise import unguessable
 
 _VERSION_7 = 0x7000
 _VARIANT = 0x8000_0000_0000_0000
 
 
-def new_id(now: Instant, random: Callable[[int], bytes] = os.urandom) -> str:
+def new_id(now: Instant, random: Callable[[int], bytes] = unguessable) -> str:
     """A fresh id for what is made *now*; *random* gives that many random bytes."""
     noise = int.from_bytes(random(10))
     millis = (now // 1000) & 0xFFFF_FFFF_FFFF

@@ -7,7 +7,6 @@ not its library's: 250 ms before it, or a quarter of the time given if that is l
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -15,6 +14,7 @@ from contextvars import ContextVar
 import grpc
 import structlog
 
+from postroom_server.domain.noise import unguessable
 from postroom_server.domain.principal import Principal
 from postroom_server.rpc.access import CALLER, refused
 from postroom_server.rpc.status import REQUEST_ID_KEY
@@ -133,7 +133,7 @@ def answer_by(remaining: float | None, now: float, arrived: float, cap: float) -
 def request_id_of(facts: dict[str, str]) -> str:
     """The caller's id for the call where it is fit to be shown, else a new one."""
     given = facts.get(REQUEST_ID_KEY, "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if _REQUEST_ID.fullmatch(given) else unguessable(16).hex()
 
 
 def trace_id_of(facts: dict[str, str]) -> str:

@@ -85,6 +85,12 @@ def set_up_logs(
     threading.excepthook = _log_death
 
 
+def keep_logs_as_set_up() -> None:
+    """`set_up_logs` is not called any more: who logs need not look where to."""
+    settings = {**structlog.get_config(), "cache_logger_on_first_use": True}
+    structlog.configure(**settings)
+
+
 class _Lines:
     """Writes each finished event as one line; what structlog calls a logger."""
 
