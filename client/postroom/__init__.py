@@ -28,6 +28,7 @@ from postroom.errors import (
     Violation,
 )
 from postroom.events import Event, EventPage
+from postroom.many import Sent
 from postroom.messages import (
     Attachment,
     Dsn,
@@ -111,6 +112,7 @@ __all__ = [
     "Rendered",
     "ResourceExhausted",
     "RetryPolicy",
+    "Sent",
     "ServerInfo",
     "Settlement",
     "SmtpReply",

@@ -21,7 +21,7 @@ from postroom._wire import Wire
 from postroom.arguments import CallArguments, SendArguments
 from postroom.messages import Progress
 from postroom.results import Blob, Delivery, Rendered
-from postroom.v1 import content_pb2, delivery_requests_pb2
+from postroom.v1 import content_pb2, delivery_requests_pb2, send_pb2
 
 Asking = TypeVar("Asking", bound=Message)
 Response = TypeVar("Response")
@@ -68,6 +68,15 @@ class AsyncSpeaker:
         progress = given.get("on_progress")
         with _outgoing.naming(mail.parts):
             return await self._calls.upload(method, transfer, progress, attempts)
+
+    async def _as_one(
+        self, mail: _outgoing.Outgoing, given: SendArguments
+    ) -> send_pb2.SendMessageRequest:
+        """The request for *mail*, once all that it has no room for is uploaded."""
+        for part in mail.parts:
+            blob = await self._upload(part.source, given.get("on_progress"), given)
+            part.place.refer(blob.name)
+        return mail.request
 
     async def _upload(
         self, source: Source, progress: Progress | None, given: CallArguments

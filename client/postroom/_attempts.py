@@ -55,6 +55,12 @@ class Terms:
         """The attempts of a call that may be made twice without a request id."""
         return Attempts(self, given)
 
+    def persistence(self, given: CallArguments) -> Persistence:
+        """The attempts at a part of a call; its time begins now."""
+        timeout = given.get("timeout")
+        allowed = self.timeout if timeout is None else in_seconds(timeout)
+        return Persistence(allowed, self.max_attempts, self.surroundings)
+
     def once(self, given: CallArguments) -> Attempts:
         """The one attempt of a call that is not made again; its time begins now."""
         return Attempts(replace(self, max_attempts=1), given)
@@ -67,9 +73,7 @@ class Attempts:
         self, terms: Terms, given: CallArguments, request_id: str = ""
     ) -> None:
         """Begin the call; *request_id* is empty where it changes nothing."""
-        timeout = given.get("timeout")
-        allowed = terms.timeout if timeout is None else in_seconds(timeout)
-        self._persistence = Persistence(allowed, terms.max_attempts, terms.surroundings)
+        self._persistence = terms.persistence(given)
         self._asked = Asked(target=terms.target, request_id=request_id)
         self._names = (
             *trace_metadata(given.get("traceparent")),

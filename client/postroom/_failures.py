@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from postroom import errors
 from postroom._retry import Hint
 from postroom.errors import ErrorDetails, PostroomError, Violation
+from postroom.v1.error_reason_pb2 import ErrorReason, ItemError
 
 DOMAIN = "postroom"
 STATUS_DETAILS = "grpc-status-details-bin"
@@ -77,6 +79,9 @@ _CAUSES = (
 )
 _NAMED_BY = {"NOT_FOUND": "name", "PERMISSION_DENIED": "sender"}
 """The metadata with the name that an error is about."""
+
+_REASON = "ERROR_REASON_"
+_CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
 Detail = TypeVar("Detail", bound=Message)
 
@@ -170,6 +175,38 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
         _told(failure, info) if info else _explained(failure, asked)
     ) or failure.code
     return kind(text + _advice(asked), known)
+
+
+def error_of_item(told: ItemError, asked: Asked) -> PostroomError:
+    """The error that one mail of many was answered with; nothing of it was sent."""
+    code = _CODES.get(told.code, "UNKNOWN")
+    name = ErrorReason.Name(told.reason) if told.reason in ErrorReason.values() else ""
+    known = ErrorDetails(
+        code=code,
+        reason=name.removeprefix(_REASON),
+        metadata=dict(told.metadata),
+        request_id=asked.request_id,
+        retry_after=_seconds_of(told),
+        violations=tuple(Violation(v.field, v.description) for v in told.violations),
+        nothing_sent=True,
+    )
+    kind = _KINDS.get(code, PostroomError)
+    if known.reason in _OVERLOADED:
+        kind = errors.Overloaded
+    about = told.metadata.get(_NAMED_BY.get(code, ""), "")
+    return kind(f"{told.message}: {about}" if about else told.message, known)
+
+
+def hint_of_item(told: ItemError) -> Hint:
+    """What the error of one mail of many says about sending it again."""
+    unavailable = _CODES.get(told.code) == "UNAVAILABLE"
+    return Hint(unavailable=unavailable, retry_after=_seconds_of(told))
+
+
+def _seconds_of(told: ItemError) -> float | None:
+    if not told.HasField("retry_delay"):
+        return None
+    return float(told.retry_delay.seconds + told.retry_delay.nanos / 1e9)
 
 
 def _told(failure: Failure, info: error_details_pb2.ErrorInfo) -> str:

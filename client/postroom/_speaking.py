@@ -21,7 +21,7 @@ from postroom._transfers import blob_transfer, mail_transfer
 from postroom.arguments import CallArguments, SendArguments
 from postroom.messages import Progress
 from postroom.results import Blob, Delivery, Rendered
-from postroom.v1 import content_pb2, delivery_requests_pb2
+from postroom.v1 import content_pb2, delivery_requests_pb2, send_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 
 Asking = TypeVar("Asking", bound=Message)
@@ -56,6 +56,15 @@ class Speaker:
         method, progress = self._service.SendMessageStream, given.get("on_progress")
         with _outgoing.naming(mail.parts):
             return self._calls.upload(method, transfer, progress, attempts)
+
+    def _as_one(
+        self, mail: _outgoing.Outgoing, given: SendArguments
+    ) -> send_pb2.SendMessageRequest:
+        """The request for *mail*, once all that it has no room for is uploaded."""
+        for part in mail.parts:
+            blob = self._upload(part.source, given.get("on_progress"), given)
+            part.place.refer(blob.name)
+        return mail.request
 
     def _upload(
         self, source: Source, progress: Progress | None, given: CallArguments

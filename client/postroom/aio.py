@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from postroom import _calls, _outgoing
+from postroom._asending_many import asent
 from postroom._aspeaking import AsyncSpeaker
 from postroom._attempts import HEALTH_TIMEOUT, MAX_ATTEMPTS, TIMEOUT, Terms
 from postroom._awaiting import AsyncCalls, composed
@@ -25,6 +26,7 @@ from postroom._calls import DeliveryLike
 from postroom._channel import way_to
 from postroom._convert import read
 from postroom._events import Watching, pull_request, pulled
+from postroom._many import WINDOW, Course, common_of, mail_of
 from postroom._problems import in_seconds
 from postroom._rendering import Rendering
 from postroom._sources import source_of
@@ -42,6 +44,7 @@ from postroom.arguments import (
     WatchArguments,
 )
 from postroom.events import Event, EventPage
+from postroom.many import AsyncMails, K, Mails, Sent
 from postroom.messages import Content, Progress, RawMessage, Seconds, Writer
 from postroom.relays import AsyncRelays
 from postroom.reports import ConnectionReport, ServerInfo, Stats
@@ -54,6 +57,7 @@ from postroom.results import (
     ValidationReport,
 )
 from postroom.v1 import server_info_pb2
+from postroom.v1.send_pb2 import SendMessageRequest
 from postroom.words import Health
 
 
@@ -144,6 +148,39 @@ class AsyncClient(AsyncSpeaker):
             answer = await self._send(found, mail)
         return read(DeliveryResult, answer.result)
 
+    def send_many(
+        self,
+        mails: Mails[K] | AsyncMails[K],
+        *,
+        window: int = WINDOW,
+        **common: Unpack[SendArguments],
+    ) -> AsyncIterator[Sent[K]]:
+        """Send *mails*, each with a key; tells what becomes of each as it is known.
+
+        The key is the caller's own, anything, and comes back with the answer, in
+        whatever order the mails settle.  All go over one stream: that is quicker than
+        one call after the other, and takes no threads.  At most *window* of them wait
+        for their answers, and no more are taken from *mails*, which may be endless.
+
+        *common* holds for every mail; what a mail says itself goes before it.  Of a
+        stream that breaks off, what has no answer goes again with its request id, so
+        that nobody gets it twice; also where the service is away, for at most
+        *timeout* at a time.  What is wrong with one mail is told as its `Sent.error`;
+        raises `PostroomError` where no more can be sent at all, and what reading
+        *mails* raises.  Leaving the loop early gives up what was to be relayed and has
+        no answer yet.
+        """
+        shared = common_of(common)
+        course: Course[K] = Course(self._terms, shared, window)
+
+        async def compose(mail: SendArguments | RawMessage) -> SendMessageRequest:
+            raw, given = mail_of(mail, shared)
+            with await composed(_outgoing.to_send, raw, given) as found:
+                return await self._as_one(found, given)
+
+        method = self._wire.uploads.SendMessages
+        return asent(mails, course, method, compose, self._calls)
+
     async def validate(
         self, raw: RawMessage | None = None, /, **mail: Unpack[SendArguments]
     ) -> ValidationReport:
@@ -204,9 +241,7 @@ class AsyncClient(AsyncSpeaker):
             request = _outgoing.of_delivery(what, mail)
             return await self._render(request, rendering, mail)
         with await composed(_outgoing.to_validate, what, mail) as found:
-            for part in found.parts:
-                blob = await self._upload(part.source, mail.get("on_progress"), mail)
-                part.place.refer(blob.name)
+            await self._as_one(found, mail)
             return await self._render(_outgoing.of_mail(found), rendering, mail)
 
     async def get(
