@@ -34,11 +34,11 @@ AsyncCompose: TypeAlias = Callable[[Mail], Awaitable[SendMessageRequest]]
 async def asent(
     mails: Mails[K] | AsyncMails[K],
     course: Course[K],
-    method: Method,
+    method: Callable[[], Method],
     compose: AsyncCompose,
     calls: AsyncCalls,
 ) -> AsyncIterator[Sent[K]]:
-    """What becomes of each of *mails*, as it is known."""
+    """What becomes of each of *mails*, as it is known; *method* is of this loop."""
     events: asyncio.Queue[Event] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -47,7 +47,7 @@ async def asent(
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(events.put_nowait, event)
 
-    lines = Lines(course, method, tell)
+    lines = Lines(course, method(), tell)
     source, more = aiter(_each(mails)), True
     async with _Tasks() as tasks:
         try:

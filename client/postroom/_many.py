@@ -121,7 +121,9 @@ class Course(Generic[K]):
             stream.window = frame.window.max_unanswered
             return
         outcome = frame.outcome
-        pending = stream.sent.pop(outcome.index)
+        pending = stream.sent.pop(outcome.index, None)
+        if pending is None:
+            return
         stream.heard = True
         if outcome.WhichOneof("outcome") == "result":
             self._octets -= pending.size

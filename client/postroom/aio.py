@@ -26,6 +26,7 @@ from postroom._calls import DeliveryLike
 from postroom._channel import way_to
 from postroom._convert import read
 from postroom._events import Watching, pull_request, pulled
+from postroom._mail_line import Method
 from postroom._many import WINDOW, Course, common_of, mail_of
 from postroom._problems import in_seconds
 from postroom._rendering import Rendering
@@ -178,7 +179,9 @@ class AsyncClient(AsyncSpeaker):
             with await composed(_outgoing.to_send, raw, given) as found:
                 return await self._as_one(found, given)
 
-        method = self._wire.uploads.SendMessages
+        def method() -> Method:
+            return self._wire.uploads.SendMessages
+
         return asent(mails, course, method, compose, self._calls)
 
     async def validate(

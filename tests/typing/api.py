@@ -31,6 +31,7 @@ from postroom import (
     RecipientFailure,
     Rendered,
     RetryPolicy,
+    Sent,
     ServerInfo,
     Stats,
     Status,
@@ -38,6 +39,7 @@ from postroom import (
     ValidationReport,
     Violation,
 )
+from postroom.arguments import SendArguments
 
 
 def sending(client: Client) -> None:
@@ -185,3 +187,27 @@ def errors() -> None:
             assert_type(error.code, str)
             assert_type(error.metadata, Mapping[str, str])
             assert_type(error.retryable, bool)
+
+
+def sending_many(client: Client, rows: list[tuple[int, str]]) -> None:
+    mails = ((number, SendArguments(to=to, subject="Hello")) for number, to in rows)
+    for one in client.send_many(mails, text="It works.", completion="accepted"):
+        assert_type(one, Sent[int])
+        assert_type(one.key, int)
+        assert_type(one.result, DeliveryResult | None)
+        assert_type(one.outcome(), DeliveryResult)
+        assert_type(one.ok, bool)
+    raw = RawMessage(b"", envelope_from="", recipients=["ada@example.com"])
+    assert_type(client.send_many([("a", raw)], window=8), Iterator[Sent[str]])
+    client.send_many([("a", {"too": "ada@example.com"})])  # type: ignore[list-item]
+    client.send_many(["ada@example.com"])  # type: ignore[arg-type]
+
+
+async def sending_many_awaited(
+    client: AsyncClient, rows: AsyncIterator[tuple[int, str]]
+) -> None:
+    mails = ((number, SendArguments(to=to)) async for number, to in rows)
+    async for one in client.send_many(mails, subject="Hello", text="It works."):
+        assert_type(one, Sent[int])
+    keyed = [(1, SendArguments(to="ada@example.com"))]
+    assert_type(client.send_many(keyed), AsyncIterator[Sent[int]])

@@ -10,8 +10,15 @@ from postroom import AsyncClient, Client
 METHODS = [name for name in dir(Client) if not name.startswith("_")]
 
 
+AWAITED = " | AsyncMails[K]"
+"""What the one for asyncio takes besides."""
+
+
 def parameters(method):
-    return list(inspect.signature(method).parameters.values())
+    return [
+        parameter.replace(annotation=str(parameter.annotation).replace(AWAITED, ""))
+        for parameter in inspect.signature(method).parameters.values()
+    ]
 
 
 def test_they_have_the_same_methods():
@@ -41,7 +48,7 @@ def test_their_methods_say_the_same(name):
     assert inspect.getdoc(twins[0]) == inspect.getdoc(twins[1])
 
 
-@pytest.mark.parametrize("name", sorted({*METHODS} - {"list", "watch"}))
+@pytest.mark.parametrize("name", sorted({*METHODS} - {"list", "watch", "send_many"}))
 def test_the_calls_of_one_are_awaited(name):
     assert inspect.iscoroutinefunction(getattr(AsyncClient, name))
     assert not inspect.iscoroutinefunction(getattr(Client, name))
