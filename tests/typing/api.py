@@ -198,7 +198,8 @@ def sending_many(client: Client, rows: list[tuple[int, str]]) -> None:
         assert_type(one.outcome(), DeliveryResult)
         assert_type(one.ok, bool)
     raw = RawMessage(b"", envelope_from="", recipients=["ada@example.com"])
-    assert_type(client.send_many([("a", raw)], window=8), Iterator[Sent[str]])
+    whole: list[tuple[str, RawMessage]] = [("a", raw)]
+    assert_type(client.send_many(whole, window=8), Iterator[Sent[str]])
     client.send_many([("a", {"too": "ada@example.com"})])  # type: ignore[list-item]
     client.send_many(["ada@example.com"])  # type: ignore[arg-type]
 
