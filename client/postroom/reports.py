@@ -198,6 +198,14 @@ class TenantStats(Plain):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreHold(Plain):
+    """Why the service delivers nothing of what it takes, and since when."""
+
+    reason: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats(Plain):
     """The numbers of the service, taken at one moment."""
 
@@ -209,6 +217,7 @@ class Stats(Plain):
     relays: tuple[RelayStats, ...]
     tenants: tuple[TenantStats, ...]
     latency_bounds_seconds: tuple[float, ...]
+    hold: StoreHold | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from postroom_server.config import Config, ConfigError, load_config, print_confi
 from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
+from postroom_server.store_command import store_commands
 from postroom_server.supervision.ending import end_for_sure, on_signals
 from postroom_server.supervision.member import Member
 from postroom_server.supervision.service import supervise
@@ -36,6 +37,7 @@ EXIT_MARGIN = 30.0
 cli = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+cli.add_typer(store_commands, name="store")
 cli.add_typer(token_commands, name="token")
 
 

@@ -34,10 +34,8 @@ from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.domain.counters import NOTHING
 from postroom_server.domain.pacing import Rate
 from postroom_server.domain.principal import several_tenants
-from postroom_server.outbox.committing import CommittingOutbox
+from postroom_server.opening import open_outbox
 from postroom_server.outbox.marks import Marks
-from postroom_server.outbox.sqlite import SqliteOutbox, SqliteSettings
-from postroom_server.outbox.store import BlobTerms
 from postroom_server.outbox.tokens import Tokens
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
@@ -146,7 +144,7 @@ class App:
         self._started_at = clock.now()
         self._meter = meter = Meter(clock)
         observer = Observer(meter)
-        self._outbox = outbox = self._open_outbox(observer)
+        self._outbox = outbox = open_outbox(self.config, clock, observer.stored)
         stack.callback(outbox.close)
         marks = Marks.open(self._marks_path(stack))
         stack.callback(marks.close)
@@ -179,33 +177,6 @@ class App:
             fleet=outbox.fleet,
         )
         return DeliveryEngine(parts)
-
-    def _open_outbox(self, observer: Observer) -> CommittingOutbox:
-        limits = self.config.limits
-        terms = BlobTerms(retention=limits.blob_retention, quota=limits.max_blobs_bytes)
-        if self.config.store_url:
-            return self._join_fleet(observer, terms)
-        return SqliteOutbox.open(
-            self.config.store_path,
-            clock=self._clock,
-            on_stored=observer.stored,
-            settings=SqliteSettings(blobs=terms),
-        )
-
-    def _join_fleet(self, observer: Observer, terms: BlobTerms) -> CommittingOutbox:
-        # Its driver is an extra, which a store in a file does without.
-        from postroom_server.outbox.postgres.connecting import Database
-        from postroom_server.outbox.postgres.store import (
-            PostgresOutbox,
-            PostgresSettings,
-        )
-
-        return PostgresOutbox.open(
-            Database(self.config.store_url, self.config.store_password),
-            clock=self._clock,
-            on_stored=observer.stored,
-            settings=PostgresSettings(blobs=terms),
-        )
 
     def _marks_path(self, stack: ExitStack) -> Path:
         """Beside the store; in a fleet nobody reads them who comes after."""

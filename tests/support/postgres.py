@@ -105,6 +105,19 @@ class Cluster:
             connection.execute(f"CREATE SCHEMA {schema}".encode())
         return f"{self.url}&options=-csearch_path%3D{schema}"
 
+    def program(self, name: str) -> Path:
+        """A program of the package."""
+        return self._programs / name
+
+    def output(self, program: str, *words: str) -> bytes:
+        """What a program writes."""
+        return subprocess.run(
+            [self.program(program), *words],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        ).stdout
+
     def _run(self, program: str, *words: str) -> None:
         subprocess.run(
             [self._programs / program, *words],

@@ -54,6 +54,9 @@ def stats_tables(found: Stats, courses: Courses | None = None) -> RenderableType
         plain(f"instance {found.instance}, since {when(found.started_at)}"),
         windows_table(found.windows),
     ]
+    if found.hold:
+        told = f"ON HOLD since {when(found.hold.since)}: {found.hold.reason}"
+        parts.insert(1, plain(told))
     if courses is not None:
         parts += ["", courses_table(courses)]
     if found.queue:

@@ -588,6 +588,36 @@ class TenantStats(_message.Message):
 Global___TenantStats: _TypeAlias = TenantStats  # noqa: Y015
 
 @_typing.final
+class StoreHold(_message.Message):
+    """A store that takes mail and delivers none: it was restored, and an operator must
+    say what became of the mail that waited ("postroomd store resume").
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreHold: _TypeAlias = StoreHold  # noqa: Y015
+
+@_typing.final
 class GetStatsResponse(_message.Message):
     """The numbers, taken at one moment."""
 
@@ -601,6 +631,7 @@ class GetStatsResponse(_message.Message):
     RELAYS_FIELD_NUMBER: _builtins.int
     TENANTS_FIELD_NUMBER: _builtins.int
     LATENCY_BOUNDS_SECONDS_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     """This process, as in GetServerInfoResponse.instance."""
     @_builtins.property
@@ -631,6 +662,10 @@ class GetStatsResponse(_message.Message):
     def latency_bounds_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The upper bounds of all latency buckets, in seconds, rising."""
 
+    @_builtins.property
+    def hold(self) -> Global___StoreHold:
+        """Set while the store is on hold."""
+
     def __init__(
         self,
         *,
@@ -642,10 +677,11 @@ class GetStatsResponse(_message.Message):
         relays: _abc.Iterable[Global___RelayStats] | None = ...,
         tenants: _abc.Iterable[Global___TenantStats] | None = ...,
         latency_bounds_seconds: _abc.Iterable[_builtins.float] | None = ...,
+        hold: Global___StoreHold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "started_at", b"started_at", "taken_at", b"taken_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "queue", b"queue", "started_at", b"started_at", "taken_at", b"taken_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance", "latency_bounds_seconds", b"latency_bounds_seconds", "queue", b"queue", "relays", b"relays", "started_at", b"started_at", "taken_at", b"taken_at", "tenants", b"tenants", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "instance", b"instance", "latency_bounds_seconds", b"latency_bounds_seconds", "queue", b"queue", "relays", b"relays", "started_at", b"started_at", "taken_at", b"taken_at", "tenants", b"tenants", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,6 +21,7 @@ from postroom_server.delivery.elsewhere import Elsewhere, Here
 from postroom_server.delivery.fleet_watch import FleetWatch
 from postroom_server.delivery.following import Following
 from postroom_server.delivery.gate import RelayGate
+from postroom_server.delivery.holding import Holding
 from postroom_server.delivery.intake import Intake
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.leave import DayLeave
@@ -39,7 +40,7 @@ from postroom_server.delivery.starts import Starts
 from postroom_server.delivery.statistics import NOTHING_MORE, Include, Statistics
 from postroom_server.delivery.taking_over import TakingOver
 from postroom_server.delivery.tenant_gates import TenantGates
-from postroom_server.delivery.upkeep import Upkeep
+from postroom_server.delivery.upkeep import Upkeep, retention_of
 from postroom_server.delivery.waiting import Patience
 from postroom_server.delivery.waits import WaitRoom
 from postroom_server.delivery.watching import EventHub
@@ -63,7 +64,6 @@ from postroom_server.outbox.store import (
     Blobs,
     DeliveryQuery,
     Outbox,
-    Retention,
 )
 from postroom_server.outbox.tokens import Tokens
 from postroom_server.smtp.probe import probe
@@ -72,10 +72,6 @@ from postroom_server.smtp.timeouts import Deadline
 
 LAST_WORD = 2.0
 """Seconds that attempts get to end after they were broken off at the end of a drain."""
-
-EVENTS_SPARED = 3600.0
-"""Seconds that events are kept longer than cursors are good for: clocks jump, and an
-event is stored a little later than it occurred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,26 +192,33 @@ class DeliveryEngine:
             clock=parts.clock,
             retention=parts.limits.events_kept,
         )
+        self._holding = holding = Holding(parts.outbox, parts.relays)
         self._taking_over = TakingOver(
-            parts.outbox, parts.clock, self._was_marked, self._company
+            parts.outbox,
+            parts.clock,
+            self._was_marked,
+            self._company,
+            is_held=holding.look,
         )
         self._upkeep = Upkeep(
             parts.outbox,
             parts.blobs,
             parts.clock,
-            Retention(
-                content=parts.limits.content_retention,
-                deliveries=parts.limits.delivery_retention,
-                events=parts.limits.events_kept + EVENTS_SPARED,
-            ),
+            retention_of(parts.limits),
+            holding.remind,
         )
 
     def start(self) -> Recovered:
-        """Settle what the process before left, then begin to deliver."""
-        recovered = recover(
-            self.outbox, self._was_marked, self._clock.now(), self._company
-        )
-        self._marks.forget()
+        """Settle what the process before left, then begin to deliver.
+
+        On hold it is left as it is, and nothing is delivered.
+        """
+        recovered = Recovered()
+        if not self._holding.look():
+            recovered = recover(
+                self.outbox, self._was_marked, self._clock.now(), self._company
+            )
+            self._marks.forget()
         self.relay_control.load()
         self._posting.start()
         self._dispatcher.start(self._worker.deliver)

@@ -61,8 +61,14 @@ class RelayGate:
 
     @property
     def paused(self) -> bool:
-        """Whether an administrator paused the relay."""
+        """Whether the relay is paused, or all are since the store is on hold."""
         return self.relay.watch.pause is not None
+
+    @property
+    def why_paused(self) -> str:
+        """In words for callers, who are not told what administrators say."""
+        held = self.relay.watch.is_held
+        return "the store is on hold" if held else "an administrator paused the relay"
 
     def take(self, wanted: int, under_way: int) -> int:
         """Leave to start up to *wanted*, beside those *under_way*."""

@@ -68,15 +68,15 @@ def recover(
     company: Company = NOBODY,
 ) -> Recovered:
     """Settle or put back whatever the process before left under way."""
-    lost, uncertain = take_over(outbox, is_marked, now, company)
-    given_up = 0
+    unsent, doubtful = take_over(outbox, is_marked, now, company)
+    ended = 0
     for delivery in outbox.waiting(Completion.RELAYED):
-        outbox.save(settle_open(delivery, _given_up(_NOT_SENT), now))
-        given_up += 1
-    found = Recovered(lost, uncertain, given_up)
-    if lost or uncertain or given_up:
+        outbox.save(settle_open(delivery, given_up(_NOT_SENT), now))
+        ended += 1
+    found = Recovered(unsent, doubtful, ended)
+    if unsent or doubtful or ended:
         _log.warning(
-            "delivery.recovered", lost=lost, uncertain=uncertain, given_up=given_up
+            "delivery.recovered", lost=unsent, uncertain=doubtful, given_up=ended
         )
     return found
 
@@ -88,31 +88,39 @@ def take_over(
     company: Company = NOBODY,
 ) -> tuple[int, int]:
     """Settle what a process left under way that is gone; how many lost, uncertain."""
-    lost = uncertain = 0
+    unsent = doubtful = 0
     for delivery in outbox.leased():
         marked = delivery.data_marked or is_marked(delivery)
         change = (
             _after_end(delivery, now)
             if marked
-            else _lost(delivery, now, company.is_awaited)
+            else lost(delivery, now, company.is_awaited)
         )
         if outbox.save(change) and change.after.due_at is not None:
             company.went_on(change.after)
-        uncertain += marked
-        lost += not marked
-    return lost, uncertain
+        doubtful += marked
+        unsent += not marked
+    return unsent, doubtful
 
 
-def _lost(
-    delivery: Delivery, now: Instant, is_awaited: Callable[[Delivery], bool]
+def lost(
+    delivery: Delivery,
+    now: Instant,
+    is_awaited: Callable[[Delivery], bool] = NOBODY.is_awaited,
 ) -> Change:
+    """The attempt under way came to nothing before its end of data."""
     attempt = _attempt(delivery, AttemptOutcome.LOST, now)
     if delivery.crashes + 1 >= CRASHES:
         return _finish(delivery, attempt, _crash_loop(delivery))
     relayed = delivery.plan.completion is Completion.RELAYED
     if relayed and not is_awaited(delivery):
-        return _finish(delivery, attempt, _given_up(_NOT_SENT))
+        return _finish(delivery, attempt, given_up(_NOT_SENT))
     return finish_attempt(delivery, attempt, {}, now, crashed=True)
+
+
+def uncertain(delivery: Delivery, fate: Fate, now: Instant) -> Change:
+    """The attempt under way is past its end of data; open recipients meet *fate*."""
+    return _finish(delivery, _attempt(delivery, AttemptOutcome.UNCERTAIN, now), fate)
 
 
 def _after_end(delivery: Delivery, now: Instant) -> Change:
@@ -150,7 +158,8 @@ def _attempt(delivery: Delivery, outcome: AttemptOutcome, now: Instant) -> Attem
     )
 
 
-def _given_up(detail: str) -> Fate:
+def given_up(detail: str) -> Fate:
+    """What a relayed send meets that nobody waits for any more."""
     return Fate(
         status=RecipientStatus.TEMP_FAILED,
         reason=FailureReason.INTERNAL,

@@ -104,17 +104,30 @@ class RelayWatch:
         self._pause = FIRST_PROBE
         self._look = FIRST_LOOK
         self._paused: RelayPause | None = None
+        self._held: RelayPause | None = None
 
     @property
     def pause(self) -> RelayPause | None:
-        """Why nothing is begun, if an administrator said so."""
+        """Why nothing is begun: an administrator said so, or the store is on hold."""
         with self._lock:
-            return self._paused
+            return self._held or self._paused
 
     def pause_for(self, pause: RelayPause | None) -> None:
         """Begin nothing until it is called with None."""
         with self._lock:
             self._paused = pause
+        self._on_health(self.is_well)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is begun because the store is on hold."""
+        with self._lock:
+            return self._held is not None
+
+    def hold_for(self, hold: RelayPause | None) -> None:
+        """The same for the whole store, whatever is said of the relay meanwhile."""
+        with self._lock:
+            self._held = hold
         self._on_health(self.is_well)
 
     def try_now(self) -> None:
@@ -163,7 +176,7 @@ class RelayWatch:
         with self._lock:
             failing = self._failures >= FAILURES_BEFORE_UNHEALTHY
             well = self._refusal is None and not failing
-            return well and self._paused is None
+            return well and (self._held or self._paused) is None
 
     def resumes_in(self) -> float:
         """Seconds until queued mail may try again; 0 when it may now."""

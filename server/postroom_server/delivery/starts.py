@@ -63,5 +63,5 @@ class Starts:
 
     def _paused(self, completion: Completion, gate: RelayGate) -> Start:
         if completion is Completion.RELAYED:
-            raise RelayPaused("an administrator paused the relay", gate.relay.name)
+            raise RelayPaused(gate.why_paused, gate.relay.name)
         return Start.LATER

@@ -70,6 +70,7 @@ class Statistics:
             queue=moment.queue(only),
             relays=tuple(map(moment.relay, chosen)) if include.relays else (),
             tenants=tuple(moment.tenants(only)) if include.tenants else (),
+            hold=self.outbox.hold.now(),
         )
 
     def queue(self, relay: str) -> QueueStats:

@@ -32,11 +32,14 @@ class TakingOver:
         clock: Clock,
         is_marked: Callable[[Delivery], bool],
         company: Company = NOBODY,
+        *,
+        is_held: Callable[[], bool] = lambda: False,
     ) -> None:
         self._company = company
         self._outbox = outbox
         self._clock = clock
         self._is_marked = is_marked
+        self._is_held = is_held
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="postroom-takeover", daemon=True
@@ -53,7 +56,12 @@ class TakingOver:
             self._thread.join()
 
     def run_once(self) -> int:
-        """Settle what is left behind now; how many deliveries that were."""
+        """Settle what is left behind now; how many deliveries that were.
+
+        On hold it stays: an operator says what becomes of it.
+        """
+        if self._is_held():
+            return 0
         now = self._clock.now()
         lost, uncertain = take_over(self._outbox, self._is_marked, now, self._company)
         if lost or uncertain:

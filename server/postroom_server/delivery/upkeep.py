@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.errors import PostroomError
+from postroom_server.domain.limits import Limits
 from postroom_server.outbox.store import Blobs, Outbox, Retention
 
 PAUSE = 60.0
 """Seconds between looks when nothing was left to purge."""
 
+EVENTS_SPARED = 3600.0
+"""Seconds that events are kept longer than cursors are good for: clocks jump, and an
+event is stored a little later than it occurred."""
+
 _log = structlog.get_logger(__name__)
+
+
+def retention_of(limits: Limits) -> Retention:
+    """For how long the store keeps things under *limits*."""
+    return Retention(
+        content=limits.content_retention,
+        deliveries=limits.delivery_retention,
+        events=limits.events_kept + EVENTS_SPARED,
+    )
 
 
 class Upkeep:
     """One thread that purges; `run_once` is what it does each time."""
 
     def __init__(
-        self, outbox: Outbox, blobs: Blobs, clock: Clock, retention: Retention
+        self,
+        outbox: Outbox,
+        blobs: Blobs,
+        clock: Clock,
+        retention: Retention,
+        remind: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._blobs = blobs
         self._clock = clock
         self._retention = retention
+        self._remind = remind
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="postroom-purge", daemon=True
@@ -53,6 +74,7 @@ class Upkeep:
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):
             try:
+                self._remind()
                 purged = self.run_once()
             except PostroomError as error:
                 _log.warning("upkeep.store_unavailable", reason=error.reason)

@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
+from postroom_server.domain.hold import Hold
 from postroom_server.domain.relays import RelayCondition
 
 
@@ -199,3 +200,4 @@ class StatsReport:
     queue: QueueStats
     relays: tuple[RelayStats, ...] = ()
     tenants: tuple[TenantStats, ...] = ()
+    hold: Hold | None = None

@@ -35,6 +35,7 @@ from postroom_server.outbox.store import (
     RequestRecord,
     Retention,
 )
+from postroom_server.outbox.stored_holds import StoredHolds
 from postroom_server.outbox.stored_quotas import StoredQuotas
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.tokens import LocalTokens, Tokens
@@ -74,6 +75,7 @@ class CommittingOutbox(Reading):
         self.blobs = parts.blobs
         self.fleet: Fleet = Alone()
         self.pauses = StoredPauses(parts.committer, parts.readers)
+        self.hold = StoredHolds(parts.committer, parts.readers)
         stored = StoredQuotas(parts.committer, parts.readers)
         self.quotas = Quotas(stored, clock.monotonic)
         self.tokens: Tokens = LocalTokens(clock.monotonic)

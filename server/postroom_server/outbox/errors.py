@@ -27,6 +27,18 @@ class StoreTooNew(StoreUnusableError):
     """It was written by a newer version of Postroom."""
 
 
+class StoreOutdated(StoreUnusableError):
+    """It must be brought up to date first."""
+
+
+class StoreInUse(StoreUnusableError):
+    """Others use it that what was asked for would harm."""
+
+
+class BackupFailed(StoreUnusableError):
+    """No copy could be made."""
+
+
 class StoreForeign(StoreUnusableError):
     """The file is no outbox, or it is damaged."""
 

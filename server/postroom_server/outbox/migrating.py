@@ -14,18 +14,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from postroom_server.domain.clock import Instant
 from postroom_server.outbox.errors import StoreForeign, StoreTooNew
+from postroom_server.outbox.restoring import mark_as_copy
 from postroom_server.outbox.statements import script
+from postroom_server.outbox.telling import tell
 
 FORMAT = 1
+LEAST_REVISION = "SELECT least_revision FROM store"
+IDENTITY = "INSERT INTO store (id, created_at, format, repairs) VALUES (?, ?, ?, ?)"
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Schema:
 
 CURRENT = Schema(
     Path(__file__).with_name("migrations"),
-    ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"),
+    ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
 )
 
 
@@ -59,20 +60,32 @@ def prepare(
 ) -> None:
     """Make the store at *path*, to which *connection* writes, one of *schema*.
 
+    One that a newer version made is used as it is, if that version left it usable.
     Raises `StoreTooNew` or `StoreForeign` and leaves the file as it is.
     """
-    revision = _revision(connection, path)
+    revision = revision_of(connection, path)
     if revision is None:
         _create(connection, now, schema)
     elif revision not in schema.revisions:
+        ((least,),) = connection.execute(LEAST_REVISION).fetchall()
+        check_usable(f"the store {path}", revision, least, schema)
+    elif revision != schema.newest:
+        _copy(connection, path.with_name(f"{path.name}.before-{schema.newest}"), now)
+        migrate(path, schema)
+        tell("info", "outbox.migrated", before=revision, now=schema.newest)
+
+
+def check_usable(store: str, revision: str, least: str, schema: Schema) -> None:
+    """Raise `StoreTooNew` unless a version that knows *schema* can use *store*.
+
+    Its *revision* is newer; *least* is the oldest whose programs can use it.
+    """
+    if least not in schema.revisions:
         raise StoreTooNew(
-            f"the store {path} was written by a newer version of Postroom "
+            f"{store} was written by a newer version of Postroom "
             f"(its schema is {revision}, this version knows {schema.newest})"
         )
-    elif revision != schema.newest:
-        _copy(connection, path.with_name(f"{path.name}.before-{schema.newest}"))
-        migrate(path, schema)
-        _log.info("outbox.migrated", before=revision, now=schema.newest)
+    tell("warning", "outbox.newer_schema", revision=revision, known=schema.newest)
 
 
 def migrate(path: Path, schema: Schema = CURRENT) -> None:
@@ -87,7 +100,7 @@ def migrate(path: Path, schema: Schema = CURRENT) -> None:
     command.upgrade(config, schema.newest)
 
 
-def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
+def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     """The revision of the store; None where there is nothing yet."""
     query = "SELECT name FROM sqlite_schema WHERE type = 'table'"
     tables = {name for (name,) in connection.execute(query).fetchall()}
@@ -111,16 +124,18 @@ def _create(connection: sqlite3.Connection, now: Instant, schema: Schema) -> Non
         stamp = (schema.newest,)
         connection.execute("INSERT INTO alembic_version VALUES (?)", stamp)
         identity = (uuid.uuid4().hex, now, FORMAT, 0)
-        connection.execute("INSERT INTO store VALUES (?, ?, ?, ?)", identity)
+        connection.execute(IDENTITY, identity)
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
-def _copy(connection: sqlite3.Connection, target: Path) -> None:
+def _copy(connection: sqlite3.Connection, target: Path, now: Instant) -> None:
     """Keep the store as it is now, durably, for the way back."""
     target.unlink(missing_ok=True)
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(target)) as copy:
         connection.backup(copy)
+        mark_as_copy(copy, now)
+        copy.commit()

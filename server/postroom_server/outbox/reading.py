@@ -33,6 +33,7 @@ from postroom_server.outbox.works import record_in
 Row = tuple[Any, ...]
 Rows = list[Row]
 _WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.RETRY)
+_LIVE = (*_WAITING, DeliveryStatus.SENDING)
 
 
 class Reading:
@@ -135,6 +136,23 @@ class Reading:
             )
         ]
         return sorted(found, key=lambda d: (d.accepted_at, d.id))
+
+    def live(
+        self,
+        accepted_before: Instant,
+        after: tuple[Instant, str] | None,
+        limit: int,
+    ) -> Sequence[Delivery]:
+        """Deliveries that are not final, oldest first; see `Outbox.live`."""
+        place = after or (Instant(0), "")
+        found = [
+            delivery
+            for status in _LIVE
+            for delivery in readable(
+                self._rows("live_after", int(status), accepted_before, *place, limit)
+            )
+        ]
+        return sorted(found, key=lambda d: (d.accepted_at, d.id))[:limit]
 
     def counters(self, relay: str = "") -> Counters:
         """All that was ever counted, of *relay* or of all."""

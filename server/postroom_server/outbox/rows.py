@@ -43,6 +43,8 @@ ORDER = (
     "add_counter",
     "put_pause",
     "drop_pause",
+    "put_hold",
+    "drop_hold",
 )
 # Each of their rows must change a row: it is the check that the version still holds.
 EXACT = frozenset({"change_delivery", "add_event"})

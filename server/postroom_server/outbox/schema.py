@@ -37,7 +37,13 @@ def _keyed(name: str, *columns: Column[int] | Column[str] | Column[bytes]) -> Ta
 
 
 store = _table(
-    "store", _text("id"), _number("created_at"), _number("format"), _number("repairs")
+    "store",
+    _text("id"),
+    _number("created_at"),
+    _number("format"),
+    _number("repairs"),
+    _number("copied_at", null=True),
+    _text("least_revision"),
 )
 delivery = _table(
     "delivery",
@@ -164,3 +170,4 @@ relay_pause = _keyed(
     _number("paused_at"),
 )
 quota = _keyed("quota", _text("scope", key=True), _number("day"), _number("used"))
+hold = _keyed("hold", _text("scope", key=True), _text("reason"), _number("since"))

@@ -29,6 +29,7 @@ from postroom_server.outbox.files import Files
 from postroom_server.outbox.lock import StoreLock
 from postroom_server.outbox.migrating import prepare
 from postroom_server.outbox.readers import Readers
+from postroom_server.outbox.restoring import begin_anew
 from postroom_server.outbox.sqlite_writer import SqliteWriter
 from postroom_server.outbox.store import (
     BlobTerms,
@@ -93,6 +94,7 @@ def _writer(path: Path, clock: Clock) -> SqliteWriter:
         connection = connect_writer(path)
         try:
             prepare(connection, path, clock.now())
+            begin_anew(connection, clock.now())
         except BaseException:
             connection.close()
             raise

@@ -34,6 +34,7 @@ from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change
 from postroom_server.outbox.event_pages import EventPage, EventQuery, Place
+from postroom_server.outbox.holds import Holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,10 @@ class Outbox(Protocol):
         """
 
     @property
+    def hold(self) -> Holds:
+        """Whether anything may be claimed; `claim` and `next_due` heed it."""
+
+    @property
     def created_at(self) -> Instant:
         """When this store was made."""
 
@@ -313,6 +318,17 @@ class Outbox(Protocol):
         """Deliveries of that completion, neither final nor under way, oldest first.
 
         Not those that wait where another process lives.
+        """
+
+    def live(
+        self,
+        accepted_before: Instant,
+        after: tuple[Instant, str] | None,
+        limit: int,
+    ) -> Sequence[Delivery]:
+        """Deliveries that are not final, in the order of acceptance (ties: by id).
+
+        *after*: those after that (accepted_at, id).
         """
 
     @property

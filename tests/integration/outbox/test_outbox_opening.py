@@ -23,7 +23,7 @@ from postroom_server.outbox.sqlite import SqliteOutbox
 from sqlalchemy import create_engine
 
 from tests.support.builders import NOW
-from tests.support.outboxes import accept
+from tests.support.outboxes import accept, claim
 
 HOLD = """
 import sys, time
@@ -120,7 +120,7 @@ def test_a_new_store_has_the_tables_that_the_metadata_describe(outbox, path, tmp
     engine.dispose()
 
     assert structure_of(path) == structure_of(described)
-    assert len(metadata.tables) == 14
+    assert len(metadata.tables) == 15
 
 
 def test_alembic_sees_no_difference(outbox, path):
@@ -197,16 +197,36 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
     assert rows("SELECT version_num FROM alembic_version") == [(CURRENT.newest,)]
 
 
+def raise_least_revision(schema: Schema) -> None:
+    """The last revision of *schema* is for its own version and later ones alone."""
+    sql = "UPDATE store SET least_revision = '9999'"
+    source = schema.folder / "versions" / "9999.py"
+    source.write_text(source.read_text() + f'    op.execute("{sql}")\n')
+
+
 def test_a_store_of_a_newer_version_is_refused_and_not_touched(
     open_outbox, path, next_schema
 ):
     open_outbox().close()
+    raise_least_revision(next_schema)
     prepared(path, next_schema)
     before = schema_of(path)
     with pytest.raises(StoreTooNew, match="newer version of Postroom"):
         open_store(path)
 
     assert schema_of(path) == before
+
+
+def test_a_store_that_a_newer_version_left_usable_is_used(
+    open_outbox, path, next_schema
+):
+    first = accept(open_outbox())
+    open_outbox().close()
+    prepared(path, next_schema)
+    outbox = open_outbox()
+    second = accept(outbox)
+
+    assert {one.id for one in claim(outbox)} == {first.id, second.id}
 
 
 # What is no store

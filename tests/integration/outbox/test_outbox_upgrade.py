@@ -1,84 +1,179 @@
-"""A store of the first version is brought up to date with its mail."""
+"""Stores of every version that was released are brought up to date with their mail.
+
+`tests/stores` has one of each: made by that version, with a delivery in every state,
+whose request id says which.  A revision that was released gets its store there.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
-from postroom_server.outbox.connecting import connect_writer
-from postroom_server.outbox.content import FORMAT
-from postroom_server.outbox.migrating import CURRENT, Schema, prepare
+from postroom_server.delivery.recovery import recover
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.delivery import DeliveryStatus
+from postroom_server.outbox.event_pages import START, EventQuery
+from postroom_server.outbox.migrating import CURRENT
+from postroom_server.outbox.store import DeliveryQuery
 
-from tests.support.blobs import DATA, upload, with_file
-from tests.support.builders import NOW, a_content, a_new_delivery, an_attachment
+from tests.support.blobs import DATA, bring, upload, with_file
+from tests.support.builders import NOW, SECOND, a_finish, a_new_delivery
 from tests.support.outboxes import claim
 
-MAIL = a_content(attachments=(an_attachment(b"octets" * 20_000),))
+STORES = Path(__file__).parents[2] / "stores"
+RELEASED = sorted(store.stem for store in STORES.glob("*.sql"))
+STATUSES = {
+    "queued": "QUEUED",
+    "queued-two": "QUEUED",
+    "relayed": "QUEUED",
+    "sending": "SENDING",
+    "sending-held": "SENDING",
+    "sending-relayed": "SENDING",
+    "partly": "RETRY",
+    "retry": "RETRY",
+    "success": "SUCCESS",
+    "partial": "PARTIAL",
+    "rejected": "REJECTED",
+    "failed": "FAILED",
+    "temp-failed": "TEMP_FAILED",
+    "uncertain": "UNCERTAIN",
+    "cancelled": "CANCELLED",
+    "expired": "EXPIRED",
+}
+LATER = {"with-file": "0002", "labelled": "0003"}
+"""What came with a revision."""
 
-LANES_OF_THE_FIRST = """
-    DROP INDEX due_order;
-    ALTER TABLE due DROP COLUMN tenant;
-    UPDATE due SET lane = lane - 4;
-    CREATE INDEX due_order ON due (relay, lane, due_at, delivery);
-"""
 
-
-def parts(schema: Schema, path) -> set[tuple[str, str]]:
-    """The tables and indexes, by kind and name."""
-    path.touch()
-    with closing(connect_writer(path)) as connection:
-        prepare(connection, path, NOW, schema)
-        query = "SELECT type, name FROM sqlite_schema WHERE sql IS NOT NULL"
-        return set(connection.execute(query).fetchall())
-
-
-@pytest.fixture
-def old_store(open_outbox, path, tmp_path):
-    """A store of the first revision with one mail, whose id is given."""
-    outbox = open_outbox()
-    change = a_new_delivery()
-    outbox.accept(change, MAIL, None)
-    outbox.close()
-    first = Schema(CURRENT.folder, CURRENT.revisions[:1])
-    later = parts(CURRENT, path) - parts(first, tmp_path / "first.db")
+@pytest.fixture(params=RELEASED)
+def revision(request, path) -> str:
+    """The revision of the store at *path*, as that version left it."""
     with closing(sqlite3.connect(path)) as store:
-        for kind, name in sorted(later):
-            store.execute(f"DROP {kind} IF EXISTS {name}")
-        store.executescript(LANES_OF_THE_FIRST)
-        store.execute("UPDATE alembic_version SET version_num = '0001'")
-        store.commit()
-    return change.after.id
+        store.executescript((STORES / f"{request.param}.sql").read_text())
+        store.execute("PRAGMA journal_mode = WAL")
+    return request.param
 
 
-def test_its_mail_is_there_and_read_as_it_was(open_outbox, old_store, rows):
+def names(revision: str) -> set[str]:
+    """What its store has."""
+    return {*STATUSES, *(n for n, since in LATER.items() if since <= revision)}
+
+
+def by_name(outbox) -> dict:
+    """All deliveries by their request ids."""
+    found = outbox.list(DeliveryQuery(tenant="default", limit=100))
+    return {delivery.request_id: delivery for delivery in found}
+
+
+def test_every_delivery_is_what_it_was(open_outbox, revision):
+    found = by_name(open_outbox())
+    expected = dict.fromkeys(names(revision), "QUEUED") | STATUSES
+
+    assert {name: one.status.name for name, one in found.items()} == expected
+
+
+def test_every_content_is_read_as_it_was(open_outbox, revision):
     outbox = open_outbox()
+    texts = {
+        name: outbox.content(one.id).message.text
+        for name, one in by_name(outbox).items()
+        if name != "with-file"
+    }
 
-    assert outbox.content(old_store) == MAIL
-    assert rows("SELECT format FROM content") == [(FORMAT,)]
+    assert texts == {name: f"Mail {name}.\r\n" for name in texts}
 
 
-def test_it_takes_blobs_and_mail_with_files_from_now_on(open_outbox, old_store):
+def test_request_ids_are_known_as_before(open_outbox, revision):
+    outbox = open_outbox()
+    found = {
+        name: outbox.find("default", name).delivery_id == one.id
+        for name, one in by_name(outbox).items()
+    }
+
+    assert found == dict.fromkeys(names(revision), True)
+
+
+def test_events_are_there_in_their_order(open_outbox, revision):
+    outbox = open_outbox()
+    query = EventQuery(tenant="default", after=START, limit=1000)
+    sequences: dict[str, list[int]] = {}
+    for one in outbox.events(query).events:
+        sequences.setdefault(one.source.delivery_id, []).append(one.sequence)
+
+    assert len(sequences) == len(names(revision))
+    assert all(s == list(range(1, len(s) + 1)) for s in sequences.values())
+
+
+def test_counters_go_on(open_outbox, revision):
+    counters = open_outbox().counters()
+
+    assert counters.accepted == len(names(revision))
+    assert counters.succeeded == 1
+
+
+def test_what_waited_is_sent(open_outbox, revision):
+    outbox = open_outbox()
+    begun = claim(outbox, limit=100)
+    begun += claim(outbox, NOW + 900 * SECOND, limit=100, retries=True)
+    waiting = names(revision) - {n for n, s in STATUSES.items() if s not in _WAITING}
+
+    assert {one.request_id for one in begun} == waiting
+    assert all(outbox.save(a_finish(one)) for one in begun)
+
+
+_WAITING = {"QUEUED", "RETRY"}
+
+
+def test_what_was_under_way_is_settled_at_the_start(open_outbox, revision):
+    outbox = open_outbox()
+    recover(outbox, lambda _: True, Instant(NOW + SECOND))
+    found = by_name(outbox)
+
+    assert found["sending"].status is DeliveryStatus.RETRY
+    assert found["sending-held"].status is DeliveryStatus.UNCERTAIN
+    assert found["sending-relayed"].status is DeliveryStatus.UNCERTAIN
+    assert found["relayed"].status is DeliveryStatus.TEMP_FAILED
+
+
+def test_a_blob_is_a_blob_still(open_outbox, revision):
+    if revision < LATER["with-file"]:
+        pytest.skip("there were none")
+    outbox = open_outbox()
+    octets = bring(outbox.blobs)
+    mail = by_name(outbox)["with-file"]
+
+    assert outbox.content(mail.id).message.stored == (octets,)
+
+
+def test_it_takes_blobs_and_mail_with_files_from_now_on(open_outbox, revision):
     outbox = open_outbox()
     blob = upload(outbox.blobs)
-    change = a_new_delivery()
+    change = a_new_delivery(id="f" * 32)
     outbox.accept(change, with_file(blob.octets), None)
     (octets,) = outbox.content(change.after.id).message.stored
 
     assert b"".join(octets.blocks()) == DATA
 
 
-def test_it_is_copied_aside_before(open_outbox, old_store, path):
+def test_labels_are_found_by(open_outbox, revision):
+    if revision < LATER["labelled"]:
+        pytest.skip("there were none")
+    query = DeliveryQuery(tenant="default", tag="news")
+
+    assert [one.request_id for one in open_outbox().list(query)] == ["labelled"]
+
+
+def test_it_is_copied_aside_before(open_outbox, revision, path):
     open_outbox()
     copy = path.with_name(f"{path.name}.before-{CURRENT.newest}")
 
     with closing(sqlite3.connect(copy)) as store:
         assert store.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            ("0001",)
+            (revision,)
         ]
 
 
-def test_its_mail_waits_as_before(open_outbox, old_store):
-    outbox = open_outbox()
-
-    assert [delivery.id for delivery in claim(outbox)] == [old_store]
+def test_every_released_revision_has_its_store():
+    assert list(CURRENT.revisions[: len(RELEASED)]) == RELEASED
+    assert len(RELEASED) >= 3

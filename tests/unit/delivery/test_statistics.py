@@ -12,6 +12,7 @@ from postroom_server.domain.counters import Counters
 from postroom_server.domain.errors import InvalidArgument, RelayNotFound
 from postroom_server.domain.relays import RelayCondition, RelayState
 from postroom_server.domain.stats import LatencyKind, PoolStats, StatsWindow
+from postroom_server.outbox.holds import LocalHolds
 from postroom_server.outbox.store import QueueDepth
 from postroom_server.telemetry.meter import Meter
 
@@ -31,6 +32,7 @@ class Store:
     depths: Mapping[str, QueueDepth] = field(default_factory=dict)
     tenant_counts: Mapping[str, Counters] = field(default_factory=dict)
     tenant_depths: Mapping[str, QueueDepth] = field(default_factory=dict)
+    hold: LocalHolds = field(default_factory=LocalHolds)
 
     def counters(self, relay=""):
         return self.counts.get(relay, Counters())

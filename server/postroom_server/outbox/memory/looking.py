@@ -84,7 +84,8 @@ class Looking:
 
     def next_due(self, relay: str, lane: LaneKey) -> Instant | None:
         """When the first delivery of *lane* is due, past or to come."""
-        return self.lanes(relay).get(lane)
+        held = self._state.hold.now() is not None
+        return None if held else self.lanes(relay).get(lane)
 
     def lanes(self, relay: str) -> Mapping[LaneKey, Instant]:
         """The lanes that have something in them, and when their first is due."""
@@ -106,6 +107,23 @@ class Looking:
             and d.leased_at is None
         ]
         return sorted(found, key=_age)
+
+    def live(
+        self,
+        accepted_before: Instant,
+        after: tuple[Instant, str] | None,
+        limit: int,
+    ) -> Sequence[Delivery]:
+        """Deliveries that are not final, oldest first; see `Outbox.live`."""
+        place = after or (Instant(0), "")
+        found = [
+            d
+            for d in self._all()
+            if d.settled_at is None
+            and d.accepted_at < accepted_before
+            and _age(d) > place
+        ]
+        return sorted(found, key=_age)[:limit]
 
     def events(self, query: EventQuery) -> EventPage:
         """The next events in their order; see `Outbox.events`."""

@@ -10,6 +10,7 @@ from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.outbox.event_pages import RecordedEvent
+from postroom_server.outbox.holds import LocalHolds
 from postroom_server.outbox.ids import new_id
 from postroom_server.outbox.pauses import LocalPauses
 from postroom_server.outbox.quotas import LocalQuotaStore
@@ -46,6 +47,7 @@ class MemoryState:
     octets: dict[str, Octets] = field(default_factory=dict)
     pauses: LocalPauses = field(default_factory=LocalPauses)
     quotas: LocalQuotaStore = field(default_factory=LocalQuotaStore)
+    hold: LocalHolds = field(default_factory=LocalHolds)
 
     def request(self, key: RequestKey, now: Instant) -> RequestRecord | None:
         """What a request id was used for, unless that has expired."""

@@ -70,6 +70,7 @@ class MemoryOutbox(Looking):
         self.blobs = MemoryBlobs(state, clock, terms)
         self.pauses = state.pauses
         self.quotas = Quotas(state.quotas, clock.monotonic)
+        self.hold = state.hold
         self._on_stored = on_stored
         self._closed = False
 
@@ -118,6 +119,8 @@ class MemoryOutbox(Looking):
         changes: list[Change] = []
         with self._state.mutex:
             self._refuse_if_closed()
+            if self.hold.now() is not None:
+                return ()
             for lane, limit in wanted.items():
                 changes += self._taken(relay, lane, now, limit)
         for change in changes:

@@ -74,8 +74,26 @@ class Link:
     @classmethod
     def to(cls, database: Database, owner: Callable[[], str]) -> Link:
         """A fresh connection, in the name of *owner*.  Raises `DatabaseTrouble`."""
+        return cls._over(_Bounded, database, owner)
+
+    @classmethod
+    def patient(cls, database: Database) -> Link:
+        """A connection that waits as long as it takes, for an operator's command."""
+        link = cls._over(psycopg.Connection, database, str)
         with database_errors():
-            connection = _Bounded.connect(
+            link.raw.execute("SET statement_timeout = 0")
+            link.raw.execute("SET idle_in_transaction_session_timeout = 0")
+        return link
+
+    @classmethod
+    def _over(
+        cls,
+        kind: type[psycopg.Connection[Any]],
+        database: Database,
+        owner: Callable[[], str],
+    ) -> Link:
+        with database_errors():
+            connection = kind.connect(
                 database.url,
                 password=database.password.reveal() or None,
                 autocommit=True,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.outbox.errors import DRIVER_ERRORS
+from postroom_server.outbox.migrating import CURRENT
 from postroom_server.outbox.postgres.connecting import Link
 from postroom_server.outbox.postgres.news import News
 from postroom_server.outbox.telling import tell
@@ -171,6 +172,7 @@ class Node:
     def _renew(self, link: Link) -> None:
         asked_at = _elapsed()
         values = (self._settings.length, self.owner)
+        link.run("seen")
         if link.run("renew", values).rowcount:
             self._lives_since(asked_at)
             return
@@ -182,7 +184,7 @@ class Node:
     def _register(self, link: Link) -> None:
         asked_at = _elapsed()
         owner = f"{os.uname().nodename}/{os.getpid()}/{secrets.token_hex(6)}"
-        link.run("register", (owner, self._settings.length))
+        link.run("register", (owner, self._settings.length, CURRENT.newest))
         self.owner = owner
         self._lives_since(asked_at)
 

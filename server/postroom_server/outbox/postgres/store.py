@@ -31,6 +31,7 @@ from postroom_server.outbox.postgres.node import LeaseSettings, Node
 from postroom_server.outbox.postgres.notices import Notices
 from postroom_server.outbox.postgres.octets import PostgresBlobs
 from postroom_server.outbox.postgres.preparing import prepare
+from postroom_server.outbox.postgres.restoring import heed_place
 from postroom_server.outbox.postgres.sharing import PostgresSharing, TellingPauses
 from postroom_server.outbox.postgres.writer import PostgresWriter
 from postroom_server.outbox.purge import Purge
@@ -116,7 +117,13 @@ class PostgresOutbox(CommittingOutbox):
         first = connect(str)
         undo.callback(first.close)
         prepare(first, clock.now())
-        node = Node(connect, settings.lease)
+
+        def heeding(owner: Callable[[], str]) -> Link:
+            link = connect(owner)
+            heed_place(link, clock.now())
+            return link
+
+        node = Node(heeding, settings.lease)
         undo.callback(node.close)
         node.start()
         named = partial(connect, node.name)
@@ -124,7 +131,7 @@ class PostgresOutbox(CommittingOutbox):
         undo.callback(readers.close)
 
         def hot() -> Link:
-            link = named()
+            link = heeding(node.name)
             link.keep_to_indexes()
             return link
 

@@ -16,6 +16,7 @@ FROM due
 JOIN delivery AS d ON d.id = due.delivery
 LEFT JOIN content AS c ON c.delivery = due.delivery
 WHERE due.relay = ? AND due.lane = ? AND due.tenant = ? AND due.due_at <= ?
+    AND NOT EXISTS (SELECT 1 FROM hold WHERE scope = 'store')
 ORDER BY due.due_at, due.delivery
 LIMIT ?
 

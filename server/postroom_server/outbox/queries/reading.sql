@@ -71,6 +71,17 @@ FROM delivery
 WHERE settled_at IS NULL AND status = ? AND completion = ?
 ORDER BY accepted_at, id
 
+-- live_after --
+-- Of one live status, in the order of acceptance, after a place in it.
+SELECT
+    id, tenant, relay, version, accepted_at, settled_at, content_purged, message_id,
+    request_id, doc
+FROM delivery
+WHERE settled_at IS NULL AND status = ? AND accepted_at < ?
+    AND (accepted_at, id) > (?, ?)
+ORDER BY accepted_at, id
+LIMIT ?
+
 -- versions_of_leased --
 -- What was under way: for the start, before anything begins.
 SELECT id, version FROM delivery WHERE settled_at IS NULL AND status = ?
@@ -92,7 +103,7 @@ SELECT format, data FROM content WHERE delivery = ?
 
 -- next_due --
 SELECT due_at FROM due
-WHERE relay = ? AND lane = ? AND tenant = ?
+WHERE relay = ? AND lane = ? AND tenant = ? AND NOT EXISTS (SELECT 1 FROM hold WHERE scope = 'store')
 ORDER BY relay, lane, tenant, due_at
 LIMIT 1
 
@@ -242,3 +253,6 @@ SELECT relay, reason, paused_by, paused_at FROM relay_pause
 
 -- quota_used --
 SELECT used FROM quota WHERE scope = :scope AND day >= :day
+
+-- hold --
+SELECT reason, since FROM hold

@@ -89,3 +89,13 @@ ON CONFLICT (relay) DO UPDATE SET
 
 -- drop_pause --
 DELETE FROM relay_pause WHERE relay IN (VALUES EACH(?))
+
+-- put_hold --
+INSERT INTO hold (scope, reason, since) VALUES EACH(?, ?, ?)
+ON CONFLICT (scope) DO UPDATE SET reason = excluded.reason, since = excluded.since
+
+-- drop_hold --
+DELETE FROM hold WHERE scope IN (VALUES EACH(?))
+
+-- rename_store --
+UPDATE store SET id = ?

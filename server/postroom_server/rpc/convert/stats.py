@@ -5,6 +5,7 @@ from __future__ import annotations
 from postroom.v1 import stats_pb2 as wire
 
 from postroom_server.domain.counters import COUNTED, Counters
+from postroom_server.domain.hold import Hold
 from postroom_server.domain.stats import (
     LATENCY_BOUNDS,
     Latency,
@@ -31,7 +32,12 @@ def stats_response(report: StatsReport) -> wire.GetStatsResponse:
         relays=map(_relay, report.relays),
         tenants=map(_tenant, report.tenants),
         latency_bounds_seconds=LATENCY_BOUNDS,
+        hold=None if report.hold is None else _hold(report.hold),
     )
+
+
+def _hold(hold: Hold) -> wire.StoreHold:
+    return wire.StoreHold(reason=hold.reason, since=timestamp(hold.since))
 
 
 def _window(stats: WindowStats) -> wire.WindowStats:

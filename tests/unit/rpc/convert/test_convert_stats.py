@@ -6,6 +6,7 @@ import pytest
 from postroom.v1 import stats_pb2
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
+from postroom_server.domain.hold import Hold
 from postroom_server.domain.relays import RelayCondition, RelayPause, RelayState
 from postroom_server.domain.stats import (
     LATENCY_BOUNDS,
@@ -51,6 +52,7 @@ REPORT = StatsReport(
     instance="0a1b",
     windows=(WINDOW,),
     queue=QUEUE,
+    hold=Hold("restored", NOW),
     tenants=(TenantStats(tenant="acme", windows=(WINDOW,), queue=QUEUE),),
     relays=(
         RelayStats(

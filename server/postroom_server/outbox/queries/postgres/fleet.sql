@@ -4,8 +4,8 @@
 SELECT set_config('postroom.owner', %s, false)
 
 -- register --
-INSERT INTO node (owner, until)
-VALUES (%s, clock_timestamp() + make_interval(secs => %s))
+INSERT INTO node (owner, until, revision)
+VALUES (%s, clock_timestamp() + make_interval(secs => %s), %s)
 
 -- renew --
 -- One that ended can't be renewed: others may have taken over already.
@@ -163,4 +163,50 @@ WHERE w.until < clock_timestamp()
 DELETE FROM cancellation AS c
 WHERE NOT EXISTS (
     SELECT 1 FROM delivery AS d WHERE d.id = c.delivery AND d.settled_at IS NULL
+)
+
+-- whereabouts --
+-- Database and table, the log's timeline, and whether the cluster may be asked for.
+SELECT
+    (SELECT oid FROM pg_database WHERE datname = current_database())::text || '/'
+        || 'store'::regclass::oid::text,
+    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+    has_function_privilege('pg_control_system()', 'EXECUTE')
+
+-- cluster --
+SELECT system_identifier::text FROM pg_control_system()
+
+-- place --
+SELECT place, extract(epoch FROM clock_timestamp() - seen_at)::float8, seen_at::text
+FROM store
+
+-- place_alone --
+SELECT place, extract(epoch FROM clock_timestamp() - seen_at)::float8,
+    to_char(seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+FROM store
+FOR UPDATE
+
+-- move --
+UPDATE store SET place = %s, seen_at = clock_timestamp()
+
+-- seen --
+-- Now and then: all processes would write this row.
+UPDATE store SET seen_at = clock_timestamp()
+WHERE seen_at < clock_timestamp() - interval '10 seconds'
+
+-- check_leases --
+SELECT count(*), min(d.id) FROM delivery AS d
+WHERE d.settled_at IS NULL AND d.status = 2
+    AND NOT EXISTS (SELECT 1 FROM lease AS l WHERE l.delivery = d.id)
+
+-- check_leases_of_none --
+SELECT count(*), min(l.delivery) FROM lease AS l
+LEFT JOIN delivery AS d ON d.id = l.delivery
+WHERE d.id IS NULL OR d.status <> 2
+
+-- check_sizes --
+SELECT o.sha256, o.size FROM octets AS o
+WHERE o.size = (
+    SELECT coalesce(sum(octet_length(p.data)), 0) FROM octets_piece AS p
+    WHERE p.sha256 = o.sha256
 )

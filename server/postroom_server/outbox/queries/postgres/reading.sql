@@ -78,6 +78,7 @@ WITH found AS MATERIALIZED (
         SELECT due.delivery, due.due_at FROM due
         WHERE due.relay = %s AND due.lane = w.lane AND due.tenant = w.tenant
             AND due.due_at <= %s
+            AND NOT EXISTS (SELECT 1 FROM hold WHERE scope = 'store')
             AND due.holder IN ('', current_setting('postroom.owner'))
         ORDER BY due.due_at, due.delivery
         LIMIT w.wanted
@@ -96,6 +97,7 @@ FOR UPDATE OF d SKIP LOCKED
 -- next_due --
 SELECT due_at FROM due
 WHERE relay = %s AND lane = %s AND tenant = %s
+    AND NOT EXISTS (SELECT 1 FROM hold WHERE scope = 'store')
     AND holder IN ('', current_setting('postroom.owner'))
 ORDER BY due_at
 LIMIT 1

@@ -1,0 +1,16 @@
+"""A store that was restored."""
+
+from __future__ import annotations
+
+from alembic import op
+from postroom_server.outbox.migrating import CURRENT
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in CURRENT.sql(revision):
+        op.execute(statement)
