@@ -43,6 +43,19 @@ def test_what_is_final_settles_whatever_was_asked(found, status, completion):
 
 
 @pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        (Completion.RELAYED, (R.TEMP_FAILED, None, True)),
+        # Until midnight, and up to a minute more; however often that was.
+        (Completion.ACCEPTED, (R.DEFERRED, 6_400.0 + 60.0, True)),
+        (Completion.RELAYED_OR_QUEUED, (R.DEFERRED, 6_400.0 + 60.0, True)),
+    ],
+)
+def test_what_would_go_beyond_a_day_waits_for_the_next(completion, expected):
+    assert decided(Found.OVER_QUOTA, completion, tries=99) == expected
+
+
+@pytest.mark.parametrize(
     ("completion", "tries", "patience", "expected"),
     [
         # The caller waits and the next quick delay fits.

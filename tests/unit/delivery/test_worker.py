@@ -9,9 +9,10 @@ from postroom_server.delivery import worker as worker_module
 from postroom_server.delivery.attempts import for_all
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.findings import Finding, Found
+from postroom_server.delivery.leave import Leave
 from postroom_server.delivery.waits import WaitRoom
 from postroom_server.delivery.worker import Ports, Worker
-from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.attempt import AttemptOutcome, FailureReason, Phase
 from postroom_server.domain.delivery import DeliveryStatus as D
 from postroom_server.domain.errors import NotReady
 from postroom_server.domain.reply import Reply
@@ -45,7 +46,9 @@ class Slots:
 class Desk:
     """A worker whose relay answers *finding* to everything, and what it stored."""
 
-    def __init__(self, finding, failures=(), observe=lambda *_: None):
+    def __init__(
+        self, finding, failures=(), observe=lambda *_: None, leave=lambda _: Leave()
+    ):
         self.failures = list(failures)
         self.lost = set()
         self.stored = []
@@ -66,6 +69,7 @@ class Desk:
                 closing=self.closing,
                 scheduled=self.scheduled.append,
                 observe=observe,
+                leave=leave,
                 chance=lambda: -0.5,
             )
         )
@@ -248,3 +252,65 @@ def test_an_attempt_has_no_time_left_when_nobody_waits_for_it(
     desk.worker.deliver(Claimed(delivery, a_content()))
 
     assert seen == [(False, passed)]
+
+
+class Counted:
+    """What was spent for a mail, and perhaps given back."""
+
+    def __init__(self):
+        self.given_back = 0
+
+    def give_back(self):
+        self.given_back += 1
+
+
+OVER_QUOTA = Finding(Found.OVER_QUOTA, FailureReason.RATE, detail="of the day")
+
+
+def test_mail_without_leave_is_not_sent_and_spends_no_attempt():
+    desk = Desk(DELIVERED, leave=lambda _: Leave(OVER_QUOTA))
+
+    desk.deliver(Completion.ACCEPTED)
+
+    (change,) = desk.stored
+    assert change.after.status is D.RETRY
+    assert change.after.tries == 0
+    assert change.attempt.outcome is AttemptOutcome.LOST
+
+
+def test_leave_is_asked_for_until_the_store_answers():
+    asked = [NotReady("away"), NotReady("away")]
+
+    def leave(_):
+        if asked:
+            raise asked.pop()
+        return Leave()
+
+    desk = Desk(DELIVERED, leave=leave)
+
+    assert desk.deliver().answer().status is D.SUCCESS
+    assert not asked
+
+
+def test_a_process_that_ends_does_not_send_without_leave():
+    def leave(_):
+        desk.closing.set()
+        raise NotReady("away")
+
+    desk = Desk(DELIVERED, leave=leave)
+
+    desk.deliver(Completion.ACCEPTED)
+
+    assert desk.stored[0].attempt.outcome is AttemptOutcome.ABANDONED
+
+
+@pytest.mark.parametrize(
+    ("found", "given_back"), [(Found.LEFT_ALONE, 1), (Found.DELIVERED, 0)]
+)
+def test_what_a_relay_was_not_asked_for_is_not_spent(found, given_back):
+    spent = Counted()
+    desk = Desk(Finding(found), leave=lambda _: Leave(spent=[spent]))
+
+    desk.deliver()
+
+    assert spent.given_back == given_back
