@@ -12,6 +12,7 @@ from postroom.arguments import WatchArguments
 from postroom.cli.labels import Meta, Tags, pairs
 from postroom.cli.session import JsonFlag, Session, json_line, session
 from postroom.cli.show import plain, when, word
+from postroom.errors import DeadlineExceeded, Unavailable
 from postroom.events import Event
 from postroom.words import EventKind, FailureReason
 
@@ -30,10 +31,12 @@ def follow(  # noqa: PLR0913  one for each option
         bool, typer.Option("--from-beginning", help="With the oldest event kept.")
     ] = False,
     delivery: Annotated[
-        list[str] | None, typer.Option(help="Of this delivery; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="DELIVERY", help="Of this delivery; may repeat."),
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Of this kind, 'settled'; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Of this kind, 'settled'; may repeat."),
     ] = None,
     tag: Tags = None,
     meta: Meta = None,
@@ -56,6 +59,7 @@ def follow(  # noqa: PLR0913  one for each option
     with session(context, as_json=as_json) as asked:
         last = [follow_from]
         wanted["on_cursor"] = lambda cursor: last.__setitem__(0, cursor)
+        _say_if_away(asked)
         try:
             _tell(asked, asked.client.watch(**wanted))
         except KeyboardInterrupt:
@@ -63,6 +67,14 @@ def follow(  # noqa: PLR0913  one for each option
             start = "--from-beginning" if from_beginning else ""
             if place := f"--follow-from {last[0]}" if last[0] else start:
                 typer.echo(f"go on with: postroom watch {place}", err=True)
+
+
+def _say_if_away(asked: Session) -> None:
+    """Whoever waits for events of a service that is not there is to know it."""
+    try:
+        asked.client.health()
+    except (Unavailable, DeadlineExceeded) as error:
+        typer.echo(f"{error}: waiting for it", err=True)
 
 
 def _tell(asked: Session, events: Iterator[Event]) -> None:
@@ -74,10 +86,16 @@ def _tell(asked: Session, events: Iterator[Event]) -> None:
 
 
 def _line(event: Event) -> Text:
-    later = f"again {when(event.next_attempt_at)}" if event.next_attempt_at else ""
-    facts = (event.delivery, event.recipient, _why(event), later)
+    facts = (event.delivery, event.recipient, _why(event), _later(event))
     told = "  ".join(filter(None, facts))
     return Text.assemble(when(event.occurred_at), "  ", _what(event), "  ", plain(told))
+
+
+def _later(event: Event) -> str:
+    if event.next_attempt_at is None:
+        return ""
+    first = event.kind is EventKind.SCHEDULED
+    return f"{'for' if first else 'again'} {when(event.next_attempt_at)}"
 
 
 def _what(event: Event) -> Text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,12 @@ def begins(at: str, in_: str) -> datetime | timedelta | None:
     if at and in_:
         raise typer.BadParameter("--at can't be given with --in")
     if at:
-        return _time("--at", at)
+        then = _time("--at", at)
+        if then <= datetime.now(UTC):
+            # The service takes it for now; who types a day means that day.
+            hint = f"--at {at!r} is in the past; leave it out to send now"
+            raise typer.BadParameter(hint)
+        return then
     return _span("--in", in_) if in_ else None
 
 

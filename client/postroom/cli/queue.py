@@ -16,7 +16,8 @@ from postroom.reports import QueueStats
 def queue(
     context: typer.Context,
     relay: Annotated[
-        str | None, typer.Argument(help="This relay alone. Default: all.")
+        str | None,
+        typer.Argument(metavar="RELAY", help="This relay alone. Default: all."),
     ] = None,
     *,
     as_json: JsonFlag = False,
@@ -44,18 +45,28 @@ def _rows(asked: Session, relay: str | None) -> Iterator[tuple[str, str, QueueSt
         stats = asked.client.stats(name, include_relays=True, include_tenants=True)
         for tenant in stats.tenants:
             waiting = tenant.queue
-            if waiting and (waiting.due or waiting.retrying or waiting.sending):
+            if waiting and _has_any(waiting):
                 yield stats.relays[0].relay, tenant.tenant, waiting
 
 
+def _has_any(waiting: QueueStats) -> bool:
+    counts = (waiting.due, waiting.retrying, waiting.scheduled, waiting.sending)
+    return any(counts)
+
+
 def _show(out: Console, rows: list[tuple[str, str, QueueStats]]) -> None:
-    shown = table("RELAY", "TENANT", "DUE", "RETRYING", "SENDING", "OLDEST")
+    if not rows:
+        out.print("nothing waits")
+        return
+    names = ("RELAY", "TENANT", "DUE", "RETRYING", "SCHEDULED", "SENDING", "OLDEST")
+    shown = table(*names)
     for relay, tenant, waiting in rows:
         shown.add_row(
             plain(relay),
             plain(tenant),
             str(waiting.due),
             str(waiting.retrying),
+            str(waiting.scheduled),
             str(waiting.sending),
             f"{waiting.oldest_due_age:.0f} s",
         )

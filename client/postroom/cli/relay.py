@@ -12,8 +12,10 @@ from postroom.cli.session import ExitCode, JsonFlag, Session, json_text, session
 from postroom.cli.show import plain, table, when, word
 from postroom.reports import Draining, Relay, RelaySession
 
-Name = Annotated[str, typer.Argument(help="The relay.")]
-Reason = Annotated[str, typer.Option(help="Why, for whoever looks later.")]
+Name = Annotated[str, typer.Argument(metavar="RELAY", help="The relay.")]
+Reason = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why, for whoever looks later.")
+]
 
 relay = typer.Typer(
     help="Look after relays; for administrators.",
@@ -71,7 +73,9 @@ def drain(
 @relay.command()
 def sessions(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="The relay. Default: all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="RELAY", help="The relay. Default: all.")
+    ] = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:

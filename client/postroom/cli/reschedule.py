@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from postroom.arguments import RescheduleArguments
-from postroom.cli.options import At, Expire, In, RequestId
+from postroom.cli.options import At, In, RequestId
 from postroom.cli.parts import begins, expiry
 from postroom.cli.session import JsonFlag, session
 from postroom.cli.show import show_result
@@ -16,12 +16,22 @@ from postroom.cli.show import show_result
 def reschedule(  # noqa: PLR0913  one for each option
     context: typer.Context,
     delivery: Annotated[
-        str, typer.Argument(help="Its name; 'deliveries/' may be left out.")
+        str,
+        typer.Argument(
+            metavar="DELIVERY", help="Its name; 'deliveries/' may be left out."
+        ),
     ],
     *,
     at: At = "",
     in_: In = "",
-    expire: Expire = "",
+    expire: Annotated[
+        str,
+        typer.Option(
+            metavar="SPAN|TIME",
+            help="Begin nothing after: 30m, 24h, 7d, or a local time. Default: it "
+            "moves along.",
+        ),
+    ] = "",
     request_id: RequestId = "",
     as_json: JsonFlag = False,
 ) -> None:

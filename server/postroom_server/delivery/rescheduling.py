@@ -30,7 +30,8 @@ def rescheduled(
     """What RescheduleDelivery makes of *delivery*; raises `TooLate`."""
     due_at = delivery.due_at
     if due_at is None:
-        raise TooLate(f"it is {delivery.status.name}", delivery.name)
+        why = f"the mail can't be moved: it is {delivery.status.name} already"
+        raise TooLate(why, delivery.name)
     begins = begins_at(request.send_at, now)
     # What waits for nothing but its end has no distance to keep.
     left = seconds_between(due_at, delivery.expire_at) or limits.default_expiry

@@ -176,6 +176,16 @@ def test_a_mail_is_moved_to_another_time_or_to_now(run, service, arguments, late
     assert service.requests[0].HasField("send_at") == later
 
 
+@pytest.mark.parametrize("command", ["reschedule", "send"])
+def test_a_day_that_is_over_is_a_slip(run, service, command):
+    rest = {"reschedule": ["0198"], "send": ["--to", "a@example.com", "--text", "x"]}
+    found = run(command, "--at", "2020-01-31", *rest[command])
+
+    assert found.exit_code == 2
+    assert "is in the past" in found.stderr
+    assert service.requests == []
+
+
 @pytest.mark.parametrize(("status", "code"), [("SUCCESS", 0), ("TEMP_FAILED", 1)])
 def test_going_on_ends_as_the_mail_does(run, service, status, code):
     service.script(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from postroom.cli.app import app
 from postroom.v1 import send_pb2 as send_pb
 from typer.testing import CliRunner
@@ -83,3 +85,14 @@ def test_the_queue_is_shown_by_relay_and_tenant(run, service):
 
 def test_an_unknown_relay_is_an_error(run):
     assert run("relay", "pause", "nowhere").exit_code == 4
+
+
+def test_mail_for_later_is_in_the_queue_too(run, service):
+    nothing = run("queue").stdout
+    service.send(send_at=Timestamp(seconds=int(time.time()) + 3600))
+    shown = run("queue").stdout
+    (row,) = told(run("queue", "--json"))
+
+    assert "nothing waits" in nothing
+    assert "SCHEDULED" in shown
+    assert (row["due"], row["scheduled"]) == (0, 1)

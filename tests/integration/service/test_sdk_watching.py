@@ -18,6 +18,7 @@ from postroom_server.app import App
 from postroom_server.config import load_config
 from typer.testing import CliRunner
 
+from tests.support.process import free_port
 from tests.support.service import CALL, plain, running, settings
 
 STORY = ["ACCEPTED", "ATTEMPT_STARTED", "DELIVERED", "SETTLED"]
@@ -242,3 +243,12 @@ def test_the_command_takes_one_start():
     ended = CliRunner().invoke(app, ["watch", "--from-beginning", "--follow-from", "x"])
 
     assert ended.exit_code == 2
+
+
+def test_the_command_says_that_it_waits_for_a_service_that_is_away(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    target = ["--target", f"127.0.0.1:{free_port()}", "--timeout", "0.5"]
+    ended = CliRunner().invoke(app, [*target, "watch"])
+
+    assert ended.exit_code == 4
+    assert "waiting for it" in ended.stderr
