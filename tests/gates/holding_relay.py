@@ -60,5 +60,9 @@ class HoldingRelay(PoliteRelay):
             if self._passes >= 0:
                 return
             self._point = ""
-        self.reached.set()
+        self._hold()
         assert self.released.wait(2 * PATIENCE)
+
+    def _hold(self) -> None:
+        """This dialogue stands still from here on."""
+        self.reached.set()

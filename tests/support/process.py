@@ -46,12 +46,16 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def daemon(
-    config: Path, port: int, ca_file: Path | None = None, **environment: str
+    config: Path,
+    port: int,
+    ca_file: Path | None = None,
+    program: str = "postroom_server",
+    **environment: str,
 ) -> Iterator[Daemon]:
     """`postroomd` with *config* on *port*, ready to take mail."""
     target = f"127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "postroom_server", "--config", str(config)],
+        [sys.executable, "-m", program, "--config", str(config)],
         env={**os.environ, "POSTROOM_LISTEN": target, **environment},
         stderr=subprocess.PIPE,
     )

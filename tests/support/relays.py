@@ -107,8 +107,12 @@ class PoliteRelay:
             if not self._yes(peer, "DATA", default):
                 return
             content = peer.data()
+        self._came(content)
         if self._yes(peer, "BODY", "250 2.0.0 queued"):
             self.mails.append(Mail(sender, tuple(recipients), content))
+
+    def _came(self, content: bytes) -> None:
+        """*content* came to its end, and is not answered yet."""
 
     def _ehlo(self, peer: Peer) -> list[str]:
         refusal = self._answer("EHLO", "")

@@ -103,14 +103,15 @@ def settings(
     relays: Mapping[str, Mapping[str, Any]],
     extra: str = "",
     default: str = "main",
+    store: str = "",
 ) -> Path:
-    """A configuration file for these *relays*."""
+    """A configuration file for these *relays*; *store* is its address, if it has one."""
     lines = [
         'listen = "127.0.0.1:0"',
         f'default_relay = "{default}"' if default else "",
         extra,
         "[store]",
-        f'url = "{store_url(folder)}"',
+        f'url = "{store or store_url(folder)}"',
     ]
     for name, keys in relays.items():
         lines.append(f"[relays.{name}]")

@@ -1,0 +1,124 @@
+"""`postroomd` once or several times over one store, in a hurry (see `hurried`)."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from tests.support.process import Daemon, daemon, free_port
+from tests.support.service import plain, settings
+
+ROOT = Path(__file__).parents[2]
+START = 10.0
+POOL = 4
+
+
+class Fleet:
+    """*size* processes, which come up and go down one by one; a context manager.
+
+    They deliver to the relay at *relay_port*.  *url* is the address of their store;
+    without one it is a file, and *size* is 1.  *extra* goes into their configuration,
+    *environment* to their processes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        relay_port: int,
+        size: int = 1,
+        url: str = "",
+        extra: str = "",
+        **environment: str,
+    ) -> None:
+        self.daemons: list[Daemon | None] = [None] * size
+        self._relay_port, self._url, self._extra = relay_port, url, extra
+        self._environment = environment
+        self._folders = [folder / f"p{number}" for number in range(size)]
+        self._ports = [free_port() for _ in range(size)]
+        self._lives = [ExitStack() for _ in range(size)]
+
+    def __enter__(self) -> Self:
+        for number, folder in enumerate(self._folders):
+            folder.mkdir()
+            os.mkfifo(folder / "death")
+            self.up(number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for life in self._lives:
+            life.close()
+
+    @property
+    def targets(self) -> list[str]:
+        """Where those are that are up."""
+        return [one.target for one in self.daemons if one is not None]
+
+    def up(self, number: int) -> None:
+        """Start the process, which must be there soon."""
+        began = time.monotonic()
+        folder = self._folders[number]
+        started = daemon(
+            settings(
+                folder,
+                {"main": plain(self._relay_port, pool_size=POOL)},
+                self._extra,
+                store=self._url,
+            ),
+            self._ports[number],
+            program="tests.gates.hurried",
+            PYTHONPATH=str(ROOT),
+            POSTROOM_GATE_DEATH=str(folder / "death"),
+            **self._environment,
+        )
+        self.daemons[number] = self._lives[number].enter_context(started)
+        took = time.monotonic() - began
+        assert took < START, f"the start took {took:.1f} s"
+
+    def up_again(self) -> None:
+        """Start what is down."""
+        for number, one in enumerate(self.daemons):
+            if one is None:
+                self.up(number)
+
+    def condemn(self, number: int, point: str, passes: int) -> None:
+        """Let the process kill itself at *point* after so many passes."""
+        (self._folders[number] / "death").write_text(f"{passes} {point}\n")
+
+    def kill(self, number: int) -> None:
+        """`kill -9`."""
+        victim = self.daemons[number]
+        assert victim is not None
+        victim.kill()
+        self._bury(number)
+
+    def await_death(self, number: int, seconds: float) -> None:
+        """Wait until the process has killed itself."""
+        victim = self.daemons[number]
+        assert victim is not None
+        victim.process.wait(seconds)
+        self._bury(number)
+
+    def end(self, number: int, seconds: float) -> int:
+        """SIGTERM; the exit status."""
+        victim = self.daemons[number]
+        assert victim is not None
+        status = victim.stop(seconds)
+        self._bury(number)
+        return status
+
+    def at(self, port: int) -> int:
+        """Which of them has a connection at *port*."""
+        for number, one in enumerate(self.daemons):
+            links = psutil.Process(one.process.pid).net_connections() if one else ()
+            if any(link.laddr.port == port for link in links):
+                return number
+        raise AssertionError(f"nobody is at port {port}")
+
+    def _bury(self, number: int) -> None:
+        self.daemons[number] = None
+        self._lives[number].close()
