@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -103,6 +104,14 @@ class Fleet:
         victim.process.wait(seconds)
         self._bury(number)
 
+    def freeze(self, number: int) -> None:
+        """SIGSTOP."""
+        self._signal(number, signal.SIGSTOP)
+
+    def thaw(self, number: int) -> None:
+        """SIGCONT."""
+        self._signal(number, signal.SIGCONT)
+
     def end(self, number: int, seconds: float) -> int:
         """SIGTERM; the exit status."""
         victim = self.daemons[number]
@@ -118,6 +127,11 @@ class Fleet:
             if any(link.laddr.port == port for link in links):
                 return number
         raise AssertionError(f"nobody is at port {port}")
+
+    def _signal(self, number: int, which: signal.Signals) -> None:
+        one = self.daemons[number]
+        assert one is not None
+        one.process.send_signal(which)
 
     def _bury(self, number: int) -> None:
         self.daemons[number] = None

@@ -16,18 +16,21 @@ class HoldingRelay(PoliteRelay):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._lock = threading.Lock()
-        self._point, self._passes = "", 0
+        self._point, self._passes, self._all = "", 0, False
         self.reached = threading.Event()
         self.released = threading.Event()
         self.busy = 0
         self.busy_when_held = 0
 
-    def hold_at(self, point: str, passes: int = 0) -> None:
-        """Stop the dialogue that comes to *point* after *passes* others."""
+    def hold_at(self, point: str, passes: int = 0, *, every: bool = False) -> None:
+        """Stop the dialogue that comes to *point* after *passes* others.
+
+        Or *every* one from there on.
+        """
         self.reached.clear()
         self.released.clear()
         with self._lock:
-            self._point, self._passes = point, passes
+            self._point, self._passes, self._all = point, passes, every
 
     def go_on(self) -> None:
         """Let the dialogue that was stopped go on."""
@@ -59,7 +62,8 @@ class HoldingRelay(PoliteRelay):
             self._passes -= 1
             if self._passes >= 0:
                 return
-            self._point = ""
+            if not self._all:
+                self._point = ""
         self._hold()
         assert self.released.wait(2 * PATIENCE)
 

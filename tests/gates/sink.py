@@ -36,6 +36,7 @@ class Sink:
         ]
         self.reached = threading.Event()
         self.held_port = 0
+        self.held: list[int] = []
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -60,6 +61,12 @@ class Sink:
         """Let the dialogue that comes to *point* after *passes* others stand still."""
         self.reached.clear()
         self._tell(f"hold {passes} {point}")
+
+    def hold_all_at(self, point: str) -> None:
+        """Let every dialogue that comes to *point* stand still; *held* has their ports."""
+        self.reached.clear()
+        self.held.clear()
+        self._tell(f"hold all {point}")
 
     def go_on(self) -> None:
         """Let the dialogue that stands still go on."""
@@ -86,4 +93,5 @@ class Sink:
     def _hear(self) -> None:
         for port in self._process.stdout:
             self.held_port = int(port)
+            self.held.append(int(port))
             self.reached.set()

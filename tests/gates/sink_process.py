@@ -3,9 +3,9 @@
     python -m tests.gates.sink_process RECORD EXTENSION...
 
 Prints its port.  Each line of the record is a mail whose end of data came, flushed to
-the disk before it is answered.  It hears "hold PASSES POINT" and "go on" from its
-standard input, and prints the other side's port when a dialogue stands still; it ends
-with its input.
+the disk before it is answered.  It hears "hold PASSES POINT", "hold all POINT" and "go
+on" from its standard input, and prints the other side's port when a dialogue stands
+still; it ends with its input.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def obey(relay: RecordingRelay) -> None:
         word, _, rest = line.strip().partition(" ")
         if word == "hold":
             passes, _, point = rest.partition(" ")
-            relay.hold_at(point, int(passes))
+            if passes == "all":
+                relay.hold_at(point, every=True)
+            else:
+                relay.hold_at(point, int(passes))
         else:
             relay.go_on()
 

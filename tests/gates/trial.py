@@ -84,7 +84,7 @@ class Trial:
         """What was lost or told wrong."""
         self.fleet.up_again()
         target = self.fleet.targets[0]
-        found = wrong(target, self.sink.counted(), self.accepted)
+        found = wrong(target, self.sink, self.accepted)
         twice = doubles(self.sink.counted())
         if twice > self._open_when_killed:
             found.append(f"{twice} doubles")

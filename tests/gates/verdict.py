@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from postroom import AttemptOutcome, Client, Completion, DeliveryView, Status
 from postroom.results import Delivery
 
 from tests.gates.oracle import expected_counters, told_counters
+from tests.gates.sink import Sink
 from tests.support.process import PAUSE
 
 KEPT = (Completion.ACCEPTED, Completion.RELAYED_OR_QUEUED)
 FINISHES_WITHIN = 120.0
 
 
-def wrong(
-    target: str, taken: Mapping[str, int], accepted: Collection[str]
-) -> list[str]:
+def wrong(target: str, sink: Sink, accepted: Collection[str]) -> list[str]:
     """What was lost or told wrong, when nothing is open any more.
 
-    *taken* is how often the relay has each mail, *accepted* what callers had an answer
-    for; both by subject.
+    *accepted* are the subjects of what callers had an answer for.
     """
     with Client(target) as client:
         deliveries = finished(client)
         told = told_counters(client.stats())["ALL"]
+    taken = sink.counted()
     by_marker = {d.subject: d for d in deliveries}
     found = [f"{m} was forgotten" for m in set(accepted) - by_marker.keys()]
     found += [f"{m} is unknown" for m in taken.keys() - by_marker.keys()]
     for marker, delivery in by_marker.items():
-        found += [f"{marker} {w}" for w in mistakes(delivery, taken.get(marker, 0))]
+        found += [f"{marker} {w}" for w in mistakes(delivery, taken[marker])]
     if len(by_marker) != len(deliveries):
         found.append(f"{len(deliveries) - len(by_marker)} were accepted twice")
     expected = expected_counters(d.result for d in deliveries)
