@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TypeVar
 
 FULL = os.environ.get("POSTROOM_GATES") == "full"
 
 
-def figure(small: int, full: int) -> int:
+Figure = TypeVar("Figure", int, float)
+
+
+def figure(small: Figure, full: Figure) -> Figure:
     """The figure that holds in this run."""
     return full if FULL else small

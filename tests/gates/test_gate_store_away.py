@@ -9,16 +9,15 @@ import itertools
 import os
 import random
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Self
 
 import psycopg
 import pytest
-from postroom import Client, Completion, PostroomError
+from postroom import Completion
 
 from tests.gates.figures import figure
 from tests.gates.fleet import Fleet
@@ -36,22 +35,25 @@ TOLD_WITHIN = 5.0 + 1.0
 BACK_WITHIN = 10.0
 AWAY = figure(10, 60)
 ALL = (Completion.ACCEPTED, Completion.RELAYED_OR_QUEUED)
+"""Who wants the second waits longer: its mail may have been accepted before."""
+CALLERS = 12
+"""Of each process: more than may read at once."""
 
 
 class Callers(Load):
-    """As `Load`; *slowest* is the longest that a caller waited to hear an error."""
+    """As `Load`; *slowest* is the longest that a caller waited to hear "not accepted"."""
 
     def __init__(self, target: str, next_marker: Callable[[], str]) -> None:
-        super().__init__(target, ALL, next_marker, callers=2)
+        super().__init__(target, ALL, next_marker, callers=CALLERS)
         self.slowest = 0.0
         self.last_ok = 0.0
 
     def _send(self, completion: Completion) -> None:
-        began, failed = time.monotonic(), len(self.failed_at)
+        began, heard = time.monotonic(), len(self.answers)
         super()._send(completion)
-        if len(self.failed_at) == failed:
+        if len(self.answers) > heard:
             self.last_ok = time.monotonic()
-        else:
+        if completion is Completion.ACCEPTED:
             self.slowest = max(self.slowest, time.monotonic() - began)
 
 
@@ -87,7 +89,7 @@ class Town:
         self._numbers = itertools.count()
         self._stack = ExitStack()
 
-    def __enter__(self) -> Town:
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             port = stack.enter_context(self.sink).port
             self.fleet = stack.enter_context(Fleet(self._folder, port, 2, self._url))
@@ -133,7 +135,7 @@ def test_a_store_that_goes_away_is_told_soon_and_comes_back_by_itself(tmp_path, 
         found = town.verdict(loads)
 
     assert not found, "\n".join(found)
-    assert codes(loads) == {"UNAVAILABLE"}
+    assert codes(loads) - {"DEADLINE_EXCEEDED"} == {"UNAVAILABLE"}
     assert max(load.slowest for load in loads) < TOLD_WITHIN
 
 
@@ -148,7 +150,7 @@ def test_connections_that_are_cut_again_and_again_lose_nothing(tmp_path):
         found = town.verdict(loads)
 
     assert not found, "\n".join(found)
-    assert codes(loads) <= {"UNAVAILABLE"}
+    assert codes(loads) <= {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
     assert max(load.slowest for load in loads) < TOLD_WITHIN
     assert sum(len(load.answers) for load in loads) > 20
 
@@ -159,22 +161,6 @@ def cut_one(other: psycopg.Connection) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE application_name = 'postroom' ORDER BY random() LIMIT 1"
     )
-
-
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[str]:
-    """The address of a store on a disk of 24 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=777", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("a disk of its own needs the rights to mount one")
-    ...
-    yield ""
 
 
 def _until(told: Callable[[], bool], seconds: float) -> None:
