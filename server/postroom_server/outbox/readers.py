@@ -36,6 +36,7 @@ class Readers:
         self._returned = threading.Condition(self._mutex)
         self._idle: list[Connection] = []
         self._lent = 0
+        self._failures = 0
         self._closed = False
 
     @contextmanager
@@ -49,6 +50,8 @@ class Readers:
             except DRIVER_ERRORS as error:
                 # After such an error it may hold on to a file that is gone.
                 sound = trouble_of(error) is not Trouble.AWAY
+                if not sound:
+                    self._refuse_who_wait()
                 raise
             finally:
                 self._give_back(connection, sound=sound)
@@ -65,9 +68,12 @@ class Readers:
 
     def _take(self) -> Connection:
         with self._mutex:
-            free = self._returned.wait_for(self._has_room, PATIENCE)
+            failures = self._failures
+            free = self._returned.wait_for(lambda: self._has_room(failures), PATIENCE)
             if self._closed:
                 raise NotReady("the store is closed")
+            if self._failures > failures:
+                raise NotReady("the store is away")
             if not free:
                 raise NotReady("the store is too slow")
             self._lent += 1
@@ -78,10 +84,17 @@ class Readers:
         except BaseException:
             with self._mutex:
                 self._lent -= 1
+            self._refuse_who_wait()
             raise
 
-    def _has_room(self) -> bool:
-        return self._closed or self._lent < self._most
+    def _has_room(self, failures: int) -> bool:
+        return self._closed or self._failures > failures or self._lent < self._most
+
+    def _refuse_who_wait(self) -> None:
+        """What just failed for one, after its wait, would fail for them after theirs."""
+        with self._mutex:
+            self._failures += 1
+            self._returned.notify_all()
 
     def _give_back(self, connection: Connection, *, sound: bool) -> None:
         with self._mutex:

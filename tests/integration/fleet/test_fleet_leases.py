@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from postroom_server.delivery.taking_over import TakingOver
 from postroom_server.domain.attempt import AttemptOutcome
 from postroom_server.domain.clock import Instant, SystemClock
+from postroom_server.domain.errors import NotReady
 from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.postgres.node import LeaseSettings
@@ -41,6 +43,15 @@ def until(told) -> None:
             return
         pause.wait(0.05)
     raise AssertionError("it did not come")
+
+
+def come_back(outbox) -> None:
+    """Let who stood still look at its lease again, and keep it."""
+    node = outbox._node
+    node._settings = LeaseSettings()
+    link = node._connect(str)
+    node._renew(link)
+    link.close()
 
 
 def test_what_one_accepted_another_sees_and_claims(join):
@@ -86,11 +97,25 @@ def test_who_lost_its_lease_claims_nothing(join):
     assert len(claim(join(), now())) == 1
 
 
+def test_who_lost_its_lease_takes_no_mail_until_it_has_another(join):
+    slow, other = join(NEVER_RENEWED), join()
+    until(lambda: not slow._node.is_live)
+    with pytest.raises(NotReady):
+        live(slow, leased=True)
+    come_back(slow)
+    until(lambda: slow.is_ready)
+    delivery = live(slow, leased=True)
+
+    assert slow.holds(delivery)
+    assert other.leased() == []
+
+
 def test_the_outcome_of_one_that_was_taken_over_is_stored_by_one_of_both(join):
     slow, other = join(NEVER_RENEWED), join()
     delivery = live(slow, leased=True)
     until(other.leased)
     TakingOver(other, CLOCK, lambda _: True).run_once()
+    come_back(slow)
 
     assert not slow.save(a_finish(delivery))
     (attempt,) = other.get("default", delivery.id).attempts

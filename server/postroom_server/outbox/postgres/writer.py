@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from postroom_server.outbox.errors import DRIVER_ERRORS, Trouble, trouble_of
+from postroom_server.outbox.errors import (
+    DRIVER_ERRORS,
+    DatabaseTrouble,
+    Trouble,
+    trouble_of,
+)
 from postroom_server.outbox.postgres.connecting import Link
 from postroom_server.outbox.postgres.node import Node
 from postroom_server.outbox.rows import EXACT, ORDER, Rows
@@ -39,6 +44,7 @@ class PostgresWriter(Writer):
         raise AssertionError("unreachable")
 
     def _once(self, works: Works, written: Callable[[Works], Outcomes]) -> Outcomes:
+        self._check_lease()
         outcomes: Outcomes = []
         try:
             with self._transaction():
@@ -70,12 +76,21 @@ class PostgresWriter(Writer):
         return outcomes
 
     def _repaired(self) -> bool:
-        """A connection that is there is all that is needed."""
+        """A connection that is there, and a lease, are all that is needed."""
         try:
+            self._check_lease()
             self._link.execute("SELECT 1").fetchall()
         except DRIVER_ERRORS:
             return False
         return True
+
+    def _check_lease(self) -> None:
+        """Let nothing be stored in the name of one that the others take for dead.
+
+        An attempt that began so would be theirs to settle, as perhaps sent.
+        """
+        if not self._node.is_live:
+            raise DatabaseTrouble(Trouble.AWAY, "the lease has ended")
 
     @property
     def _link(self) -> Link:
