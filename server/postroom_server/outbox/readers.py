@@ -91,7 +91,7 @@ class Readers:
         return self._closed or self._failures > failures or self._lent < self._most
 
     def _refuse_who_wait(self) -> None:
-        """What just failed for one, after its wait, would fail for them after theirs."""
+        """What failed for one after its wait would fail for them after theirs."""
         with self._mutex:
             self._failures += 1
             self._returned.notify_all()
