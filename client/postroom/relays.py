@@ -5,17 +5,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Unpack
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
+
+import grpc
+from google.protobuf.message import Message
 
 from postroom import _relays
 from postroom._convert import read
 from postroom.arguments import CallArguments
 from postroom.messages import Seconds
 from postroom.reports import Draining, Relay, RelaySession
+from postroom.v1.relay_service_pb2_grpc import RelayServiceStub
 
-Call = Callable[[Any, Any, CallArguments], Any]
-AsyncCall = Callable[[Any, Any, CallArguments], Awaitable[Any]]
+if TYPE_CHECKING:
+    from postroom.v1.relay_service_pb2_grpc import RelayServiceAsyncStub
+
+Asking = TypeVar("Asking", bound=Message)
+Response = TypeVar("Response")
+
+
+class Call(Protocol):
+    """Makes one call; raises what `Client` raises."""
+
+    def __call__(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Asking, Response],
+        request: Asking,
+        given: CallArguments,
+        /,
+    ) -> Response: ...
+
+
+class AsyncCall(Protocol):
+    """The same for `AsyncClient`."""
+
+    async def __call__(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Asking, Response],
+        request: Asking,
+        given: CallArguments,
+        /,
+    ) -> Response: ...
 
 
 class Relays:
@@ -24,9 +55,7 @@ class Relays:
     Relays are named "relays/main" or "main".  An unknown one raises `NotFound`.
     """
 
-    def __init__(
-        self, stub: Callable[[], Any], call: Callable[[Any, Any, CallArguments], Any]
-    ) -> None:
+    def __init__(self, stub: Callable[[], RelayServiceStub], call: Call) -> None:
         self._stub = stub
         self._call = call
 
@@ -88,8 +117,8 @@ class AsyncRelays:
 
     def __init__(
         self,
-        stub: Callable[[], Any],
-        call: Callable[[Any, Any, CallArguments], Awaitable[Any]],
+        stub: Callable[[], RelayServiceAsyncStub],
+        call: AsyncCall,
     ) -> None:
         self._stub = stub
         self._call = call

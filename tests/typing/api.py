@@ -40,6 +40,7 @@ from postroom import (
     Violation,
 )
 from postroom.arguments import SendArguments
+from postroom.reports import Draining, QueueStats, Relay, RelaySession
 
 
 def sending(client: Client) -> None:
@@ -212,3 +213,24 @@ async def sending_many_awaited(
         assert_type(one, Sent[int])
     keyed = [(1, SendArguments(to="ada@example.com"))]
     assert_type(client.send_many(keyed), AsyncIterator[Sent[int]])
+
+
+def looking_after_relays(client: Client) -> None:
+    assert_type(client.relays.list(), tuple[Relay, ...])
+    assert_type(client.relays.get("main").queue, QueueStats | None)
+    assert_type(client.relays.pause("main", "repairs", timeout=5), Relay)
+    assert_type(client.relays.resume("relays/main"), Relay)
+    drained = client.relays.drain("main", wait=timedelta(seconds=30))
+    assert_type(drained, Draining)
+    assert_type(drained.attempts_left, int)
+    assert_type(client.relays.sessions(), tuple[RelaySession, ...])
+    assert_type(client.relays.sessions("main"), tuple[RelaySession, ...])
+    client.relays.pause(7)  # type: ignore[arg-type]
+    client.relays.list(timeuot=5)  # type: ignore[call-arg]
+
+
+async def looking_after_relays_awaited(client: AsyncClient) -> None:
+    assert_type(await client.relays.list(), tuple[Relay, ...])
+    assert_type(await client.relays.pause("main"), Relay)
+    assert_type(await client.relays.drain("main", "moved", wait=5), Draining)
+    assert_type(await client.relays.sessions(), tuple[RelaySession, ...])
