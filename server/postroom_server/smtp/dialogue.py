@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.reply import Reply
@@ -33,6 +32,8 @@ _POSITIVE = {
 
 _JUST_NOW = 0.005
 """Seconds for which a look at the link need not be repeated."""
+_YES = range(200, 300)
+_FAILURES = (WaitEnded, ProtocolError, LinkLost)
 
 
 class Dialogue:
@@ -98,8 +99,11 @@ class Dialogue:
         """Write *buffers*; whether all are gone, as `Wire.write`."""
         self._looked_at = -math.inf
         wait = Wait(seconds, self.deadline)
-        with self._failures(phase, wait):
+        self._require_no_fault()
+        try:
             return self.wire.write(buffers, wait, heard)
+        except _FAILURES as failure:
+            raise self._failed(failure, phase, wait) from failure
 
     def hear(self, phase: Phase, seconds: float | None = None) -> Reply:
         """The next reply, which answers *phase*.
@@ -115,14 +119,20 @@ class Dialogue:
         wait = Wait(
             self.timeouts.command if seconds is None else seconds, self.deadline
         )
-        with self._failures(phase, wait):
+        self._require_no_fault()
+        try:
             raw = self.wire.read_reply(wait)
+        except _FAILURES as failure:
+            raise self._failed(failure, phase, wait) from failure
         return self._checked(raw, phase)
 
     def at_hand(self, phase: Phase) -> Reply | None:
         """The reply to *phase* if it was read already.  Raises `SessionError`."""
-        with self._failures(phase, Wait(0)):
+        self._require_no_fault()
+        try:
             raw = self.wire.reply_at_hand()
+        except _FAILURES as failure:
+            raise self._failed(failure, phase, Wait(0)) from failure
         if raw is None:
             return None
         raw = self._checked(raw, phase)
@@ -139,24 +149,21 @@ class Dialogue:
         if raw.code == 421:
             # RFC 5321 §3.8: the relay leaves; nothing that follows counts.
             self.fail(SessionError.refused(Reply.of(raw.code, raw.lines, phase)))
-        elif raw.code < 400 and raw.code not in _POSITIVE.get(phase, range(200, 300)):
+        elif raw.code < 400 and raw.code not in _POSITIVE.get(phase, _YES):
             detail = f"a {raw.code} that is no answer to {phase.name}"
             raise self.fail(SessionError(phase, FailureReason.PROTOCOL, detail))
         return raw
 
-    @contextmanager
-    def _failures(self, phase: Phase, wait: Wait) -> Iterator[None]:
+    def _require_no_fault(self) -> None:
         if self.fault is not None:
             raise self.fault
-        try:
-            yield
-        except WaitEnded:
+
+    def _failed(self, failure: Exception, phase: Phase, wait: Wait) -> SessionError:
+        """What *failure* of the link or the relay is; nothing is said after it."""
+        if isinstance(failure, WaitEnded):
             detail = f"the relay took too long at {phase.name}"
-            raise self.fail(SessionError(phase, wait.reason, detail)) from None
-        except ProtocolError as breach:
-            detail = f"the relay sent {breach}"
-            reason = FailureReason.PROTOCOL
-            raise self.fail(SessionError(phase, reason, detail)) from breach
-        except LinkLost as lost:
-            reason = FailureReason.NETWORK
-            raise self.fail(SessionError(phase, reason, str(lost))) from lost
+            return self.fail(SessionError(phase, wait.reason, detail))
+        if isinstance(failure, ProtocolError):
+            detail = f"the relay sent {failure}"
+            return self.fail(SessionError(phase, FailureReason.PROTOCOL, detail))
+        return self.fail(SessionError(phase, FailureReason.NETWORK, str(failure)))

@@ -25,6 +25,8 @@ class Extensions:
     keywords: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    size_limit: int | None = field(init=False, compare=False)
+    """The largest mail in octets; 0: no fixed limit; None: SIZE not offered."""
 
     @classmethod
     def of(cls, lines: Iterable[bytes]) -> Extensions:
@@ -87,18 +89,20 @@ class Extensions:
         """SASL mechanisms, upper case, in the relay's order, each once."""
         return tuple(dict.fromkeys(m.upper() for m in self.keywords.get("AUTH", ())))
 
-    @property
-    def size_limit(self) -> int | None:
-        """The largest mail in octets; 0: no fixed limit; None: SIZE not offered."""
-        if "SIZE" not in self:
-            return None
-        number = next(iter(self.keywords["SIZE"]), "0")
-        valid = number.isascii() and number.isdigit() and len(number) <= _SIZE_DIGITS
-        return min(int(number), _LARGEST_SIZE) if valid else 0
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size_limit", _size_limit(self.keywords))
 
     def takes(self, size: int) -> bool:
         """Whether a mail of *size* octets is within SIZE."""
         return not self.size_limit or size <= self.size_limit
+
+
+def _size_limit(keywords: Mapping[str, tuple[str, ...]]) -> int | None:
+    if "SIZE" not in keywords:
+        return None
+    number = next(iter(keywords["SIZE"]), "0")
+    valid = number.isascii() and number.isdigit() and len(number) <= _SIZE_DIGITS
+    return min(int(number), _LARGEST_SIZE) if valid else 0
 
 
 def _modern(words: list[str]) -> list[str]:

@@ -144,8 +144,11 @@ class SessionPool:
         while not patience.passed and (found := self._needy()):
             pooled, reason = found
             if reason is None:
-                with self._held(pooled):
+                try:
                     alive = self._alive(pooled, patience)
+                except BaseException:
+                    self._lose(pooled)
+                    raise
                 reason = None if alive else _reason_of_death(pooled.session)
             self._put_back(pooled, reason, patience)
         return self._next_upkeep()
@@ -164,8 +167,11 @@ class SessionPool:
             self._note_reuse(grant.pooled)
             return grant.pooled
         while isinstance(grant, Pooled):
-            with self._held(grant):
+            try:
                 reason = self._unfit(grant, deadline)
+            except BaseException:
+                self._lose(grant)
+                raise
             if fresh:
                 # The relay may have left it too, and not be seen to have.
                 reason = reason or CloseReason.RELAY
@@ -264,14 +270,9 @@ class SessionPool:
         with self._lock:
             self._seats.settled(pooled, self._now())
 
-    @contextmanager
-    def _held(self, pooled: Pooled) -> Iterator[None]:
-        """Whatever happens while we look at *pooled*, its seat is not lost."""
-        try:
-            yield
-        except BaseException:
-            self._put_back(pooled, CloseReason.ERROR, NOT_AT_ALL)
-            raise
+    def _lose(self, pooled: Pooled) -> None:
+        """Something of ours went wrong with *pooled*: its seat is not lost with it."""
+        self._put_back(pooled, CloseReason.ERROR, NOT_AT_ALL)
 
     @property
     def _closed(self) -> bool:
