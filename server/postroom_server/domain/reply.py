@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.text import printable
 
 TEXT_LIMIT = 512
 # RFC 2034 §4: class.subject.detail, then a space or the end of the line.
+_SHORT = 64
+"""Octets of a line that is looked up instead of read: relays repeat themselves."""
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
 
 
@@ -31,6 +34,12 @@ class Reply:
     @classmethod
     def of(cls, code: int, lines: Sequence[bytes], phase: Phase) -> Reply:
         """The reply whose *lines* (after code and separator) the relay sent."""
+        if len(lines) == 1 and len(lines[0]) <= _SHORT:
+            return _short(code, lines[0], phase)
+        return cls._read(code, lines, phase)
+
+    @classmethod
+    def _read(cls, code: int, lines: Sequence[bytes], phase: Phase) -> Reply:
         enhanced, texts = "", []
         for line in lines:
             found = _ENHANCED.match(line)
@@ -48,3 +57,8 @@ class Reply:
 
     def __str__(self) -> str:
         return " ".join(filter(None, (str(self.code), self.enhanced_code, self.text)))
+
+
+@lru_cache(maxsize=256)
+def _short(code: int, line: bytes, phase: Phase) -> Reply:
+    return Reply._read(code, [line], phase)  # noqa: SLF001  the same class

@@ -42,7 +42,10 @@ class Progress:
         """Read every reply that is owed.  Raises `SessionError`."""
         while self._owed:
             phase = self._owed[0]
-            self._settle(self._dialogue.hear(phase, self._patience(phase)))
+            reply = self._dialogue.at_hand(phase)
+            if reply is None:
+                reply = self._dialogue.hear(phase, self._patience(phase))
+            self._settle(reply)
 
     def hear_at_hand(self) -> bool:
         """Take the replies that are already here; whether content may go on.
@@ -79,8 +82,9 @@ class Progress:
 
     def _patience(self, phase: Phase) -> float:
         timeouts = self._dialogue.timeouts
-        waits = {Phase.DATA: timeouts.data, Phase.END_OF_DATA: timeouts.final}
-        return waits.get(phase, timeouts.command)
+        if phase is Phase.DATA:
+            return timeouts.data
+        return timeouts.final if phase is Phase.END_OF_DATA else timeouts.command
 
     def _settle(self, reply: Reply) -> None:
         if reply.phase not in {Phase.END_OF_DATA, Phase.RSET}:

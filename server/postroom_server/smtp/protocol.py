@@ -17,6 +17,8 @@ MAX_REPLY = 64 * 1024
 """Lines and octets of one reply: an endless ``250-`` must end (threat C6)."""
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_WHOLE = re.compile(rb"([2-5][0-9]{2})(?: ([^\r\n]{0,500}))?\r\n")
+"""A reply of one line, as most are."""
 
 
 class ProtocolError(Exception):
@@ -63,6 +65,9 @@ class ReplyReader:
             raise
 
     def _assemble(self) -> RawReply | None:
+        if not self._lines and (found := _WHOLE.match(self._unread)):
+            self._unread = self._unread[found.end() :]
+            return RawReply(int(found[1]), (found[2] or b"",))
         while (line := self._next_line()) is not None:
             if self._take(line):
                 reply = RawReply(int(self._code), tuple(self._lines))

@@ -49,9 +49,14 @@ class Place:
         self.sealed = False
         self.abandoned = False
         self.writes = False
-        self.woken = threading.Event()
+        self.woken: threading.Event | None = None
         self.buffers: Sequence[bytes | memoryview] = ()
         self.size = 0
+
+    def wake(self) -> None:
+        """Have whoever waits for it look again."""
+        if self.woken is not None:
+            self.woken.set()
 
 
 class Window:
@@ -155,8 +160,9 @@ class Window:
                 if wait.remaining() <= 0:
                     place.abandoned = True
                     return False
-            place.woken.wait(wait.pause())
-            place.woken.clear()
+                woken = place.woken = place.woken or threading.Event()
+            woken.wait(wait.pause())
+            woken.clear()
 
     def seal(self, place: Place) -> None:
         """All of *place*'s transaction was written: an envelope may follow it."""
@@ -198,7 +204,7 @@ class Window:
                 self._unsealed -= 1
                 self._line.popleft()
             if self._line:
-                self._line[0].woken.set()
+                self._line[0].wake()
             elif self._is_over:
                 self._dialogue.wire.close()
             self._changed.notify_all()
@@ -234,7 +240,7 @@ class Window:
         """Have everybody who waits look again."""
         with self._changed:
             for place in self._line:
-                place.woken.set()
+                place.wake()
             self._changed.notify_all()
 
     @property
@@ -302,11 +308,11 @@ class Window:
             octets -= place.size
             place.sealed = octets >= 0
             place.buffers = ()
-            place.woken.set()
+            place.wake()
         self._writing = bool(self._unsent) and not self._is_over
         if self._writing:
             self._unsent[0].writes = True
-            self._unsent[0].woken.set()
+            self._unsent[0].wake()
 
     def _cut(self) -> None:
         """End the link; while others use it, the last of them closes it."""

@@ -44,6 +44,8 @@ class Wire:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._socket = sock
+        self.tls: ssl.SSLSocket | None = None
+        """The TLS side of it, once there is one."""
         self._reader = ReplyReader()
         self._reading = _poll_of(sock, _IN)
         self._writing = _poll_of(sock, _IN | _OUT)
@@ -53,11 +55,6 @@ class Wire:
         self._closed = False
         self._lost: LinkLost | None = None
         self.octets_written = 0
-
-    @property
-    def tls(self) -> ssl.SSLSocket | None:
-        """The TLS side of it, once there is one."""
-        return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
 
     @property
     def local_ip(self) -> str:
@@ -79,7 +76,7 @@ class Wire:
             tls = context.wrap_socket(
                 self._socket, server_hostname=host, do_handshake_on_connect=False
             )
-            self._socket = tls
+            self._socket = self.tls = tls
         while True:
             try:
                 return tls.do_handshake()
