@@ -144,8 +144,11 @@ class Dispatcher:
             return lane.under_way
 
     def hear(self, delivery: Delivery) -> None:
-        """*delivery* was stored, and waits for its next attempt."""
-        if delivery.due_at is not None:
+        """*delivery* was stored, and waits for its next attempt.
+
+        Where its relay is not configured any more, until it is again.
+        """
+        if delivery.due_at is not None and delivery.relay in self._lanes:
             self._hear(delivery.relay, {delivery.lane: delivery.due_at})
 
     def look(self, relay: str) -> None:

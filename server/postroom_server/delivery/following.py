@@ -7,6 +7,7 @@ waits.  So one that has much to catch up with costs the others nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from postroom_server.outbox.store import Outbox
 
 HEARTBEAT = 15.0
 """Seconds after which a stream says where it is, if nothing happened."""
+SEARCH = 2.0
+"""Seconds for which a pull reads what its filter leaves out, if it may wait no longer.
+"""
 MOST_TOLD = 100
 """Events told at once over a stream."""
 MOST_READ = 500
@@ -76,13 +80,14 @@ class Following:
         and `Draining`.
         """
         position = self._begin(asked)
-        is_first = True
+        silent_until = -math.inf
         while True:
             read = self._read(asked, position)
             position = read.batch.position
-            if read.batch.events or is_first:
+            now = self.clock.monotonic()
+            if read.batch.events or now >= silent_until:
                 yield from _pieces(read.batch)
-            is_first = False
+                silent_until = now + self.heartbeat
             if read.is_last:
                 break
             if self._left(until) <= 0:
@@ -101,13 +106,15 @@ class Following:
     def pull(self, asked: Asked, caller: Caller, most: int, until: float) -> Batch:
         """Up to *most* events; with none there, the first that come until *until*.
 
-        Raises as `stream` does.
+        What a filter leaves out is read for a while alone: the position then says how
+        far that was.  Raises as `stream` does.
         """
         position = self._begin(asked)
+        searched_until = min(caller.limit, max(until, self.clock.monotonic() + SEARCH))
         while True:
             read = self._read(asked, position)
             position = read.batch.position
-            if read.batch.events:
+            if read.batch.events or self._left(searched_until) <= 0:
                 return read.batch.first(most)
             if read.is_last:
                 break

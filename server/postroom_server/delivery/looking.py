@@ -169,6 +169,8 @@ class Looking:
         change = retried(delivery, request, self.clock.now(), self.limits)
         if change.after.due_at is None:
             return Start.NOW
+        # One that was taken out of the configuration since can't be asked.
+        self.sending.relays.find(f"relays/{delivery.relay}")
         start = self.sending.start(change.after, caller, asked)
         if start is Start.HERE:
             gate = self.sending.starts.gates[delivery.relay]

@@ -342,3 +342,40 @@ def test_the_place_of_a_page_is_as_old_as_what_it_told(following, stored):
     stream.close()
 
     assert first.position.as_of == first.events[-1].event.occurred_at
+
+
+@pytest.fixture
+def slow(stored, clock, monkeypatch):
+    """Each read of the store takes ten seconds."""
+    read = stored.events
+
+    def read_slowly(query):
+        clock.advance(10.0)
+        return read(query)
+
+    monkeypatch.setattr(stored, "events", read_slowly)
+
+
+def test_a_stream_says_where_it_is_while_it_reads_what_nobody_wants(
+    following, stored, slow
+):
+    stored.add(2600)
+    stream = following.stream(
+        asked(kinds=frozenset({EventKind.SETTLED})), Reader(), 1e9
+    )
+    told = [next(stream).position.place.number for _ in range(3)]
+    stream.close()
+
+    assert told == [500, 1500, 2500]
+
+
+def test_a_pull_looks_for_what_it_wants_for_a_while_and_says_how_far(
+    following, stored, slow, clock
+):
+    stored.add(2600)
+    wanted = asked(kinds=frozenset({EventKind.SETTLED}))
+    batch = following.pull(wanted, Reader(), 10, 0.0)
+    further = following.pull(wanted, Reader(), 10, clock.monotonic() + 15.0)
+
+    assert (batch.events, batch.position.place.number) == ((), 500)
+    assert (further.events, further.position.place.number) == ((), 1000)
