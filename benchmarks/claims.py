@@ -183,9 +183,8 @@ def main() -> None:
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
     )
-    print(
-        f"{'a claim of 50 beside ' + format(asked.queued, ','):36}     p50      p99  ratio"
-    )
+    title = f"a claim of 50 beside {asked.queued:,}"
+    print(f"{title:36} {'p50':>7} {'p99':>8} {'ratio':>6}")
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         places = {
             "sqlite": lambda: sqlite_place(Path(folder)),

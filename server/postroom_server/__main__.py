@@ -19,6 +19,7 @@ from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.store_command import store_commands
+from postroom_server.supervision.cores import keep_to_one
 from postroom_server.supervision.ending import end_for_sure, on_signals
 from postroom_server.supervision.member import Member
 from postroom_server.supervision.service import supervise
@@ -129,10 +130,14 @@ def serve(  # noqa: PLR0913  one for each option
             typer.echo("the configuration is fine")
         if show_config or check_config:
             return
-        log = stack.enter_context(LogQueue(sys.stderr))
         one = Member.of(member) if member else None
+        serves = one is not None or loaded.server.processes == 1
+        if serves and loaded.server.one_core:
+            # Threads stay where those are that start them.
+            keep_to_one(one.number if one else None)
+        log = stack.enter_context(LogQueue(sys.stderr))
         set_up_logs(loaded.log, log, process=one.number if one else None)
-        if one is None and loaded.server.processes > 1:
+        if not serves:
             raise typer.Exit(_supervise(loaded))
         app = App(
             one.adapted(loaded) if one else loaded,

@@ -202,6 +202,11 @@ class ServerTable(Table):
         least=1,
         most=256,
     )
+    one_core: bool = key(
+        _SERVER.one_core,
+        "Whether each process keeps to one core, which makes small mail cheaper and "
+        "large mail dearer; see docs/performance.md.",
+    )
     drain_grace: float = seconds(
         _SERVER.drain_grace,
         "How long calls and transactions under way may take to end.",

@@ -64,13 +64,15 @@ class RelayConfig:
 class ServerConfig:
     """How calls are taken, and how the service stops.
 
-    *processes* share the port and the store.  *drain_delay* is how long health says
+    *processes* share the port and the store; *one_core*: each keeps to one core of
+    the machine.  *drain_delay* is how long health says
     NOT_SERVING before calls are refused, and *drain_grace* how long what is under way
     may then take.  *body_timeout* is from a call's headers to the end of its body.
     Without *tls* nothing is encrypted.
     """
 
     processes: int = 1
+    one_core: bool = False
     drain_grace: float = 30.0
     drain_delay: float = 0.0
     body_timeout: float = 20.0
