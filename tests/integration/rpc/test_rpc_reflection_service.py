@@ -19,6 +19,7 @@ SERVICES = [
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
     "postroom.v1.DeliveryService",
+    "postroom.v1.RelayService",
 ]
 
 
