@@ -58,8 +58,11 @@ scache unix - - n - 1 scache
 
 
 @contextmanager
-def postfix(next_hop: int) -> Iterator[int]:
-    """The port of a Postfix that hands mail on to the port *next_hop*."""
+def postfix(next_hop: int, *settings: str) -> Iterator[int]:
+    """The port of a Postfix that hands mail on to the port *next_hop*.
+
+    *settings* are lines of its main.cf.
+    """
     require_tool("postfix")
     if os.geteuid() != 0:
         pytest.skip("Postfix starts for the superuser only")
@@ -67,9 +70,11 @@ def postfix(next_hop: int) -> Iterator[int]:
     with tempfile.TemporaryDirectory() as name:
         port, folder = free_port(), Path(name)
         config = _configured(folder, port, next_hop)
+        with (config / "main.cf").open("a") as main:
+            main.writelines(f"{line}\n" for line in settings)
         _run(config, "start")
         try:
-            _until_listening(port)
+            until_listening(port)
             yield port
         finally:
             _run(config, "stop")
@@ -98,9 +103,10 @@ def _run(config: Path, command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _until_listening(port: int) -> None:
+def until_listening(port: int) -> None:
+    """Wait for a program to listen."""
     for _ in range(400):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         PAUSE.wait(0.05)
-    raise AssertionError("Postfix does not listen")
+    raise AssertionError("nobody listens")
