@@ -18,6 +18,7 @@ from postroom_server.delivery.contents import PartsExpected, parts_expected
 from postroom_server.delivery.control import UnderWay
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.elsewhere import Elsewhere, Here
+from postroom_server.delivery.expiring import Expiring
 from postroom_server.delivery.fleet_watch import FleetWatch
 from postroom_server.delivery.following import Following
 from postroom_server.delivery.gate import RelayGate
@@ -200,12 +201,13 @@ class DeliveryEngine:
             self._company,
             is_held=holding.look,
         )
+        self.expiring = Expiring(parts.outbox, parts.clock, waits, holding.look)
         self._upkeep = Upkeep(
             parts.outbox,
             parts.blobs,
             parts.clock,
             retention_of(parts.limits),
-            holding.remind,
+            (holding.remind, self.expiring.look),
         )
 
     def start(self) -> Recovered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -32,7 +32,7 @@ def retention_of(limits: Limits) -> Retention:
 
 
 class Upkeep:
-    """One thread that purges; `run_once` is what it does each time."""
+    """One thread that purges; `run_once` is what it does each time, after *also*."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class Upkeep:
         blobs: Blobs,
         clock: Clock,
         retention: Retention,
-        remind: Callable[[], None] = lambda: None,
+        also: Iterable[Callable[[], object]] = (),
     ) -> None:
         self._outbox = outbox
         self._blobs = blobs
         self._clock = clock
         self._retention = retention
-        self._remind = remind
+        self._also = tuple(also)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="postroom-purge", daemon=True
@@ -74,7 +74,8 @@ class Upkeep:
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):
             try:
-                self._remind()
+                for look in self._also:
+                    look()
                 purged = self.run_once()
             except PostroomError as error:
                 _log.warning("upkeep.store_unavailable", reason=error.reason)

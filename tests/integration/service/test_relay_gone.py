@@ -10,8 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as looking
 from postroom.v1 import send_pb2 as send_pb
+from postroom.v1.relay_service_pb2 import PauseRelayRequest
+from postroom.v1.relay_service_pb2_grpc import RelayServiceStub
 
-from tests.support.service import CALL, plain, reason, running
+from tests.support.service import CALL, Later, plain, reason, running
 
 ONCE = send_pb.RetryPolicy(disabled=True)
 DAY = 86_400
@@ -67,3 +69,22 @@ def test_other_mail_goes_out(orphans):
     )
 
     assert service.send().status == delivery_pb.DELIVERY_STATUS_SUCCESS
+
+
+def test_it_expires_as_all_mail_does(orphans, monkeypatch):
+    service, scheduled, _ = orphans
+    monkeypatch.setattr(service.app.engine.expiring, "_clock", Later(days=3))
+    service.app.engine.expiring.look()
+
+    assert service.get(scheduled).result.status == delivery_pb.DELIVERY_STATUS_EXPIRED
+
+
+def test_mail_behind_a_paused_relay_expires_in_its_time(service, monkeypatch):
+    stub = RelayServiceStub(service.channel)
+    stub.PauseRelay(PauseRelayRequest(relay="relays/main"), timeout=CALL)
+    name = service.send(completion=send_pb.COMPLETION_ACCEPTED).delivery
+    monkeypatch.setattr(service.app.engine.expiring, "_clock", Later(days=2))
+    service.app.engine.expiring.look()
+
+    assert service.get(name).result.status == delivery_pb.DELIVERY_STATUS_EXPIRED
+    assert service.relay.messages == ()
