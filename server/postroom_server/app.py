@@ -12,8 +12,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -34,8 +32,7 @@ from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.domain.counters import NOTHING
 from postroom_server.domain.pacing import Rate
 from postroom_server.domain.principal import several_tenants
-from postroom_server.opening import open_outbox
-from postroom_server.outbox.marks import Marks
+from postroom_server.opening import marks_of, open_outbox
 from postroom_server.outbox.tokens import Tokens
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
@@ -146,8 +143,7 @@ class App:
         observer = Observer(meter)
         self._outbox = outbox = open_outbox(self.config, clock, observer.stored)
         stack.callback(outbox.close)
-        marks = Marks.open(self._marks_path(stack))
-        stack.callback(marks.close)
+        marks = stack.enter_context(marks_of(self.config, outbox))
         relays = Relays(self._build_relays(stack), self.config.default_relay)
         for relay in relays:
             # Its series begin at 0, not with its first mail.
@@ -177,14 +173,6 @@ class App:
             fleet=outbox.fleet,
         )
         return DeliveryEngine(parts)
-
-    def _marks_path(self, stack: ExitStack) -> Path:
-        """Beside the store; in a fleet nobody reads them who comes after."""
-        path = self.config.store_path
-        if self.config.store_url:
-            path = Path(stack.enter_context(TemporaryDirectory(prefix="postroom-")))
-            path /= "outbox"
-        return path.with_name(f"{path.name}.marks")
 
     def _build_relays(self, stack: ExitStack) -> Mapping[str, Relay]:
         upkeep = Upkeep()

@@ -64,6 +64,7 @@ def _store(store: StoreTable) -> dict[str, Any]:
     return {
         "store_url": store.url,
         "store_password_file": file,
+        "marks_folder": store.marks_folder,
         "store_password": password_in(file) if file else Secret(""),
     }
 

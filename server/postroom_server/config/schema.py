@@ -34,6 +34,12 @@ class StoreTable(Table):
         "",
         "A file that holds the password of the PostgreSQL user, and nothing else.",
     )
+    marks_folder: str = key(
+        "",
+        "A folder on this machine for what its processes that share a store need to "
+        "know of one that died; empty: one for each user in the system's folder for "
+        "temporary files.",
+    )
 
 
 class LimitsTable(Table):

@@ -78,7 +78,11 @@ def _credential(credential: Credential) -> Values:
 
 def _store(config: Config) -> Values:
     url = config.store_url or f"{SQLITE}{config.store_path}"
-    return {"url": url, "password_file": config.store_password_file}
+    return {
+        "url": url,
+        "password_file": config.store_password_file,
+        "marks_folder": config.marks_folder,
+    }
 
 
 def _relay(relay: RelayConfig) -> Values:

@@ -94,6 +94,7 @@ class Config:
     *listen* is "host:port" or "unix:/path"; *relays* are by id, at least one;
     *default_relay* is one of them, or empty where callers must name the relay.
     *store_url*: where processes share a store; empty where it is the file *store_path*.
+    *marks_folder* is theirs on this machine; empty: in the one for temporary files.
     Without *credentials* every caller is administrator; *tenants* have limits by id.
     """
 
@@ -104,6 +105,7 @@ class Config:
     store_url: str = ""
     store_password: Secret = field(default=Secret(""))
     store_password_file: str = ""
+    marks_folder: str = ""
     limits: Limits = field(default=Limits())
     credentials: tuple[Credential, ...] = ()
     tenants: Mapping[str, PaceLimits] = field(default_factory=dict)

@@ -55,7 +55,7 @@ from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.stats import QueueStats, StatsReport
 from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.outbox.fleet import Alone, Fleet
-from postroom_server.outbox.marks import Marks
+from postroom_server.outbox.marks import MarkKeeper
 from postroom_server.outbox.pauses import Pauses
 from postroom_server.outbox.quotas import Quotas
 from postroom_server.outbox.sharing import Sharing
@@ -86,7 +86,7 @@ class EngineParts:
     outbox: Outbox
     pauses: Pauses
     blobs: Blobs
-    marks: Marks
+    marks: MarkKeeper
     relays: Relays
     clock: Clock
     limits: Limits

@@ -1,7 +1,7 @@
 """Going on with what other processes left: for a store that processes share.
 
-One thread, "postroom-takeover", looks every few seconds.  Their marks can't be read
-here, so what they had under way counts as sent, perhaps.
+One thread, "postroom-takeover", looks every few seconds.  The marks of one that died
+on this machine tell what it had sent, perhaps; of any other, all of it counts so.
 """
 
 from __future__ import annotations

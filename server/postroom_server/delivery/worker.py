@@ -33,7 +33,7 @@ from postroom_server.domain.errors import PostroomError, StoreFull
 from postroom_server.domain.octets import DamagedOctets
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change, finish_attempt, mark_data
-from postroom_server.outbox.marks import Marks
+from postroom_server.outbox.marks import MarkKeeper
 from postroom_server.outbox.store import Claimed, Outbox
 
 RECORD_AGAIN = 0.5
@@ -65,7 +65,7 @@ class Ports:
     """
 
     outbox: Outbox
-    marks: Marks
+    marks: MarkKeeper
     relays: Mapping[str, Relay]
     waits: WaitRoom
     under_way: UnderWay

@@ -22,6 +22,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from postroom_server.domain.errors import NotReady
 
@@ -36,6 +37,22 @@ _MAGIC = b"postroom marks 1"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Mark = tuple[str, int]
+
+
+class MarkKeeper(Protocol):
+    """Marks, of one process alone or of those of a fleet."""
+
+    def was_marked(self, delivery_id: str, version: int) -> bool:
+        """Whether the end of data of an attempt that was left may be written."""
+
+    def forget(self) -> None:
+        """Drop what was left, when all of it has been dealt with."""
+
+    def mark(self, delivery_id: str, version: int) -> int:
+        """Mark what is past its point of no return; the slot to clear."""
+
+    def clear(self, slot: int) -> None:
+        """The attempt's end is stored; *slot* is free again."""
 
 
 class Marks:
@@ -128,12 +145,22 @@ class Marks:
             return slot
 
 
-def _is_of_boot(area: mmap.mmap, boot: bytes) -> bool:
+def marks_in_file(path: Path) -> frozenset[Mark] | None:
+    """What is marked in the file *path*; None where that can't be trusted."""
+    try:
+        area = path.read_bytes()
+    except OSError:
+        return None
+    whole = len(area) == _LENGTH and _is_of_boot(area, _this_boot().encode())
+    return _found(area) if whole else None
+
+
+def _is_of_boot(area: mmap.mmap | bytes, boot: bytes) -> bool:
     magic, written_in = _HEADER.unpack(area[:_SIZE])
     return bool(boot) and magic == _MAGIC and written_in.rstrip(b"\0") == boot
 
 
-def _found(area: mmap.mmap) -> frozenset[Mark] | None:
+def _found(area: mmap.mmap | bytes) -> frozenset[Mark] | None:
     """The marks in *area*; None if one of them is damaged."""
     try:
         return frozenset(_marks_in(area))
@@ -141,7 +168,7 @@ def _found(area: mmap.mmap) -> frozenset[Mark] | None:
         return None
 
 
-def _marks_in(area: mmap.mmap) -> Iterator[Mark]:
+def _marks_in(area: mmap.mmap | bytes) -> Iterator[Mark]:
     for start in range(_SIZE, _LENGTH, _SIZE):
         if not area[start]:
             continue

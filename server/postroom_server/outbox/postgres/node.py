@@ -59,6 +59,11 @@ def batched(words: Iterable[str]) -> Iterator[str]:
         yield "\n".join(lines)
 
 
+def instance_of(owner: str) -> str:
+    """The process that had the name *owner*, whichever of its names that is."""
+    return owner.rpartition("/")[2].partition(".")[0]
+
+
 def _elapsed() -> float:
     # The one clock that goes on while the machine sleeps, as the database's does.
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -85,6 +90,8 @@ class Node:
         self._renewed_at = 0.0
         self._link: Link | None = None
         self.owner = ""
+        self.instance = secrets.token_hex(6)
+        self._lives = 0
         self.was_lost = False
         self._thread = threading.Thread(
             target=self._run, name="postroom-lease", daemon=True
@@ -183,7 +190,9 @@ class Node:
 
     def _register(self, link: Link) -> None:
         asked_at = _elapsed()
-        owner = f"{os.uname().nodename}/{os.getpid()}/{secrets.token_hex(6)}"
+        self._lives += 1
+        name = f"{self.instance}.{self._lives}"
+        owner = f"{os.uname().nodename}/{os.getpid()}/{name}"
         link.run("register", (owner, self._settings.length, CURRENT.newest))
         self.owner = owner
         self._lives_since(asked_at)

@@ -8,7 +8,7 @@ behind that is gone, the others find in `leased`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self, cast
@@ -23,9 +23,11 @@ from postroom_server.outbox.errors import DRIVER_ERRORS, StoreAway
 from postroom_server.outbox.event_log import EventLog, Row
 from postroom_server.outbox.event_pages import Place
 from postroom_server.outbox.leased_tokens import LeasedTokens
+from postroom_server.outbox.marks_folder import MarksFolder
 from postroom_server.outbox.postgres.buckets import PostgresBuckets
 from postroom_server.outbox.postgres.connecting import Database, Link
 from postroom_server.outbox.postgres.fellows import Fellows
+from postroom_server.outbox.postgres.marking import FleetMarks, fleet_marks
 from postroom_server.outbox.postgres.news import CHANGED
 from postroom_server.outbox.postgres.node import LeaseSettings, Node
 from postroom_server.outbox.postgres.notices import Notices
@@ -192,6 +194,10 @@ class PostgresOutbox(CommittingOutbox):
         """Give back what is held, and let go of the store.  May be repeated."""
         self._leased.close()
         super().close()
+
+    def marks_in(self, folder: MarksFolder) -> AbstractContextManager[FleetMarks]:
+        """The marks of this process, and of those that died, in *folder*."""
+        return fleet_marks(folder, self._node.instance, self._readers)
 
     def purge(self, now: Instant, retention: Retention) -> int:
         """Remove some of what is past its time; one process at a time does."""

@@ -19,13 +19,22 @@ DELETE FROM node WHERE owner = %s
 DELETE FROM node WHERE until < clock_timestamp()
 
 -- take_over --
-UPDATE lease SET owner = current_setting('postroom.owner'), taken = true
+UPDATE lease SET
+    left_by = CASE WHEN taken THEN left_by ELSE owner END,
+    owner = current_setting('postroom.owner'), taken = true
 WHERE delivery IN (
     SELECT l.delivery FROM lease AS l
     WHERE NOT EXISTS (SELECT 1 FROM node AS n WHERE n.owner = l.owner)
     ORDER BY l.delivery
     FOR UPDATE SKIP LOCKED
 )
+
+-- left_by --
+SELECT left_by FROM lease WHERE delivery = %s AND taken
+
+-- leavers --
+-- Whose marks are needed, or may be.
+SELECT owner FROM lease UNION SELECT left_by FROM lease UNION SELECT owner FROM node
 
 -- free_held --
 -- What waited for callers that are gone with their process is for everybody.

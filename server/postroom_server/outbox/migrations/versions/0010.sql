@@ -1,0 +1,1 @@
+-- Whose marks tell of an attempt: a fleet's alone.
