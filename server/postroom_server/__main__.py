@@ -19,7 +19,7 @@ from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.store_command import store_commands
-from postroom_server.supervision.cores import keep_to_one
+from postroom_server.supervision.cores import stay_on_one
 from postroom_server.supervision.ending import end_for_sure, on_signals
 from postroom_server.supervision.member import Member
 from postroom_server.supervision.service import supervise
@@ -134,7 +134,7 @@ def serve(  # noqa: PLR0913  one for each option
         serves = one is not None or loaded.server.processes == 1
         if serves and loaded.server.one_core:
             # Threads stay where those are that start them.
-            keep_to_one(one.number if one else None)
+            stay_on_one(one.number if one else None)
         log = stack.enter_context(LogQueue(sys.stderr))
         set_up_logs(loaded.log, log, process=one.number if one else None)
         if not serves:

@@ -210,8 +210,8 @@ class ServerTable(Table):
     )
     one_core: bool = key(
         _SERVER.one_core,
-        "Whether each process keeps to one core, which makes small mail cheaper and "
-        "large mail dearer; see docs/performance.md.",
+        "Whether each process keeps to one core of the machine: faster, since Python "
+        "uses one at a time (docs/performance.md).",
     )
     drain_grace: float = seconds(
         _SERVER.drain_grace,

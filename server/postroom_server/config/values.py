@@ -72,7 +72,7 @@ class ServerConfig:
     """
 
     processes: int = 1
-    one_core: bool = False
+    one_core: bool = True
     drain_grace: float = 30.0
     drain_delay: float = 0.0
     body_timeout: float = 20.0
