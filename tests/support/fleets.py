@@ -41,12 +41,19 @@ def serving(folder: Path, url: str, relay: SandboxRelay) -> Iterator[Service]:
     """One more service of this process, which shares the store at *url*."""
     config = load_config(fleet_settings(folder, url, relay.port), {})
     with (
-        App(config) as app,
+        _hearing(App(config)) as app,
         grpc.insecure_channel(
             app.server.address, options=[("grpc.use_local_subchannel_pool", 1)]
         ) as channel,
     ):
         yield Service(app, relay, channel, service_grpc.DeliveryServiceStub(channel))
+
+
+@contextmanager
+def _hearing(app: App) -> Iterator[App]:
+    with app:
+        assert app._outbox._notices.listening.wait(PATIENCE)
+        yield app
 
 
 @contextmanager

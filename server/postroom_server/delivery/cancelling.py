@@ -16,8 +16,8 @@ from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.fleet import Fleet, Reaction
 from postroom_server.outbox.store import Outbox
 
-ANSWERING = 1.0
-"""Seconds for which the other process is waited for."""
+ANSWERING = 2.0
+"""Seconds for which the other process is waited for: it looks each second."""
 SAFETY_NET = 0.25
 """Seconds until we look though nothing was heard."""
 

@@ -37,6 +37,9 @@ MOST_READ = 500
 """Events of one read."""
 POLL = 1.0
 """Seconds after which the thread looks without having been told to."""
+ONCE_MORE = 0.1
+"""The same after it was told to: what was stored may be told of a little later, where
+another process is still about to store what comes before it."""
 PAUSE = 0.005
 """Seconds between two reads, at least: what comes meanwhile is read together."""
 TROUBLED_PAUSE = 1.0
@@ -249,8 +252,9 @@ class EventHub:
         self._watchers -= 1
 
     def _run(self) -> None:
+        told = False
         while self._wait_for_watchers():
-            self._news.wait(POLL)
+            told = self._news.wait(ONCE_MORE if told else POLL)
             self._news.clear()
             try:
                 self._read_on()

@@ -194,6 +194,16 @@ def test_others_hear_of_what_became_due(join):
     assert set(heard) == {"main"}
 
 
+def test_who_hears_nothing_for_a_while_goes_on_listening(join):
+    link = join()._node._connect(str)
+    heard = list(link.raw.notifies(timeout=0.01))
+    is_open = not link.raw.closed
+    link.close()
+
+    assert heard == []
+    assert is_open
+
+
 def test_purging_is_for_one_at_a_time(join):
     first, second = join(), join()
     first.save(a_finish(live(first, leased=True)))

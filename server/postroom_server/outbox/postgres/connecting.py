@@ -220,8 +220,11 @@ class _Bounded(psycopg.Connection[Any]):
     def wait(
         self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None
     ) -> T:
+        if timeout is not None:
+            # Who says how long waits for news (`notifies`), and not for an answer.
+            return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, timeout or ANSWERING)
+            return super().wait(gen, interval, ANSWERING)
         except psycopg.errors._WaitTimeout as error:  # noqa: SLF001  it has no other name
             self.pgconn.finish()
             raise psycopg.OperationalError("no answer in time") from error

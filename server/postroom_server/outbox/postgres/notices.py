@@ -20,13 +20,17 @@ PAUSE = 1.0
 
 
 class Notices:
-    """Listens, and calls *on_due* with the id of each relay that was told of."""
+    """Listens, and calls *on_due* with the id of each relay that was told of.
+
+    *listening* is set while what is told is heard.
+    """
 
     def __init__(self, connect: Callable[[], Link], node: Node) -> None:
         self._connect = connect
         self._name = node.name
         self._news = node.news
         self._stop = threading.Event()
+        self.listening = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="postroom-listen", daemon=True
         )
@@ -55,11 +59,13 @@ class Notices:
                 tell("exception", "outbox.listener_failed")
                 self._stop.wait(PAUSE)
             finally:
+                self.listening.clear()
                 link.close()
 
     def _listen(self, link: Link) -> None:
         link.raw.execute("LISTEN postroom_due")
         link.raw.execute("LISTEN postroom_news")
+        self.listening.set()
         while not self._stop.is_set():
             for notice in link.raw.notifies(timeout=PAUSE / 4):
                 self._take(notice)
