@@ -139,15 +139,15 @@ def test_it_goes_on_though_nobody_heard_of_the_twin(pair, monkeypatch):
 
 def test_it_ends_when_the_last_of_all_callers_leaves(pair):
     one, other = pair.twins()
-    name = f"deliveries/{_only(pair)}"
+    delivery_id = _only(pair)
+    control = pair.first.app.engine._under_way.get(delivery_id)
     one.cancel()
     until(lambda: pair.first.app.engine.waiting("main") == 0)
     other.cancel()
-    control = pair.first.app.engine._under_way.get(_only(pair))
     until(lambda: control.deadline.passed)
     pair.held.set()
 
-    assert pair.second.settled(name).status == TEMP_FAILED
+    assert pair.second.settled(f"deliveries/{delivery_id}").status == TEMP_FAILED
     assert pair.relay.messages == ()
 
 
