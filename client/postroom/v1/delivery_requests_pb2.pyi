@@ -346,7 +346,7 @@ class DeliveryFilter(_message.Message):
     tag: _builtins.str
     """One tag."""
     message_id: _builtins.str
-    """The Message-ID with its angle brackets."""
+    """The Message-ID with its angle brackets; without them it is refused."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_delivery_pb2.DeliveryStatus.ValueType]:
         """Any of these, at most 20."""
@@ -361,7 +361,7 @@ class DeliveryFilter(_message.Message):
 
     @_builtins.property
     def accepted_before(self) -> _timestamp_pb2.Timestamp:
-        """Accepted before this time."""
+        """Accepted before this time; later than accepted_from."""
 
     def __init__(
         self,
