@@ -200,7 +200,8 @@ def error_of_item(told: ItemError, asked: Asked) -> PostroomError:
 def hint_of_item(told: ItemError) -> Hint:
     """What the error of one mail of many says about sending it again."""
     unavailable = _CODES.get(told.code) == "UNAVAILABLE"
-    return Hint(unavailable=unavailable, retry_after=_seconds_of(told))
+    after = _seconds_of(told)
+    return Hint(unavailable=unavailable, retry_after=after, never=after is None)
 
 
 def _seconds_of(told: ItemError) -> float | None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -26,6 +27,7 @@ from postroom.v1 import (
     connection_pb2,
     content_pb2,
     delivery_requests_pb2,
+    error_reason_pb2,
     send_pb2,
     send_stream_pb2,
     server_info_pb2,
@@ -72,6 +74,18 @@ class Refusal:
         trailers.append(("grpc-status-details-bin", self.status()))
         context.set_trailing_metadata(tuple(trailers))
         context.abort(self.code, self.text)
+
+    def of_item(self) -> error_reason_pb2.ItemError:
+        """The same for one mail of many."""
+        known = {
+            v.name: v.number for v in error_reason_pb2.ErrorReason.DESCRIPTOR.values
+        }
+        return error_reason_pb2.ItemError(
+            code=self.code.value[0],
+            reason=known[f"ERROR_REASON_{self.reason}"],
+            message=self.text,
+            metadata=self.metadata,
+        )
 
     def status(self) -> bytes:
         status = status_pb2.Status(code=self.code.value[0], message=self.text)
@@ -172,6 +186,35 @@ class FakeService(DeliveryServiceServicer):
 
     def SendMessage(self, request, context):  # noqa: N802
         return self._answer("SendMessage", request, context)
+
+    def SendMessages(self, request_iterator, context):  # noqa: N802
+        """Each mail is answered from the script of SendMessage, several at once."""
+        outcomes: SimpleQueue[Any] = SimpleQueue()
+
+        def answer(index: int, item: Any) -> None:
+            outcomes.put(self._outcome(index, item.request, context))
+
+        def read() -> None:
+            with ThreadPoolExecutor(8) as threads:
+                for index, item in enumerate(request_iterator):
+                    threads.submit(answer, index, item)
+            outcomes.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        window = send_stream_pb2.StreamWindow(max_unanswered=1000)
+        yield send_stream_pb2.SendMessagesResponse(window=window)
+        for outcome in iter(outcomes.get, None):
+            yield send_stream_pb2.SendMessagesResponse(outcome=outcome)
+
+    def _outcome(self, index: int, request: Any, context: Any) -> Message:
+        self._note(request, context)
+        script = self._scripts["SendMessage"]
+        answer = script.popleft() if script else send_pb2.SendMessageResponse()
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, Refusal):
+            return send_stream_pb2.ItemOutcome(index=index, error=answer.of_item())
+        return send_stream_pb2.ItemOutcome(index=index, result=answer.result)
 
     def SendMessageStream(self, request_iterator, context):  # noqa: N802
         return self._answer_stream("SendMessageStream", request_iterator, context)

@@ -9,16 +9,14 @@ it twice.
 from __future__ import annotations
 
 import json
-import threading
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import typer
 
@@ -31,13 +29,16 @@ from postroom.cli.rows import BadRows, Row, checked, rows_of
 from postroom.cli.session import ExitCode, Session, json_text
 from postroom.cli.show import plain
 from postroom.client import Client
-from postroom.errors import InvalidRequest, PostroomError, Unavailable
-from postroom.messages import Attachment
+from postroom.errors import InvalidRequest, Unavailable
+from postroom.many import Sent
+from postroom.messages import Attachment, Progress
 
 MOST_TOLD = 20
 """Bad rows that are named one by one."""
 _BY_ROW = ("to", "cc", "bcc", "eml", "strip_bcc", "request_id", "message_id")
 _GOOD = frozenset({"SUCCESS", "QUEUED", "SENDING", "RETRY"})
+_Key: TypeAlias = tuple[int, str]
+"""The line of a row, and its request id."""
 
 
 class _Batch:
@@ -46,11 +47,10 @@ class _Batch:
     def __init__(self, client: Client, template: SendArguments, ledger: Ledger) -> None:
         self.counts: Counter[str] = Counter()
         self.skipped = 0
-        self.over = threading.Event()
+        self.over = False
         self._client = client
         self._template = template
         self._ledger = ledger
-        self._lock = threading.Lock()
 
     def send_all(
         self, rows: Iterable[tuple[Row, str]], total: int, parallel: int
@@ -59,60 +59,48 @@ class _Batch:
 
         Ends early, with *over* set, when the service is away.
         """
+        with bar("Sending", MAILS) as progress:
+            mails = self._mails(rows, partial(_show, progress, total))
+            try:
+                for sent in self._client.send_many(mails, window=parallel):
+                    line = self._line(sent)
+                    self._ledger.write(line)
+                    self.counts[line.status] += 1
+            except Unavailable:
+                self.over = True
+
+    def _mails(
+        self, rows: Iterable[tuple[Row, str]], show: Callable[[int], object]
+    ) -> Iterator[tuple[_Key, SendArguments]]:
+        """The mails of *rows* that are not done with, until it is over."""
         known = set(self._ledger.done)
-        with (
-            bar("Sending", MAILS) as progress,
-            ThreadPoolExecutor(parallel, "postroom-batch") as threads,
-            self._ending(),
-        ):
-            waiting: deque[Future[None]] = deque()
-            for done, (row, request_id) in enumerate(rows):
-                if progress:
-                    progress(done, total)
-                if self.over.is_set():
-                    break
-                if request_id in known:
-                    self.skipped += 1
-                    continue
-                known.add(request_id)
-                waiting.append(threads.submit(self._send, row, request_id))
-                if len(waiting) > parallel:
-                    waiting.popleft().result()
-            for sent in waiting:
-                sent.result()
+        for done, (row, request_id) in enumerate(rows):
+            show(done)
+            if self.over:
+                return
+            if request_id in known:
+                self.skipped += 1
+                continue
+            known.add(request_id)
+            mail = row.mail(self._template)
+            mail["request_id"] = request_id
+            yield (row.line, request_id), mail
 
-    @contextmanager
-    def _ending(self) -> Iterator[None]:
-        """With trouble here, what no thread has begun is not begun."""
-        try:
-            yield
-        except BaseException:
-            self.over.set()
-            raise
-
-    def _send(self, row: Row, request_id: str) -> None:
-        """Send to *row*, unless it is over, and note what became of it."""
-        if self.over.is_set():
-            return
-        mail = row.mail(self._template)
-        mail["request_id"] = request_id
-        line = self._fate(row.line, mail)
-        self._ledger.write(line)
-        with self._lock:
-            self.counts[line.status] += 1
-
-    def _fate(self, row: int, mail: SendArguments) -> Line:
-        named = partial(Line, row, mail["request_id"])
-        try:
-            result = self._client.send(**mail)
-        except InvalidRequest as error:
+    def _line(self, sent: Sent[_Key]) -> Line:
+        named = partial(Line, *sent.key)
+        error, result = sent.error, sent.result
+        if isinstance(error, InvalidRequest):
             return named("INVALID", detail=str(error))
-        except (PostroomError, OSError) as error:
-            if isinstance(error, Unavailable):
-                self.over.set()
+        if result is None:
+            self.over = self.over or isinstance(error, Unavailable)
             return named("ERROR", detail=str(error))
         why = "" if result.ok else str(result.smtp_error or result.detail)
         return named(result.status, result.delivery, why)
+
+
+def _show(progress: Progress | None, total: int, done: int) -> None:
+    if progress:
+        progress(done, total)
 
 
 def send_batch(asked: Session, given: Mapping[str, Any]) -> None:
@@ -196,9 +184,9 @@ def _sum_up(asked: Session, batch: _Batch, total: int, result: Path) -> None:
         if batch.skipped:
             asked.out.print(plain(f"{batch.skipped:6} skipped, as they are done with"))
         asked.out.print(plain(f"each row's fate is in {result}"))
-    if batch.over.is_set():
+    if batch.over:
         typer.echo("postroom: the service is away: run it again to go on", err=True)
-    if batch.over.is_set() or "ERROR" in counts:
+    if batch.over or "ERROR" in counts:
         raise typer.Exit(ExitCode.ERROR)
     if counts.keys() - _GOOD:
         raise typer.Exit(ExitCode.NOT_DELIVERED)

@@ -180,5 +180,7 @@ BatchId = Annotated[
 ]
 Parallel = Annotated[
     int,
-    typer.Option(min=1, max=64, metavar="N", help="So many mails of a batch at once."),
+    typer.Option(
+        min=1, max=1000, metavar="N", help="So many mails of a batch at once."
+    ),
 ]

@@ -108,7 +108,7 @@ def send(  # noqa: PLR0913  one for each option
     batch: Batch = None,
     result: ResultFile = None,
     batch_id: BatchId = "",
-    parallel: Parallel = 8,
+    parallel: Parallel = 64,
     relay: Relay = "",
     request_id: RequestId = "",
     wait: Waiting = Wait.RELAYED,
