@@ -178,3 +178,44 @@ def test_a_token_from_the_environment_opens_the_door_that_tls_guards(tmp_path):
 
     assert told.returncode == 0, told.stderr
     assert "version" in json.loads(told.stdout)
+
+
+def test_many_mails_over_one_stream(service):
+    items = [
+        {"key": f"k{n}", "request": {**REQUEST, "requestId": f"m-{n}"}}
+        for n in range(3)
+    ]
+    bad = {"key": "bad", "request": {"message": {"subject": "x"}}}
+
+    ended = call(service, "SendMessages", *items, bad)
+
+    frames = decoded(ended.stdout)
+    assert ended.returncode == 0, ended.stderr
+    assert frames[0]["window"] == {"maxUnanswered": 1000}
+    outcomes = {one["outcome"]["key"]: one["outcome"] for one in frames[1:]}
+    assert [outcomes[f"k{n}"]["result"]["status"] for n in range(3)] == [
+        "DELIVERY_STATUS_SUCCESS"
+    ] * 3
+    assert outcomes["bad"]["error"]["reason"] == "ERROR_REASON_INVALID_MESSAGE"
+    assert outcomes["bad"]["error"]["violations"][0]["field"]
+
+
+def test_many_mails_in_one_request(service):
+    entries = [{k: v for k, v in REQUEST.items() if k != "requestId"}] * 2
+
+    ended = call(service, "BatchSendMessages", {"requests": entries, "requestId": "b"})
+
+    outcomes = json.loads(ended.stdout)["outcomes"]
+    assert ended.returncode == 0, ended.stderr
+    assert [one.get("index", "0") for one in outcomes] == ["0", "1"]
+    assert "attempts" not in outcomes[0]["result"]
+
+
+def decoded(text):
+    """The JSON documents of *text*, which follow each other."""
+    found, place, decoder = [], 0, json.JSONDecoder()
+    while text[place:].strip():
+        place += len(text[place:]) - len(text[place:].lstrip())
+        document, place = decoder.raw_decode(text, place)
+        found.append(document)
+    return found
