@@ -27,7 +27,7 @@ from tests.support.process import PAUSE, daemon, free_port
 from tests.support.service import a_message, plain, settings
 from tests.support.silence import silent_relay
 
-pytestmark = pytest.mark.gate
+pytestmark = [pytest.mark.gate, pytest.mark.timeout(300)]
 
 PLAN = PLANS[PoolKind.DELIVER]
 LIMIT = PLAN.threads + PLAN.queued

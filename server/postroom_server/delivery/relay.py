@@ -112,11 +112,14 @@ class RelayWatch:
         with self._lock:
             return self._held or self._paused
 
-    def pause_for(self, pause: RelayPause | None) -> None:
-        """Begin nothing until it is called with None."""
+    def pause_for(self, pause: RelayPause | None) -> bool:
+        """Begin nothing until it is called with None; whether that is new."""
         with self._lock:
+            if self._paused == pause:
+                return False
             self._paused = pause
         self._on_health(self.is_well)
+        return True
 
     @property
     def is_held(self) -> bool:

@@ -59,13 +59,9 @@ class RelayControl:
         with self._lock:
             pauses: Mapping[str, RelayPause] = self.pauses.all()
             changed = [
-                relay
-                for relay in self.relays
-                if relay.watch.pause != pauses.get(relay.id)
+                relay.watch.pause_for(pauses.get(relay.id)) for relay in self.relays
             ]
-            for relay in changed:
-                relay.watch.pause_for(pauses.get(relay.id))
-        if changed:
+        if any(changed):
             self.dispatcher.wake()
 
     def pause(self, order: PauseOrder) -> Relay:
