@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from postroom_server.domain.text import printable
@@ -31,8 +32,12 @@ class Extensions:
     @classmethod
     def of(cls, lines: Iterable[bytes]) -> Extensions:
         """The extensions in the *lines* of an EHLO reply; the first line greets."""
+        return _offered(tuple(lines)[1:])
+
+    @classmethod
+    def _of(cls, lines: tuple[bytes, ...]) -> Extensions:
         found: dict[str, tuple[str, ...]] = {}
-        for line in list(lines)[1:]:
+        for line in lines:
             words = line.decode("ascii", "replace").split()
             if words:
                 keyword, *parameters = _modern(words)
@@ -111,6 +116,12 @@ def _modern(words: list[str]) -> list[str]:
     if first.upper().startswith("AUTH="):
         return ["AUTH", *filter(None, [first[5:]]), *words[1:]]
     return words
+
+
+@lru_cache(maxsize=64)
+def _offered(lines: tuple[bytes, ...]) -> Extensions:
+    """All sessions with a relay share what it offers."""
+    return Extensions._of(lines)  # noqa: SLF001  the same module
 
 
 NOTHING_OFFERED = Extensions()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -69,12 +68,13 @@ class Window:
         self.room: Callable[[], None] = lambda: None
         self.clean = True
         self._dialogue = dialogue
-        self._changed = threading.Condition(threading.Lock())
-        self._line: deque[Place] = deque()
+        self._lock = threading.Lock()
+        self._changed: threading.Condition | None = None
+        self._line: list[Place] = []
         self._entering = 0
         self._alone = 0
         self._unsealed = 0
-        self._unsent: deque[Place] = deque()
+        self._unsent: list[Place] = []
         self._writing = False
         self._broken = False
         self._retired = False
@@ -84,21 +84,21 @@ class Window:
     @property
     def at_rest(self) -> bool:
         """Whether no transaction is under way, and none was left open."""
-        with self._changed:
+        with self._lock:
             idle = not self._line and not self._entering
             return idle and self.clean and not (self._broken or self._retired)
 
     @property
     def has_room(self) -> bool:
         """Whether another transaction could begin now."""
-        with self._changed:
+        with self._lock:
             taken = self._unsealed or self._alone or self._retired
             return not (taken or self._is_over)
 
     def enter(self, place: Place, control: Control) -> None:
         """Wait until *place*'s transaction may begin.  Raises `SessionError`."""
         alone = place.overlap is Overlap.NONE
-        with self._changed:
+        with self._lock:
             if not self._may_begin(place.overlap):
                 self._alone += alone
                 try:
@@ -118,9 +118,9 @@ class Window:
 
     def withdraw(self) -> None:
         """One that entered with all of it will not be sent after all."""
-        with self._changed:
+        with self._lock:
             self._entering -= 1
-            self._changed.notify_all()
+            self._notify()
 
     def send(self, place: Place, buffers: list[bytes]) -> bool:
         """Have all of *place*'s transaction written; whether RSET was put before it.
@@ -128,7 +128,7 @@ class Window:
         That is where it can't be known whether the one ahead leaves a transaction open:
         its failure must not become this one's.
         """
-        with self._changed:
+        with self._lock:
             self._entering -= 1
             behind = bool(self._line) or not self.clean
             self._line.append(place)
@@ -154,7 +154,7 @@ class Window:
             if place.writes:
                 place.writes = False
                 self._write_unsent()
-            with self._changed:
+            with self._lock:
                 if self._is_due(place):
                     return True
                 if wait.remaining() <= 0:
@@ -166,10 +166,10 @@ class Window:
 
     def seal(self, place: Place) -> None:
         """All of *place*'s transaction was written: an envelope may follow it."""
-        with self._changed:
+        with self._lock:
             place.sealed = True
             self._unsealed -= 1
-            self._changed.notify_all()
+            self._notify()
         self.room()
 
     def hold(self, place: Place) -> bool:
@@ -177,7 +177,7 @@ class Window:
 
         That one began with RSET, or the next one will.
         """
-        with self._changed:
+        with self._lock:
             if len(self._line) > 1:
                 return False
             if self._entering:
@@ -190,7 +190,7 @@ class Window:
 
     def leave(self, place: Place) -> None:
         """*place*'s transaction is over, or will never be written."""
-        with self._changed:
+        with self._lock:
             if place.abandoned or place not in self._line:
                 return
             self._line.remove(place)
@@ -202,16 +202,16 @@ class Window:
                     SessionError(Phase.DATA, FailureReason.DEADLINE, detail)
                 )
                 self._unsealed -= 1
-                self._line.popleft()
+                self._line.pop(0)
             if self._line:
                 self._line[0].wake()
             elif self._is_over:
                 self._dialogue.wire.close()
-            self._changed.notify_all()
+            self._notify()
 
     def is_first(self, place: Place) -> bool:
         """Whether nobody is ahead of *place*."""
-        with self._changed:
+        with self._lock:
             return self._line[0] is place
 
     def has_lost(self, place: Place) -> bool:
@@ -238,9 +238,13 @@ class Window:
 
     def wake(self) -> None:
         """Have everybody who waits look again."""
-        with self._changed:
+        with self._lock:
             for place in self._line:
                 place.wake()
+            self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
             self._changed.notify_all()
 
     @property
@@ -260,6 +264,8 @@ class Window:
         return self.clean and not ahead
 
     def _await_leave(self, overlap: Overlap, control: Control) -> None:
+        # Most sessions never see anybody wait, and idle ones are to cost little.
+        changed = self._changed = self._changed or threading.Condition(self._lock)
         control.on_abort(self.wake)
         wait = Wait(math.inf, lambda: control.deadline)
         while not self._may_begin(overlap):
@@ -269,7 +275,7 @@ class Window:
             if wait.remaining() <= 0:
                 detail = "another mail kept the session busy"
                 raise SessionError(Phase.MAIL, FailureReason.DEADLINE, detail)
-            self._changed.wait(wait.pause())
+            changed.wait(wait.pause())
 
     def _is_due(self, place: Place) -> bool:
         if self._line[0] is not place or place.writes:
@@ -279,7 +285,7 @@ class Window:
 
     def _write_unsent(self) -> None:
         """Write what waits to be written, and let somebody else write the rest."""
-        with self._changed:
+        with self._lock:
             batch = self._take_unsent()
             # Nobody hears while the first in line waits to be written.
             heard = _listen if self._line[0] in batch else None
@@ -291,7 +297,7 @@ class Window:
             seconds = self._dialogue.timeouts.block
             gone = self._dialogue.write(buffers, Phase.BODY, seconds, heard)
         finally:
-            with self._changed:
+            with self._lock:
                 self._broken = self._broken or not gone
                 self._note_written(batch, wire.octets_written - before)
 
@@ -299,7 +305,7 @@ class Window:
         batch: list[Place] = []
         octets = 0
         while self._unsent and (not batch or octets + self._unsent[0].size <= _MOST):
-            batch.append(self._unsent.popleft())
+            batch.append(self._unsent.pop(0))
             octets += batch[-1].size
         return batch
 

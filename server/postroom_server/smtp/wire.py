@@ -48,7 +48,7 @@ class Wire:
         """The TLS side of it, once there is one."""
         self._reader = ReplyReader()
         self._reading = _poll_of(sock, _IN)
-        self._writing = _poll_of(sock, _IN | _OUT)
+        self._writing: select.poll | None = None
         self._ending = threading.Lock()
         # OpenSSL's connections stand no two threads at once.
         self._io = threading.Lock()
@@ -182,7 +182,7 @@ class Wire:
     def _await(self, events: int, wait: Wait) -> int:
         poll = self._reading
         if events != _IN:
-            poll = self._writing
+            poll = self._writing = self._writing or _poll_of(self._socket, events)
             poll.modify(self._socket, events)
         elif self._has_read_ahead():
             return _IN
