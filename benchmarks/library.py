@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from postroom_server.domain.clock import SystemClock
 from postroom_server.domain.draft import AttachmentDraft, MailboxDraft, MessageDraft
@@ -124,7 +125,7 @@ def send_on(pool: SessionPool, mail: MessageDraft, window: Window) -> None:
             is_first = False
 
 
-def measured(asked: argparse.Namespace) -> dict[str, object]:
+def measured(asked: argparse.Namespace) -> dict[str, Any]:
     """Keep the sink busy for the time that is *asked*."""
     pool, mail = pool_of(asked), draft(asked)
     now = time.perf_counter()
@@ -145,7 +146,7 @@ def measured(asked: argparse.Namespace) -> dict[str, object]:
     return told(window, asked.secs, cpu)
 
 
-def told(window: Window, seconds: float, cpu: float) -> dict[str, object]:
+def told(window: Window, seconds: float, cpu: float) -> dict[str, Any]:
     """What is printed; times in ms."""
     took = sorted(window.took) or [0.0]
     return {
