@@ -62,7 +62,7 @@ INSERT INTO label (tenant, key, accepted_at, delivery)
 SELECT * FROM ROWS(text, bytea, int8, text)
 
 -- put_due --
--- What is relayed is for the process where its caller waits.
+-- What is relayed is for the process where its caller waits, whoever moves it.
 INSERT INTO due (delivery, relay, lane, tenant, due_at, holder)
 SELECT
     v.delivery, v.relay, v.lane, v.tenant, v.due_at,
@@ -71,7 +71,11 @@ FROM ROWS(text, text, int8, text, int8) AS v (delivery, relay, lane, tenant, due
 JOIN delivery AS d ON d.id = v.delivery
 ON CONFLICT (delivery) DO UPDATE SET
     relay = excluded.relay, lane = excluded.lane, tenant = excluded.tenant,
-    due_at = excluded.due_at, holder = excluded.holder
+    due_at = excluded.due_at,
+    holder = CASE
+        WHEN excluded.holder = '' OR due.holder = '' THEN excluded.holder
+        ELSE due.holder
+    END
 
 -- add_request --
 -- A row that is there is no error in the database's log; whoever writes counts.
