@@ -32,7 +32,7 @@ from postroom_server.domain.clock import Clock, SystemClock
 from postroom_server.domain.counters import NOTHING
 from postroom_server.domain.pacing import Rate
 from postroom_server.domain.principal import several_tenants
-from postroom_server.opening import marks_of, open_outbox
+from postroom_server.opening import OpenStore, marks_of, open_outbox
 from postroom_server.outbox.tokens import Tokens
 from postroom_server.rpc.delivery import DeliveryBehaviours
 from postroom_server.rpc.health import HealthBoard
@@ -77,6 +77,7 @@ class App:
         insecure_tokens: bool = False,
         series: Sequence[Source] = (),
         clock: Clock | None = None,
+        open_store: OpenStore = open_outbox,
     ) -> None:
         self.config = config
         self.health = HealthBoard()
@@ -84,6 +85,7 @@ class App:
         self._insecure_tokens = insecure_tokens
         self._clock = clock or SystemClock()
         self._series = series
+        self._open_store = open_store
         self._stack = ExitStack()
 
     def start(self) -> None:
@@ -141,7 +143,7 @@ class App:
         self._started_at = clock.now()
         self._meter = meter = Meter(clock)
         observer = Observer(meter)
-        self._outbox = outbox = open_outbox(self.config, clock, observer.stored)
+        self._outbox = outbox = self._open_store(self.config, clock, observer.stored)
         stack.callback(outbox.close)
         marks = stack.enter_context(marks_of(self.config, outbox))
         relays = Relays(self._build_relays(stack), self.config.default_relay)

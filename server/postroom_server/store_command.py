@@ -17,11 +17,10 @@ from postroom_server.delivery.resuming import Assume, Question, in_question, res
 from postroom_server.domain.clock import MICROSECONDS, Instant, SystemClock
 from postroom_server.domain.errors import PostroomError
 from postroom_server.domain.hold import Hold
-from postroom_server.opening import database_of, open_outbox
+from postroom_server.opening import ServedOutbox, database_of, open_outbox
 from postroom_server.outbox.administering import migrate_file
 from postroom_server.outbox.backup import back_up
 from postroom_server.outbox.checking import Finding
-from postroom_server.outbox.committing import CommittingOutbox
 from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.outbox.file_checking import check_file
 from postroom_server.telemetry.logs import LogLevel, set_up_logs
@@ -201,7 +200,7 @@ def resume_store(
 
 
 @contextmanager
-def _opened(config: Config) -> Iterator[CommittingOutbox]:
+def _opened(config: Config) -> Iterator[ServedOutbox]:
     with _told():
         outbox = open_outbox(config, SystemClock(), lambda _: None)
         try:

@@ -17,6 +17,7 @@ from typing import Self
 from postroom_server.app import App
 from postroom_server.config import Config, ConfigError, load_config
 from postroom_server.domain.clock import SystemClock, after
+from postroom_server.opening import open_in_memory
 from postroom_server.outbox.store import Retention
 from postroom_server.sandbox.relay import SandboxRelay
 
@@ -60,7 +61,9 @@ class Serving:
                 )
             )
             stack.enter_context(self.sandbox)
-            self._app = stack.enter_context(App(self._config(Path(folder))))
+            self._app = stack.enter_context(
+                App(self._config(Path(folder)), open_store=open_in_memory)
+            )
             # Attempts under way end with their links, and hold up nobody.
             stack.callback(self.sandbox.stop)
             self._stack = stack.pop_all()

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass
 
-from postroom_server.domain.clock import Clock, Instant, after
+from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.counters import NOTHING
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import NotReady
@@ -25,11 +24,11 @@ from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.event_pages import EventSource, Place, RecordedEvent
 from postroom_server.outbox.memory.blobs import MemoryBlobs
 from postroom_server.outbox.memory.looking import Looking, found_at
+from postroom_server.outbox.memory.purging import purge
 from postroom_server.outbox.memory.state import MemoryState
 from postroom_server.outbox.quotas import Quotas
 from postroom_server.outbox.store import (
     Accepting,
-    Blob,
     BlobTerms,
     Claimed,
     Content,
@@ -40,7 +39,6 @@ from postroom_server.outbox.telling import tell
 
 _TERMS = BlobTerms()
 OnStored = Callable[[Change], None]
-Expires = TypeVar("Expires", RequestRecord, Blob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +167,7 @@ class MemoryOutbox(Looking):
 
     def purge(self, now: Instant, retention: Retention) -> int:
         """Remove what is past its time; see `Outbox.purge`."""
-        with self._state.mutex:
-            return (
-                self._purge_deliveries(now, retention)
-                + self._purge_events(now, retention)
-                + _drop_expired(self._state.requests, now)
-                + _drop_expired(self._state.blobs, now)
-            )
+        return purge(self._state, now, retention)
 
     def close(self) -> None:
         """Store no more; what is held stays with the state."""
@@ -223,36 +215,6 @@ class MemoryOutbox(Looking):
         if record is not None and record.delivery_id == made.id:
             del self._state.requests[key]
 
-    def _purge_deliveries(self, now: Instant, retention: Retention) -> int:
-        state, removed = self._state, 0
-        for delivery in self._all():
-            if delivery.settled_at is None:
-                continue
-            if delivery.settled_at < after(now, -retention.deliveries):
-                state.forget(delivery.id)
-                removed += 1
-            elif not delivery.content_purged and delivery.settled_at < after(
-                now, -retention.content
-            ):
-                state.contents.pop(delivery.id, None)
-                version = delivery.version + 1
-                state.deliveries[delivery.id] = replace(
-                    delivery, version=version, content_purged=True, subject=""
-                )
-                removed += 1
-        return removed
-
-    def _purge_events(self, now: Instant, retention: Retention) -> int:
-        state, before = self._state, after(now, -retention.events)
-        kept = [
-            e
-            for e in state.events
-            if e.event.occurred_at >= before
-            or state.deliveries[e.source.delivery_id].settled_at is None
-        ]
-        removed, state.events = len(state.events) - len(kept), kept
-        return removed
-
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise NotReady("the store is closed")
@@ -282,10 +244,3 @@ def _source(delivery: Delivery) -> EventSource:
         metadata=delivery.metadata,
         tags=delivery.tags,
     )
-
-
-def _drop_expired(held: dict[tuple[str, str], Expires], now: Instant) -> int:
-    past = [key for key, one in held.items() if one.expires_at <= now]
-    for key in past:
-        del held[key]
-    return len(past)
