@@ -259,7 +259,7 @@ def build_relay(
     return Relay(
         settings=settings,
         pool=pool,
-        watch=RelayWatch(monotonic, on_health, name=config.id),
+        watch=RelayWatch(monotonic, on_health, name=config.id, circuit=config.circuit),
         throttle=Throttle(pool.places, monotonic),
         limits=config.limits,
         retry=config.retry,

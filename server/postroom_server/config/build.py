@@ -21,6 +21,7 @@ from postroom_server.config.values import (
 )
 from postroom_server.delivery.senders import sender_pattern
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.pacing import Circuit
 from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.principal import Credential, Principal, Role
 from postroom_server.domain.secret import Secret
@@ -73,6 +74,7 @@ def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
     plain = relay.model_dump(
         exclude={
             *("port", "encryption", "password", "token_command", "timeouts", "retry"),
+            "circuit",
             *_PACE,
         }
     )
@@ -85,6 +87,7 @@ def _relay(relay_id: str, relay: RelayTable) -> RelayConfig:
         timeouts=Timeouts(**relay.timeouts.model_dump()),
         retry=_retry(relay.retry),
         limits=PaceLimits(**relay.model_dump(include=_PACE)),
+        circuit=Circuit(**relay.circuit.model_dump()),
         **plain,
     )
 

@@ -8,13 +8,14 @@ from pydantic import Field, SecretStr
 
 from postroom_server.config.keys import SECONDS, Table, key, seconds, table
 from postroom_server.config.values import RelayConfig
-from postroom_server.domain.pacing import NO_LIMITS
+from postroom_server.domain.pacing import NO_LIMITS, Circuit
 from postroom_server.domain.submission import RetryPolicy
 from postroom_server.smtp.timeouts import Timeouts
 
 _RELAY = RelayConfig(id="", host="", port=0)
 _TIMEOUTS = Timeouts()
 _RETRY = RetryPolicy()
+_CIRCUIT = Circuit()
 
 PORTS = {"none": 25, "tls": 587, "ssl": 465}
 """The port where none is configured, by encryption (RFC 5321, 6409, 8314)."""
@@ -66,6 +67,23 @@ class RetryTable(Table):
         "Attempts altogether; 0: as many as fit until the delivery expires.",
         least=0,
         most=100,
+    )
+
+
+class CircuitTable(Table):
+    """When a relay that fails again and again is left alone, and tried again."""
+
+    failures: int = key(
+        _CIRCUIT.failures,
+        "Attempts in a row that could not speak with it.",
+        least=1,
+        most=1000,
+    )
+    first_pause: float = seconds(
+        _CIRCUIT.first_pause, "The first pause, at most; it doubles.", least=0.1
+    )
+    longest_pause: float = seconds(
+        _CIRCUIT.longest_pause, "The longest pause.", least=0.1
     )
 
 
@@ -193,3 +211,4 @@ class RelayTable(Table):
     )
     timeouts: TimeoutsTable = table(TimeoutsTable)
     retry: RetryTable = table(RetryTable)
+    circuit: CircuitTable = table(CircuitTable)

@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 from postroom_server.config.access_schema import TlsTable
 from postroom_server.config.checks import SQLITE
 from postroom_server.config.keys import Table
-from postroom_server.config.relay_schema import RelayTable, RetryTable, TimeoutsTable
+from postroom_server.config.relay_schema import (
+    CircuitTable,
+    RelayTable,
+    RetryTable,
+    TimeoutsTable,
+)
 from postroom_server.config.schema import LimitsTable, MetricsTable, ServerTable
 from postroom_server.config.text import toml_key, toml_value
 from postroom_server.config.values import Config, RelayConfig
@@ -97,6 +102,7 @@ def _relay(relay: RelayConfig) -> Values:
         "password": MASK if given else "",
         "timeouts": _in_force(TimeoutsTable, relay.timeouts),
         "retry": _in_force(RetryTable, relay.retry),
+        "circuit": _in_force(CircuitTable, relay.circuit),
     }
 
 

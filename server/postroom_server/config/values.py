@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postroom_server.domain.limits import Limits
-from postroom_server.domain.pacing import NO_LIMITS
+from postroom_server.domain.pacing import NO_LIMITS, Circuit
 from postroom_server.domain.pacing import Limits as PaceLimits
 from postroom_server.domain.principal import Credential
 from postroom_server.domain.secret import Secret
@@ -58,6 +58,7 @@ class RelayConfig:
     timeouts: Timeouts = field(default=Timeouts())
     retry: RetryPolicy = field(default=RetryPolicy())
     limits: PaceLimits = field(default=NO_LIMITS)
+    circuit: Circuit = field(default=Circuit())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.schedule import Chance
 from postroom_server.delivery.throttle import Throttle
 from postroom_server.domain.attempt import FailureReason
-from postroom_server.domain.pacing import NO_LIMITS, Limits
+from postroom_server.domain.pacing import NO_LIMITS, Circuit, Limits
 from postroom_server.domain.relays import RelayCondition, RelayPause, RelayState
 from postroom_server.domain.submission import RetryPolicy
 from postroom_server.smtp.pool import SessionPool
@@ -30,12 +30,8 @@ LAST_PROBE = 600.0
 """Seconds between tries at a relay that refuses us; the first, and the longest."""
 FAILURES_BEFORE_UNHEALTHY = 3
 """Sessions in a row that failed before health says so."""
-FAILURES_BEFORE_OPEN = 5
-"""The same before the relay is left alone."""
-FIRST_LOOK = 5.0
-LAST_LOOK = 300.0
-"""Seconds between tries at a relay that is left alone; the first, and the longest."""
 
+_CIRCUIT = Circuit()
 _log = structlog.get_logger(__name__)
 
 
@@ -91,7 +87,9 @@ class RelayWatch:
         on_health: Callable[[bool], None],
         chance: Chance = random.random,
         name: str = "",
+        circuit: Circuit = _CIRCUIT,
     ) -> None:
+        self._circuit = circuit
         self._monotonic = monotonic
         self._on_health = on_health
         self._chance = chance
@@ -102,7 +100,7 @@ class RelayWatch:
         self._probing = False
         self._probe_at = 0.0
         self._pause = FIRST_PROBE
-        self._look = FIRST_LOOK
+        self._look = circuit.first_pause
         self._paused: RelayPause | None = None
         self._held: RelayPause | None = None
 
@@ -206,7 +204,7 @@ class RelayWatch:
             failures, was_open = self._failures, self._leaves_alone()
             if finding.found is Found.RELAY_AT_FAULT:
                 self._refuse(finding)
-            elif failures >= FAILURES_BEFORE_OPEN or self._probing:
+            elif failures >= self._circuit.failures or self._probing:
                 self._leave_alone(was_open=was_open)
             unhealthy = failures >= FAILURES_BEFORE_UNHEALTHY
             unhealthy = unhealthy or self._refusal is not None
@@ -228,7 +226,7 @@ class RelayWatch:
 
     def _clear(self) -> None:
         self._refusal, self._failures, self._probing = None, 0, False
-        self._pause, self._look = FIRST_PROBE, FIRST_LOOK
+        self._pause, self._look = FIRST_PROBE, self._circuit.first_pause
 
     def _refuse(self, finding: Finding) -> None:
         self._refusal = finding
@@ -244,7 +242,7 @@ class RelayWatch:
         self._probing = False
         # Between half and whole: a fleet must not come back together (threat R11).
         self._probe_at = self._monotonic() + self._look * (0.5 + 0.5 * self._chance())
-        self._look = min(LAST_LOOK, self._look * 2)
+        self._look = min(self._circuit.longest_pause, self._look * 2)
 
     def _leaves_alone(self) -> bool:
         return self._refusal is _LEFT_ALONE

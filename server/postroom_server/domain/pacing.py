@@ -107,3 +107,16 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """When a relay is left alone: after so many *failures* in a row.
+
+    The first try comes after *first_pause* seconds, at the earliest half of that; the
+    pauses double up to *longest_pause*.
+    """
+
+    failures: int = 5
+    first_pause: float = 5.0
+    longest_pause: float = 300.0

@@ -8,9 +8,11 @@ from google.rpc import error_details_pb2
 from postroom.v1 import attempt_pb2 as attempt_pb
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import send_pb2 as send_pb
-from postroom_server.delivery.relay import FAILURES_BEFORE_OPEN
+from postroom_server.domain.pacing import Circuit
 
 from tests.support.service import CALL, details, plain, reason, running
+
+CIRCUIT = Circuit()
 
 QUEUED = delivery_pb.DELIVERY_STATUS_QUEUED
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
@@ -100,7 +102,7 @@ def one_dead(tmp_path, relay):
     dead = plain(1, timeouts={"connect": 5})
     relays = {"main": plain(relay.port), "dead": dead}
     with running(tmp_path, relays, relay) as service:
-        for _ in range(FAILURES_BEFORE_OPEN):
+        for _ in range(CIRCUIT.failures):
             service.send(relay="relays/dead", retry=NO_RETRY)
         yield service
 

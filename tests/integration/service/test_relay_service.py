@@ -8,11 +8,13 @@ from postroom import AsyncClient, Client
 from postroom.errors import FailedPrecondition, InvalidRequest, NotFound
 from postroom.words import Health, RelayState, SessionState, Status
 from postroom_server.delivery.findings import Finding, Found
-from postroom_server.delivery.relay import FAILURES_BEFORE_OPEN
 from postroom_server.domain.attempt import FailureReason
+from postroom_server.domain.pacing import Circuit
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.service import CALL, plain, running
+
+CIRCUIT = Circuit()
 
 GONE = Finding(Found.TEMPORARY, FailureReason.NETWORK)
 MAIL = {
@@ -150,7 +152,7 @@ def test_draining_tells_how_many_attempts_are_left(service, client):
 
 def test_resuming_tries_a_relay_that_was_left_alone_at_once(service, client):
     watch = service.app.engine.relays.by_id["main"].watch
-    for _ in range(FAILURES_BEFORE_OPEN):
+    for _ in range(CIRCUIT.failures):
         watch.failed(GONE)
     queued = client.send(**MAIL, completion="accepted")
     left_alone = client.relays.get("main").condition
@@ -158,7 +160,7 @@ def test_resuming_tries_a_relay_that_was_left_alone_at_once(service, client):
     client.relays.resume("main")
 
     assert left_alone.state is RelayState.LEFT_ALONE
-    assert left_alone.failures == FAILURES_BEFORE_OPEN
+    assert left_alone.failures == CIRCUIT.failures
     assert settled(client, queued) is Status.SUCCESS
     assert client.relays.get("main").condition.state is RelayState.ACTIVE
 

@@ -8,11 +8,13 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.delivery.findings import Finding, Found
-from postroom_server.delivery.relay import FAILURES_BEFORE_OPEN
 from postroom_server.delivery.relay_control import PauseOrder
 from postroom_server.domain.attempt import FailureReason
+from postroom_server.domain.pacing import Circuit
 
 from tests.support.service import CALL, a_request, plain, reason, running
+
+CIRCUIT = Circuit()
 
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 FAILED = delivery_pb.DELIVERY_STATUS_FAILED
@@ -109,7 +111,7 @@ def test_what_can_not_be_retried_is_told_before_anything_about_the_relay(service
 def left_alone(service):
     gone = Finding(Found.TEMPORARY, FailureReason.NETWORK)
     watch = service.app.engine.relays.find("relays/main").watch
-    for _ in range(FAILURES_BEFORE_OPEN):
+    for _ in range(CIRCUIT.failures):
         watch.failed(gone)
 
 

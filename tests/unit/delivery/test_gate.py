@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postroom_server.delivery.findings import Finding, Found
-from postroom_server.delivery.relay import FAILURES_BEFORE_OPEN, FIRST_LOOK
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.pacing import DAY, Limits
+from postroom_server.domain.pacing import DAY, Circuit, Limits
 from postroom_server.domain.relays import RelayPause
 
 from tests.support.clocks import FakeClock
 from tests.support.gates import a_gate, a_gear
 
 GONE = Finding(Found.TEMPORARY, FailureReason.NETWORK)
+CIRCUIT = Circuit()
 MIDNIGHT = 1_700_006_400_000_000
 
 
@@ -148,12 +148,12 @@ def test_a_paused_relay_starts_nothing_until_it_is_told():
 
 def test_one_alone_goes_to_a_relay_that_was_left_alone():
     gated = Gated()
-    for _ in range(FAILURES_BEFORE_OPEN):
+    for _ in range(CIRCUIT.failures):
         gated.gate.relay.watch.failed(GONE)
 
     assert gated.gate.take(3, 0) == 0
-    assert gated.gate.wait() == pytest.approx(FIRST_LOOK)
-    gated.clock.advance(FIRST_LOOK)
+    assert gated.gate.wait() == pytest.approx(CIRCUIT.first_pause)
+    gated.clock.advance(CIRCUIT.first_pause)
     assert gated.gate.take(3, 0) == 1
     # It has not begun yet, so the watch knows of no probe.
     assert gated.gate.take(3, 1) == 0

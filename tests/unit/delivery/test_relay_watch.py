@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.relay import (
-    FAILURES_BEFORE_OPEN,
-    FIRST_LOOK,
     FIRST_PROBE,
-    LAST_LOOK,
     LAST_PROBE,
     RelayWatch,
 )
 from postroom_server.domain.attempt import FailureReason
+from postroom_server.domain.pacing import Circuit
 
 from tests.support.clocks import FakeClock
+
+CIRCUIT = Circuit()
 
 REFUSED = Finding(Found.RELAY_AT_FAULT, FailureReason.AUTHENTICATION)
 GONE = Finding(Found.TEMPORARY, FailureReason.NETWORK)
@@ -25,7 +25,7 @@ class Watched:
         self.watch = RelayWatch(self.clock.monotonic, self.health.append, lambda: 1.0)
 
     def open(self):
-        for _ in range(FAILURES_BEFORE_OPEN):
+        for _ in range(CIRCUIT.failures):
             self.watch.failed(GONE)
 
 
@@ -87,7 +87,7 @@ def test_health_hears_of_three_failures_in_a_row_and_of_their_end(watched):
 
 
 def test_a_relay_that_fails_again_and_again_is_left_alone(watched):
-    for _ in range(FAILURES_BEFORE_OPEN - 1):
+    for _ in range(CIRCUIT.failures - 1):
         watched.watch.failed(GONE)
     before = watched.watch.refusal()
     watched.watch.failed(GONE)
@@ -95,11 +95,11 @@ def test_a_relay_that_fails_again_and_again_is_left_alone(watched):
     assert before is None
     assert watched.watch.is_open
     assert watched.watch.refusal().reason is FailureReason.RELAY_UNAVAILABLE
-    assert watched.watch.resumes_in() == FIRST_LOOK
+    assert watched.watch.resumes_in() == CIRCUIT.first_pause
 
 
 def test_one_that_worked_between_is_no_series_of_failures(watched):
-    for _ in range(3 * FAILURES_BEFORE_OPEN):
+    for _ in range(3 * CIRCUIT.failures):
         watched.watch.failed(GONE)
         watched.watch.worked()
 
@@ -108,10 +108,10 @@ def test_one_that_worked_between_is_no_series_of_failures(watched):
 
 def test_one_probe_goes_to_a_relay_that_is_left_alone(watched):
     watched.open()
-    watched.clock.advance(FIRST_LOOK)
+    watched.clock.advance(CIRCUIT.first_pause)
     first = watched.watch.refusal()
     # However long it takes to end.
-    watched.clock.advance(LAST_LOOK)
+    watched.clock.advance(CIRCUIT.longest_pause)
 
     assert first is None
     assert watched.watch.refusal() is not None
@@ -122,14 +122,14 @@ def test_what_was_under_way_when_it_opened_does_not_lengthen_the_pause(watched):
     for _ in range(10):
         watched.watch.failed(GONE)
 
-    assert watched.watch.resumes_in() == FIRST_LOOK
+    assert watched.watch.resumes_in() == CIRCUIT.first_pause
 
 
 def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(watched):
     watched.open()
     pauses = []
     for _ in range(8):
-        watched.clock.advance(LAST_LOOK)
+        watched.clock.advance(CIRCUIT.longest_pause)
         assert watched.watch.refusal() is None
         watched.watch.failed(GONE)
         pauses.append(watched.watch.resumes_in())
@@ -139,7 +139,7 @@ def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest(watched):
 
 def test_a_probe_whose_caller_went_is_followed_by_another_at_once(watched):
     watched.open()
-    watched.clock.advance(FIRST_LOOK)
+    watched.clock.advance(CIRCUIT.first_pause)
     watched.watch.refusal()
 
     watched.watch.undecided()
@@ -150,7 +150,7 @@ def test_a_probe_whose_caller_went_is_followed_by_another_at_once(watched):
 
 def test_a_probe_that_worked_closes_the_circuit(watched):
     watched.open()
-    watched.clock.advance(FIRST_LOOK)
+    watched.clock.advance(CIRCUIT.first_pause)
     watched.watch.refusal()
 
     watched.watch.worked()
@@ -158,3 +158,17 @@ def test_a_probe_that_worked_closes_the_circuit(watched):
     assert not watched.watch.is_open
     assert watched.watch.refusal() is None
     assert watched.health[-1] is True
+
+
+def test_when_a_relay_is_left_alone_and_for_how_long_can_be_set():
+    clock = FakeClock()
+    own = Circuit(failures=2, first_pause=1.0, longest_pause=1.5)
+    watch = RelayWatch(clock.monotonic, lambda _: None, lambda: 1.0, circuit=own)
+    pauses = []
+    for _ in range(4):
+        watch.failed(GONE)
+        pauses.append(watch.resumes_in())
+        clock.advance(watch.resumes_in())
+        watch.refusal()
+
+    assert pauses == [0.0, 1.0, 1.5, 1.5]
