@@ -15,12 +15,13 @@ from tests.gates.figures import figure
 from tests.gates.holding_relay import HoldingRelay
 from tests.gates.load import Load
 from tests.gates.oracle import expected_counters, told_counters
+from tests.support.postgres import postgres
 from tests.support.process import PAUSE, daemon, free_port
 from tests.support.relays import ALL_EXTENSIONS
 from tests.support.scripted_relay import ScriptedRelay
 from tests.support.service import plain, settings
 
-pytestmark = pytest.mark.gate
+pytestmark = [pytest.mark.gate, pytest.mark.timeout(3600)]
 
 GRACE = 12.0
 DELAY = 0.3
@@ -29,7 +30,7 @@ PROMPT = DELAY + 6.0
 """Seconds, well below the grace: every transaction here ends soon, and nobody waits
 for what is not begun any more.  A quiet machine takes 1.5; a busy one must not be taken
 for a service that waits."""
-CYCLES = figure(20, 200)
+CYCLES = {"file": figure(20, 200), "shared": figure(6, 200)}
 ALL = (Completion.ACCEPTED, Completion.RELAYED_OR_QUEUED, Completion.RELAYED)
 
 
@@ -130,13 +131,16 @@ def finished(client: Client) -> list:
     raise AssertionError("never finished")
 
 
-def test_asked_to_end_it_loses_nothing_and_sends_nothing_twice(tmp_path):
+@pytest.mark.parametrize("store", CYCLES)
+def test_asked_to_end_it_loses_nothing_and_sends_nothing_twice(tmp_path, store):
+    url = postgres().fresh() if store == "shared" else ""
     relay, numbers, port = HoldingRelay(ALL_EXTENSIONS), itertools.count(), free_port()
     loads, wrong = [], []
     with ScriptedRelay(relay) as link:
         server = f"server = {{ drain_grace = {GRACE}, drain_delay = {DELAY} }}"
-        config = settings(tmp_path, {"main": plain(link.port, pool_size=4)}, server)
-        for _ in range(CYCLES):
+        relays = {"main": plain(link.port, pool_size=4)}
+        config = settings(tmp_path, relays, server, store=url)
+        for _ in range(CYCLES[store]):
             target = f"127.0.0.1:{port}"
             loads.append(Load(target, ALL, lambda: f"m{next(numbers):08d}"))
             wrong += end_it(config, port, relay, loads[-1])

@@ -14,16 +14,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
+import psycopg
 import pytest
 from postroom import Client, Completion
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.gates.figures import figure
+from tests.gates.fleet import Fleet
 from tests.gates.load import Load
-from tests.support.process import PAUSE, daemon, free_port
-from tests.support.service import plain, settings
+from tests.support.postgres import postgres
+from tests.support.process import PAUSE
 
 pytestmark = [pytest.mark.gate, pytest.mark.timeout(900)]
 
@@ -78,34 +80,53 @@ def read_until_killed(target: str, told: Told, count: int) -> None:
                 told.note(line)
 
 
-def stored(folder) -> set[tuple[str, int]]:
+def stored(folder, url: str) -> set[tuple[str, int]]:
     """Every event of the store."""
-    with closing(sqlite3.connect(f"file:{folder}/postroom.db?mode=ro", uri=True)) as db:
+    file = f"file:{folder}/p0/postroom.db?mode=ro"
+    db = psycopg.connect(url) if url else sqlite3.connect(file, uri=True)
+    with closing(db):
         rows = db.execute("SELECT delivery, sequence FROM event").fetchall()
     return {(f"deliveries/{delivery}", sequence) for delivery, sequence in rows}
 
 
-def test_a_watcher_that_is_killed_again_and_again_misses_nothing(tmp_path):
+@pytest.mark.parametrize("size", [1, 2], ids=["file", "shared by two"])
+def test_a_watcher_that_is_killed_again_and_again_misses_nothing(tmp_path, size):
     chance = random.Random(20)
-    numbers = itertools.count()
-    with SandboxRelay() as relay:
-        config = settings(tmp_path, {"main": plain(relay.port)})
-        with daemon(config, free_port()) as served, Client(served.target) as client:
-            told = Told(client.pull_events().cursor)
-            kinds = (Completion.ACCEPTED, Completion.RELAYED)
-            with Load(served.target, kinds, lambda: str(next(numbers))) as load:
-                for _ in range(KILLS):
-                    count = chance.randint(1, MOST_READ)
-                    read_until_killed(served.target, told, count)
-            assert ended(client)
-            expected = stored(tmp_path)
-            with watcher(served.target, told.cursor) as process:
-                while not expected <= told.seen:
-                    told.note(process.stdout.readline())
+    url = postgres().fresh() if size > 1 else ""
+    with (
+        SandboxRelay() as relay,
+        Fleet(tmp_path, relay.port, size, url) as fleet,
+        Client(fleet.targets[0]) as client,
+    ):
+        told = Told(client.pull_events().cursor)
+        with loaded(fleet) as loads:
+            for _ in range(KILLS):
+                count = chance.randint(1, MOST_READ)
+                read_until_killed(chance.choice(fleet.targets), told, count)
+        assert ended(client)
+        expected = stored(tmp_path, url)
+        with watcher(fleet.targets[0], told.cursor) as process:
+            while not expected <= told.seen:
+                told.note(process.stdout.readline())
 
     assert told.wrong == []
     assert told.seen == expected
-    assert len(load.answers) > KILLS
+    assert sum(len(load.answers) for load in loads) > KILLS
+
+
+@contextmanager
+def loaded(fleet: Fleet) -> Iterator[list[Load]]:
+    """Under load in the block, all of them."""
+    numbers = itertools.count()
+    kinds = (Completion.ACCEPTED, Completion.RELAYED)
+    callers = 4 // len(fleet.targets)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                Load(target, kinds, lambda: str(next(numbers)), callers=callers)
+            )
+            for target in fleet.targets
+        ]
 
 
 def ended(client: Client) -> bool:
