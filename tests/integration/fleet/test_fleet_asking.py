@@ -190,7 +190,9 @@ def queued(service) -> grpc.Future:
     """A send that waits for an outcome, which this service will not see to."""
     service.app.engine._dispatcher.stop()
     completion = send_pb.COMPLETION_RELAYED_OR_QUEUED
-    return service.stub.SendMessage.future(a_request(completion=completion), timeout=25)
+    # At its end everybody looks: what is to be shown comes long before.
+    request = a_request(completion=completion)
+    return service.stub.SendMessage.future(request, timeout=3 * PATIENCE)
 
 
 def test_a_caller_hears_of_mail_that_another_process_sent(pair, monkeypatch):

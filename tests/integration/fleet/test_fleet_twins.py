@@ -151,6 +151,20 @@ def test_it_ends_when_the_last_of_all_callers_leaves(pair):
     assert pair.relay.messages == ()
 
 
+def test_mail_that_waits_for_a_retry_ends_when_the_last_of_all_callers_leaves(pair):
+    pair.held.set()
+    pair.relay.fail_next("MAIL", "451 4.3.0 later")
+    retry = send_pb.RetryPolicy(quick_delays=[{"seconds": 25}])
+    one, other = pair.twins(retry=retry)
+    delivery_id = _only(pair)
+    one.cancel()
+    until(lambda: pair.first.app.engine.waiting("main") == 0)
+    other.cancel()
+
+    assert pair.first.settled(f"deliveries/{delivery_id}").status == TEMP_FAILED
+    assert len(pair.first.get(f"deliveries/{delivery_id}").result.attempts) == 1
+
+
 def test_a_twin_that_runs_out_of_time_leaves_the_mail_to_the_first(pair):
     request = a_request(request_id="twin")
     one = pair.first.stub.SendMessage.future(request, timeout=CALL)
