@@ -6,7 +6,7 @@ subject with it, and gets a new version: whoever read it before can't write it b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,12 +40,17 @@ class Purge(Work[int]):
         self._cursor = cursor
 
     def perform(self, connection: Connection, /) -> int:
+        return sum(step(connection) for step in self.steps)
+
+    @property
+    def steps(self) -> Sequence[Callable[[Connection], int]]:
+        """Its parts, each whole by itself; what a part gives is how much it removed."""
         return (
-            self._requests(connection)
-            + self._contents(connection)
-            + self._deliveries(connection)
-            + self._events(connection)
-            + self._blobs(connection)
+            self._requests,
+            self._contents,
+            self._deliveries,
+            self._events,
+            self._blobs,
         )
 
     def _requests(self, connection: Connection) -> int:

@@ -33,10 +33,10 @@ from postroom_server.outbox.postgres.node import LeaseSettings, Node
 from postroom_server.outbox.postgres.notices import Notices
 from postroom_server.outbox.postgres.octets import PostgresBlobs
 from postroom_server.outbox.postgres.preparing import prepare
+from postroom_server.outbox.postgres.purging import Purging
 from postroom_server.outbox.postgres.restoring import heed_place
 from postroom_server.outbox.postgres.sharing import PostgresSharing, TellingPauses
 from postroom_server.outbox.postgres.writer import PostgresWriter
-from postroom_server.outbox.purge import Purge
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.reading import readable
 from postroom_server.outbox.statements import Connection, statement
@@ -78,6 +78,7 @@ class PostgresOutbox(CommittingOutbox):
         self.sharing = PostgresSharing(parts.readers, self._node)
         self.sharing.look()
         self._node.say(CHANGED)
+        self._purging = Purging(connect)
         self._leased = LeasedTokens(PostgresBuckets(connect), clock.monotonic)
         self._leased.start()
         self.tokens = self._leased
@@ -193,6 +194,7 @@ class PostgresOutbox(CommittingOutbox):
     def close(self) -> None:
         """Give back what is held, and let go of the store.  May be repeated."""
         self._leased.close()
+        self._purging.close()
         super().close()
 
     def marks_in(self, folder: MarksFolder) -> AbstractContextManager[FleetMarks]:
@@ -201,7 +203,7 @@ class PostgresOutbox(CommittingOutbox):
 
     def purge(self, now: Instant, retention: Retention) -> int:
         """Remove some of what is past its time; one process at a time does."""
-        return self._committer.run(_PurgeAlone(now, retention, self._event_cursor))
+        return self._purging.turn(now, retention)
 
 
 class _TakeOver(Work[None]):
@@ -214,12 +216,6 @@ class _TakeOver(Work[None]):
         link.run("free_held")
         link.run("forget_waiters")
         link.run("forget_cancellations")
-
-
-class _PurgeAlone(Purge):
-    def perform(self, connection: Connection, /) -> int:
-        ((alone,),) = cast("Link", connection).run("purge_alone").fetchall()
-        return super().perform(connection) if alone else 0
 
 
 class _FleetEventLog(EventLog):

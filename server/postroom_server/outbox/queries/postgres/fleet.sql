@@ -58,6 +58,9 @@ WHERE l.delivery = %s AND d.version = %s AND l.owner = %s
 -- purge_alone --
 SELECT pg_try_advisory_xact_lock(7061420, 1)
 
+-- unflushed --
+SELECT set_config('synchronous_commit', 'off', true)
+
 -- quota_alone --
 SELECT pg_advisory_xact_lock(7061421, hashtext(%s))
 
