@@ -95,7 +95,7 @@ bench: install ## Measure sending, composing and the store, as ratios to peers, 
 	PYTHONPATH=. $(BIN)/python -m benchmarks.observability --secured
 
 micro: install ## Measure the steps of a mail by themselves (pytest-benchmark)
-	$(BIN)/pytest -o addopts= --import-mode=importlib -p no:xdist -p no:randomly -q benchmarks/test_micro.py $(ARGS)
+	$(BIN)/pytest -o addopts= --import-mode=importlib -p no:xdist -p no:randomly -q --benchmark-timer=time.thread_time benchmarks/test_micro.py $(ARGS)
 
 dist: install ## Build wheels and sdists of both distributions into dist/, always the same from one commit
 	@rm -rf dist

@@ -22,7 +22,8 @@ EXTENSIONS = ("PIPELINING", "SIZE 10485760", "8BITMIME", "CHUNKING")
 class Trouble:
     """What goes wrong at the command *verb* of the mail that came as number *place*.
 
-    A *kind* of digits is a refusal; TOOK is a mail taken without an answer.
+    A *kind* of digits is a refusal; TOOK is a mail taken without an answer.  The verb
+    of content that followed DATA is BODY.
     """
 
     place: int
@@ -36,6 +37,7 @@ class HungUp(Exception):
 
 @dataclass
 class _Open:
+    first: bool
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
 
@@ -77,7 +79,7 @@ class WindowRelay:
         peer.say("220 relay.example")
         peer.expect("EHLO .+")
         peer.say(*(f"250-{w}" for w in lines[:-1]), f"250 {lines[-1]}")
-        now = _Open()
+        now = _Open(first)
         for line, sender in self._arriving(peer, first=first):
             if first and line.startswith("MAIL"):
                 self._begun += 1
@@ -86,7 +88,7 @@ class WindowRelay:
     def _arriving(self, peer: Peer, *, first: bool) -> Iterator[tuple[str, str]]:
         """Each command with its mail's sender, as soon as all of a window are there."""
         held: deque[tuple[str, str]] = deque()
-        awaited, sender = 1 if first else 0, ""
+        awaited, sender = 1 if first and self._window else 0, ""
         while True:
             line = peer.line()
             self.commands.append(line)
@@ -121,13 +123,16 @@ class WindowRelay:
                 self.taken.append(now.sender)
                 raise HungUp
             case "silence":
-                peer.expect_end()
-                raise HungUp
+                while True:
+                    peer.line()
             case "garbage":
                 peer.say("what?")
                 self._obey(peer, line, sender, now)
             case code:
                 peer.say(f"{code} refused")
+                if verb == "BODY":
+                    # RFC 5321 §4.1.1.4: that transaction is over, taken or not.
+                    now.sender, now.recipients = "", []
 
     def _strikes(self, trouble: Trouble, verb: str) -> bool:
         # A RSET comes before the sender of the mail that it makes way for.
@@ -136,7 +141,8 @@ class WindowRelay:
 
     def _obey(self, peer: Peer, line: str, sender: str, now: _Open) -> None:
         verb = re.match(r"\w+", line)[0]
-        lacking = {"RCPT": not now.sender, "BDAT": not now.recipients}
+        lacking = {"RCPT": not now.sender}
+        lacking |= dict.fromkeys(("BDAT", "DATA"), not now.recipients)
         if lacking.get(verb) or (verb == "MAIL" and now.sender):
             peer.say("503 5.5.1 out of order")
             return
@@ -145,9 +151,14 @@ class WindowRelay:
                 now.sender = sender
             case "RCPT":
                 now.recipients.append(line)
-            case "BDAT":
+            case "DATA":
+                peer.say("354 go on")
+                peer.data()
+                self._take(peer, ("BODY", sender), now, first=now.first)
+                return
+            case "BDAT" | "BODY":
                 self.taken.append(now.sender)
-        if verb in {"RSET", "BDAT"}:
+        if verb in {"RSET", "BDAT", "BODY"}:
             now.sender, now.recipients = "", []
         peer.say("221 bye" if verb == "QUIT" else f"250 {verb} done")
         if verb == "QUIT":

@@ -86,8 +86,9 @@ class Exchange(Transfer):
         return self._report(failure)
 
     def _carry_out(self, one_flight: int, places: int) -> None:
-        if self._dialogue.fault is not None:
-            raise self._dialogue.fault
+        if (fault := self._dialogue.fault) is not None:
+            # Where others have the session it was one of them whom this befell.
+            raise fault if places == 1 else self._window.loss(self._place)
         asked, extensions = self._transaction, self._extensions
         check_offer(asked, extensions)
         envelope = envelope_lines(asked, extensions)
