@@ -154,7 +154,8 @@ class Posting:
     def _storing(self, posted: Posted, accepting: Accepting) -> None:
         if posted.stage is Stage.STORING:
             posted.accepting = accepting
-            until = min(posted.caller.limit, self._clock.monotonic() + STORING)
+            wait, at_most = posted.wait, self._clock.monotonic() + STORING
+            until = min(wait.limit if wait else posted.caller.limit, at_most)
             self._times.set(posted, until)
 
     def _stored(self, posted: Posted, accepting: Accepting) -> None:
