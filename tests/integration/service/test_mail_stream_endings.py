@@ -6,9 +6,11 @@ import threading
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import send_pb2 as send_pb
-from postroom_server.rpc import routes
+from postroom_server.rpc import exchanging, routes
+from postroom_server.rpc.windows import Windows
 
 from tests.gates.holding_relay import HoldingRelay
 from tests.support.callers import a_caller
@@ -51,6 +53,27 @@ def test_as_many_mails_as_may_wait_need_no_threads_of_their_own(tmp_path, relay)
 
     # Two of the stream, two that attempt, and those that may block.
     assert threads <= 4 + 8
+
+
+def test_what_exceeds_the_window_is_not_read_before_a_place_is_free(
+    tmp_path, relay, monkeypatch
+):
+    monkeypatch.setattr(exchanging, "Windows", lambda: Windows(each=3))
+    short = Duration(seconds=1)
+    with silent_relay() as silent:
+        relays = {"main": plain(silent.port), "other": plain(relay.port)}
+        with (
+            running(tmp_path, relays, relay) as service,
+            MailStream(service) as stream,
+        ):
+            stream.send("short", wait_timeout=short)
+            stream.send("long")
+            stream.send("longer")
+            stream.send("waits for a place", relay="relays/other")
+            answers = [stream.outcome().key for _ in range(2)]
+
+    assert stream.windows == [3]
+    assert answers == ["short", "waits for a place"]
 
 
 def test_who_never_reads_costs_others_nothing_and_is_ended(
