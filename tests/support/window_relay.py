@@ -113,26 +113,27 @@ class WindowRelay:
         if trouble is None or not self._strikes(trouble, verb):
             self._obey(peer, line, sender, now)
             return
-        match trouble.kind:
-            case "421":
-                peer.say("421 4.3.2 going down")
-                raise HungUp
-            case "drop":
-                raise HungUp
-            case "TOOK":
-                self.taken.append(now.sender)
-                raise HungUp
-            case "silence":
-                while True:
-                    peer.line()
-            case "garbage":
-                peer.say("what?")
-                self._obey(peer, line, sender, now)
-            case code:
-                peer.say(f"{code} refused")
-                if verb == "BODY":
-                    # RFC 5321 §4.1.1.4: that transaction is over, taken or not.
-                    now.sender, now.recipients = "", []
+        if trouble.kind.isdigit() and trouble.kind != "421":
+            peer.say(f"{trouble.kind} refused")
+            if verb == "BODY":
+                # RFC 5321 §4.1.1.4: that transaction is over, taken or not.
+                now.sender, now.recipients = "", []
+            return
+        self._go_wrong(peer, trouble.kind, now)
+        self._obey(peer, line, sender, now)
+
+    def _go_wrong(self, peer: Peer, kind: str, now: _Open) -> None:
+        """Raises `HungUp` but for garbage, which comes before the answer."""
+        if kind == "garbage":
+            peer.say("what?")
+            return
+        if kind == "421":
+            peer.say("421 4.3.2 going down")
+        if kind == "TOOK":
+            self.taken.append(now.sender)
+        while kind == "silence":
+            peer.line()
+        raise HungUp
 
     def _strikes(self, trouble: Trouble, verb: str) -> bool:
         # A RSET comes before the sender of the mail that it makes way for.
