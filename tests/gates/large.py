@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,15 @@ class Post:
         result, _ = self.send(letter)
         assert result.is_final
         return self.status("VmHWM") - before, time.monotonic() - began
+
+    def extra_memory_of_many(self, letter: Letter, callers: int) -> int:
+        """The same for as many callers at once, with a mail each."""
+        self.forget_peak()
+        before = self.status("VmRSS")
+        with ThreadPoolExecutor(callers) as threads:
+            sends = [threads.submit(self.send, letter) for _ in range(callers)]
+            assert all(send.result(PATIENCE)[0].is_final for send in sends)
+        return self.status("VmHWM") - before
 
     def small_ones(self, count: int) -> list[float]:
         """The seconds that each of *count* small mails took, one after the other."""

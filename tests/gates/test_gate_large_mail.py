@@ -21,6 +21,7 @@ EXTRA = 16 * MB
 BODY = Letter(text=100)
 FILES = Letter(files=(25,) * 4)
 EVERYTHING = Letter(text=100, html=100, files=(25,) * 4)
+CALLERS, EXTRA_OF_MANY = 16, 100 * MB
 SMALL_ONES = figure(100, 1000)
 ROUNDS = 3
 """Of so many measurements one must hold: noise only ever adds."""
@@ -43,6 +44,12 @@ def test_a_large_mail_costs_next_to_no_memory(service, letter):
     extra, _ = service.extra_memory(letter)
 
     assert extra <= EXTRA, f"{extra / MB:.1f} MB"
+
+
+def test_many_callers_with_large_mail_cost_little_memory(service):
+    extra = service.extra_memory_of_many(Letter(files=(20,)), CALLERS)
+
+    assert extra <= EXTRA_OF_MANY, f"{extra / MB:.1f} MB"
 
 
 def test_all_that_is_allowed_arrives_as_it_is_rendered(service):
