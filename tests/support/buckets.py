@@ -32,7 +32,7 @@ class FakeBuckets:
 
     def _served(self, ask: Ask) -> Answer:
         burst, now = ask.rate.burst, self._clock.monotonic()
-        block = max(1, burst // (2 * self.processes))
+        block = int(max(1, burst // (2 * self.processes)))
         most = max(burst - self.processes * block, burst / 2, 1)
         size = Rate(ask.rate.per_second, most)
         bucket = self._buckets.get(ask.scope) or Bucket.full(size, now)
@@ -40,4 +40,4 @@ class FakeBuckets:
         want = max(0, min(ask.want, math.floor(block - ask.held)))
         self._buckets[ask.scope], grant = bucket.take(size, now, want)
         level = self._buckets[ask.scope].level
-        return Answer(grant.taken, level, self.processes)
+        return Answer(grant.taken, level, block, self.processes)

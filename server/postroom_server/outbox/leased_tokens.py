@@ -52,11 +52,12 @@ class Ask:
 class Answer:
     """What was *granted*, and what is left in the common bucket.
 
-    *processes* take from it.
+    *processes* take from it, each of which may hold a *block*.
     """
 
     granted: int
     left: float
+    block: int
     processes: int = 1
 
 
@@ -77,7 +78,9 @@ class _Purse:
     rate: Rate
     bucket: Bucket
     held: int = 0
+    back: int = 0
     wanted: int = 0
+    block: int = 1
     spent: int = 0
     spent_before: int = 0
     spent_since: float = -math.inf
@@ -106,9 +109,22 @@ class _Purse:
 
     def turn_at(self) -> float:
         """When there is something to do for it; infinite: nothing."""
+        if self.back:
+            return -math.inf
         if self.wanted:
             return self.ask_after
         return self.used_at + IDLE if self.held else math.inf
+
+    def take_back(self, count: int) -> None:
+        """So many were not needed: what goes beyond a block is for the others.
+
+        Else a process would gather what it took and could not use, and start it all at
+        once.
+        """
+        kept = max(0, min(count, self.block - self.held))
+        self.held += kept
+        self.back += count - kept
+        self.spent = max(0, self.spent - count)
 
 
 class LeasedTokens:
@@ -170,9 +186,10 @@ class LeasedTokens:
         """So many were not needed; see `Tokens.give_back`."""
         with self._changed:
             purse = self._purse(scope, rate)
-            purse.held += count
-            purse.spent = max(0, purse.spent - count)
+            purse.take_back(count)
             self._busy[scope] = purse
+            if purse.back:
+                self._changed.notify_all()
 
     def turn(self) -> None:
         """Take and give back what is to be now."""
@@ -223,15 +240,17 @@ class LeasedTokens:
         with self._changed:
             now = self._monotonic()
             due = [(s, p) for s, p in self._busy.items() if p.turn_at() <= now]
-            return [self._ask(scope, purse) for scope, purse in due]
+            return [self._ask(scope, purse, now) for scope, purse in due]
 
-    def _ask(self, scope: str, purse: _Purse) -> Ask:
-        back = 0 if purse.wanted else purse.held
-        purse.held -= back
-        ask = Ask(scope, purse.rate, purse.wanted, purse.held, back)
+    def _ask(self, scope: str, purse: _Purse, now: float) -> Ask:
+        back, purse.back = purse.back, 0
+        if purse.turn_at() > now:
+            # Nothing but that is to be done yet.
+            return Ask(scope, purse.rate, 0, purse.held, back)
         if not purse.wanted:
+            back, purse.held = back + purse.held, 0
             self._busy.pop(scope)
-        return ask
+        return Ask(scope, purse.rate, purse.wanted, purse.held, back)
 
     def _note(self, answers: Mapping[str, Answer]) -> bool:
         """Put what was granted into the purses; whether that is anything."""
@@ -240,7 +259,7 @@ class LeasedTokens:
             now = self._monotonic()
             for scope, answer in answers.items():
                 purse = self._purses[scope]
-                purse.bucket = Bucket(answer.left, now)
+                purse.bucket, purse.block = Bucket(answer.left, now), answer.block
                 purse.held += answer.granted
                 if answer.granted:
                     purse.used_at = now

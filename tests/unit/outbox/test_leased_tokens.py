@@ -49,16 +49,18 @@ steps = st.lists(
 
 @given(rates, steps)
 def test_in_no_span_of_time_more_start_than_rate_and_burst_allow(rate, moves):
-    fleet, starts = Fleet(4), []
+    fleet, starts, unused = Fleet(4), [], [0] * 4
     for process, pause, want, killed, returned in moves:
         fleet.clock.advance(pause)
         if killed:
             # It takes with it what it held.
             fleet.tokens[process] = LeasedTokens(fleet.buckets, fleet.clock.monotonic)
+            unused[process] = 0
         taken = fleet.take(want, rate, process)
-        kept = 0 if returned else taken
-        fleet.tokens[process].give_back(SCOPE, rate, taken - kept)
-        starts.append((fleet.clock.monotonic(), kept))
+        # What was taken and could not be used comes back only after the next block.
+        fleet.tokens[process].give_back(SCOPE, rate, unused[process])
+        unused[process] = taken if returned else 0
+        starts.append((fleet.clock.monotonic(), 0 if returned else taken))
 
     # Where a burst is less than two for each, each may hold one more.
     most = rate.burst if rate.burst >= 8 else max(rate.burst / 2, 1) + 4
@@ -124,6 +126,19 @@ def test_what_was_not_used_for_a_while_is_for_the_others():
 
     assert fleet.take(1, rate, process=1) == 1
     assert fleet.take(1, rate) == 0
+
+
+def test_what_was_taken_in_vain_is_not_gathered():
+    rate = Rate(10.0, 8.0)
+    fleet = Fleet(4)
+    for _ in range(20):
+        taken = fleet.take(1, rate)
+        fleet.clock.advance(0.1)
+        later = fleet.take(1, rate)
+        fleet.tokens[0].give_back(SCOPE, rate, taken + later)
+    fleet.tokens[0].turn()
+
+    assert fleet.tokens[0].take(SCOPE, rate, 20).taken == 1
 
 
 def test_what_is_held_is_given_back_at_the_end():

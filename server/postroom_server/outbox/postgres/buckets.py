@@ -55,6 +55,6 @@ class PostgresBuckets:
             self._opened.update(fresh)
         found = link.run("take_tokens", columns).fetchall()
         return {
-            scope: Answer(int(granted), float(left), int(processes))
-            for scope, granted, left, processes in found
+            scope: Answer(int(granted), float(left), int(block), int(processes))
+            for scope, granted, left, block, processes in found
         }

@@ -33,7 +33,7 @@ WITH asked AS (
     CROSS JOIN alive AS n
 ), filled AS (
     SELECT
-        scope, want, processes, block - held AS room,
+        scope, want, processes, block, block - held AS room,
         least(
             greatest(burst - processes * block, burst / 2, 1),
             level + back + per_second
@@ -42,7 +42,7 @@ WITH asked AS (
     FROM sized
 ), granted AS (
     SELECT
-        scope, processes, level,
+        scope, processes, block, level,
         greatest(0, least(want, floor(level + 1e-9), room)) AS granted
     FROM filled
 )
@@ -50,7 +50,7 @@ UPDATE bucket AS b
 SET level = g.level - g.granted, at = greatest(b.at, clock_timestamp())
 FROM granted AS g
 WHERE b.scope = g.scope
-RETURNING b.scope, g.granted, b.level, g.processes
+RETURNING b.scope, g.granted, b.level, g.block, g.processes
 
 -- standing --
 -- How many processes there are, and how many of them come before us.
