@@ -74,17 +74,22 @@ class Sink:
 
     def counted(self) -> Counter[str]:
         """How often the mail of each subject came to its end."""
-        return Counter(line["marker"] for line in self._lines())
+        return Counter(line["marker"] for line in self._lines("marker"))
 
     def times(self) -> Mapping[str, float]:
         """When the mail of each subject came first, in seconds since 1970."""
         found: dict[str, float] = {}
-        for line in self._lines():
+        for line in self._lines("marker"):
             found.setdefault(line["marker"], line["at"])
         return found
 
-    def _lines(self) -> list[dict]:
-        return [json.loads(line) for line in self._record.read_text().splitlines()]
+    def sessions(self) -> list[tuple[float, int]]:
+        """When sessions came (1) and went (-1)."""
+        return [(line["at"], line["link"]) for line in self._lines("link")]
+
+    def _lines(self, kind: str) -> list[dict]:
+        lines = map(json.loads, self._record.read_text().splitlines())
+        return [line for line in lines if kind in line]
 
     def _tell(self, line: str) -> None:
         self._process.stdin.write(f"{line}\n")

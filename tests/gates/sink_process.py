@@ -2,8 +2,8 @@
 
     python -m tests.gates.sink_process RECORD EXTENSION...
 
-Prints its port.  Each line of the record is a mail whose end of data came, flushed to
-the disk before it is answered.  It hears "hold PASSES POINT", "hold all POINT" and "go
+Prints its port.  A line of the record is a mail whose end of data came, flushed to the
+disk before it is answered, or a session that came or went.  It hears "hold PASSES POINT", "hold all POINT" and "go
 on" from its standard input, and prints the other side's port when a dialogue stands
 still; it ends with its input.
 """
@@ -37,16 +37,21 @@ class RecordingRelay(HoldingRelay):
         peer.heard = _Nothing()
         with contextlib.suppress(OSError):
             self._mine.port = peer.socket.getpeername()[1]
+            self._note(link=1)
             super().__call__(peer)
+            self._note(link=-1)
 
     def _hold(self) -> None:
         super()._hold()
         say(str(self._mine.port))
 
     def _came(self, content: bytes) -> None:
-        line = {"marker": subject_of(content), "at": time.time()}
-        os.write(self.record, json.dumps(line).encode() + b"\n")
+        self._note(marker=subject_of(content))
         os.fdatasync(self.record)
+
+    def _note(self, **what: object) -> None:
+        line = {**what, "at": time.time()}
+        os.write(self.record, json.dumps(line).encode() + b"\n")
 
 
 class _Nothing(list):

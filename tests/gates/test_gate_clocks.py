@@ -10,7 +10,6 @@ import itertools
 import random
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from postroom import Client, Completion
@@ -19,6 +18,7 @@ from tests.gates.figures import figure
 from tests.gates.fleet import Fleet
 from tests.gates.sink import Sink
 from tests.gates.verdict import finished, wrong
+from tests.gates.watch import Watch
 from tests.support.postgres import postgres
 from tests.support.process import PAUSE
 from tests.support.relays import ALL_EXTENSIONS
@@ -29,26 +29,6 @@ HOUR, DAY = 3600.0, 86_400.0
 JUMPS = (HOUR, -HOUR, DAY, -DAY, -5.0)
 OVERDUE_WITHIN = 30.0
 EARLY = 1.0
-
-
-class Watch:
-    """The clock of the processes: so many seconds *ahead*."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.ahead = 0.0
-        self.turn(0.0)
-
-    def turn(self, seconds: float) -> None:
-        """Jump by so many seconds."""
-        self.ahead += seconds
-        other = self._file.with_suffix(".new")
-        other.write_text(str(self.ahead))
-        # At once: a reader never finds half of it.
-        other.rename(self._file)
-
-    def now(self) -> float:
-        return time.time() + self.ahead
 
 
 class Scheduler:
