@@ -25,7 +25,7 @@ $(VENV)/.installed: client/pyproject.toml server/pyproject.toml pyproject.toml $
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Postroom needs Python 3.11 or newer"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "hint: on Debian, apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -U 'pip>=25.1'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e 'client[cli]' -e 'server[postgres]' --group dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -e 'client[cli]' -e 'server[objects,postgres]' --group dev
 	@touch $@
 
 run: install ## Start the service with a sandbox relay and send a mail through it (ARGS=--once to stop after it)

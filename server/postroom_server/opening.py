@@ -119,5 +119,5 @@ def _join_fleet(
         database_of(config),
         clock=clock,
         on_stored=on_stored,
-        settings=PostgresSettings(blobs=terms),
+        settings=PostgresSettings(blobs=terms, objects_url=config.objects_url),
     )

@@ -214,7 +214,7 @@ def _findings(config: Config) -> list[Finding]:
         return check_file(config.store_path)
     from postroom_server.outbox.postgres.checking import check_database
 
-    return check_database(database_of(config))
+    return check_database(database_of(config), config.objects_url)
 
 
 def _loaded(context: typer.Context) -> Config:

@@ -30,9 +30,16 @@ from tests.support.builders import (
     a_new_delivery,
 )
 from tests.support.outboxes import claim, claim_whole
+from tests.support.stores import STORES, ObjectStore
 
 PATIENCE = 10.0
 KEEP = Retention(content=DAY / SECOND, deliveries=30 * DAY / SECOND)
+
+
+@pytest.fixture(params=[*STORES, "objects"])
+def store(request, tmp_path):
+    """All stores, and one more whose octets are elsewhere."""
+    return {**STORES, "objects": ObjectStore}[request.param](tmp_path)
 
 
 @pytest.fixture

@@ -102,6 +102,8 @@ class SqliteStore:
 class PostgresStore:
     """In a schema of its own."""
 
+    objects_url = ""
+
     def __init__(self, _folder: Path) -> None:
         self.url = postgres().fresh()
 
@@ -116,7 +118,7 @@ class PostgresStore:
             Database(self.url),
             clock=clock,
             on_stored=told.append,
-            settings=PostgresSettings(blobs=terms),
+            settings=PostgresSettings(blobs=terms, objects_url=self.objects_url),
         )
 
     def octets_kept(self) -> int:
@@ -138,6 +140,30 @@ class PostgresStore:
         with psycopg.connect(self.url, autocommit=True) as connection:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
+
+
+class ObjectStore(PostgresStore):
+    """The same, with large octets in an object store."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._objects = folder / "objects"
+        self._objects.mkdir()
+
+    @property
+    def objects_url(self) -> str:
+        return f"file://{self._objects}"
+
+    def lose_octets(self) -> None:
+        for path in self._files():
+            path.unlink()
+        self.run("DELETE FROM octets")
+
+    def octets_kept(self) -> int:
+        return len(self._files())
+
+    def _files(self) -> list[Path]:
+        return [path for path in self._objects.rglob("*") if path.is_file()]
 
 
 STORES = {"memory": MemoryStore, "sqlite": SqliteStore, "postgres": PostgresStore}

@@ -66,6 +66,7 @@ def _store(store: StoreTable) -> dict[str, Any]:
         "store_url": store.url,
         "store_password_file": file,
         "marks_folder": store.marks_folder,
+        "objects_url": store.objects_url,
         "store_password": password_in(file) if file else Secret(""),
     }
 

@@ -19,6 +19,7 @@ from postroom_server.domain.hosts import is_loopback
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
+OBJECTS = ("s3://", "gs://", "az://", "file:///")
 _SCHEME = re.compile(r"[A-Za-z0-9+]{1,40}:")
 _LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):(\d{1,5})|unix:[^\x00]+")
 
@@ -75,6 +76,18 @@ def _store(root: Root) -> Iterator[Finding]:
         yield Finding((key,), "must be sqlite:/// and the path of a file")
 
 
+def _objects(root: Root) -> Iterator[Finding]:
+    url = root.store.objects_url
+    if not url:
+        return
+    if not url.startswith(OBJECTS) or "@" in url:
+        text = "must be s3://, gs://, az:// or file:///, without credentials"
+        yield Finding((("store", "objects_url"),), text)
+    elif find_spec("obstore") is None:
+        text = "needs the extra objects: pip install 'postroom-server[objects]'"
+        yield Finding((("store", "objects_url"),), text)
+
+
 def _database(root: Root) -> Iterator[Finding]:
     key, file = ("store", "url"), ("store", "password_file")
     try:
@@ -89,6 +102,7 @@ def _database(root: Root) -> Iterator[Finding]:
     if find_spec("psycopg") is None:
         text = "needs the extra postgres: pip install 'postroom-server[postgres]'"
         yield Finding((key,), text)
+    yield from _objects(root)
     if root.store.password_file:
         try:
             password_in(root.store.password_file)

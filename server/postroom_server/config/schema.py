@@ -34,6 +34,12 @@ class StoreTable(Table):
         "",
         "A file that holds the password of the PostgreSQL user, and nothing else.",
     )
+    objects_url: str = key(
+        "",
+        "Where large contents of processes that share a store are kept: s3://, gs:// "
+        "or az:// and the bucket, or file:/// and a folder that all machines have; "
+        "credentials as usual in the environment. Empty: in the database.",
+    )
     marks_folder: str = key(
         "",
         "A folder on this machine for what its processes that share a store need to "

@@ -86,6 +86,7 @@ def _store(config: Config) -> Values:
     return {
         "url": url,
         "password_file": config.store_password_file,
+        "objects_url": config.objects_url,
         "marks_folder": config.marks_folder,
     }
 

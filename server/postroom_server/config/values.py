@@ -95,6 +95,7 @@ class Config:
     *listen* is "host:port" or "unix:/path"; *relays* are by id, at least one;
     *default_relay* is one of them, or empty where callers must name the relay.
     *store_url*: where processes share a store; empty where it is the file *store_path*.
+    *objects_url*: where large octets are, other than in the database.
     *marks_folder* is theirs on this machine; empty: in the one for temporary files.
     Without *credentials* every caller is administrator; *tenants* have limits by id.
     """
@@ -107,6 +108,7 @@ class Config:
     store_password: Secret = field(default=Secret(""))
     store_password_file: str = ""
     marks_folder: str = ""
+    objects_url: str = ""
     limits: Limits = field(default=Limits())
     credentials: tuple[Credential, ...] = ()
     tenants: Mapping[str, PaceLimits] = field(default_factory=dict)

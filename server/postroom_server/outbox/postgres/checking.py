@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
-from postroom_server.outbox.checking import Finding, findings, found_by
+from postroom_server.outbox.checking import Finding, HasOctets, findings, found_by
 from postroom_server.outbox.errors import DRIVER_ERRORS, StoreAway
 from postroom_server.outbox.postgres.connecting import Database, Link
 from postroom_server.outbox.postgres.preparing import check_revision
@@ -17,9 +18,10 @@ RULES = {
 """What only a fleet has."""
 
 
-def check_database(database: Database) -> list[Finding]:
+def check_database(database: Database, objects_url: str = "") -> list[Finding]:
     """What is wrong in the store in *database*; nothing of it is changed.
 
+    Large octets are in the object store at *objects_url*; empty: in the database.
     Raises `StoreUnusableError` where there is nothing that could be checked.
     """
     try:
@@ -29,7 +31,10 @@ def check_database(database: Database) -> list[Finding]:
                 link.raw.execute(
                     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
                 )
-                return [*findings(link, _octets_of(link)), *_of_fleet(link)]
+                return [
+                    *findings(link, _octets_of(link, objects_url)),
+                    *_of_fleet(link),
+                ]
     except DRIVER_ERRORS as error:
         raise StoreAway(f"the database can't be used: {error}") from error
 
@@ -39,12 +44,15 @@ def _of_fleet(link: Link) -> Iterator[Finding]:
         yield from found_by(link.run(rule).fetchall(), what)
 
 
-class _octets_of:  # noqa: N801  reads as a function
-    """Whether octets are in the database."""
+def _octets_of(link: Link, objects_url: str) -> HasOctets:
+    if objects_url:
+        from postroom_server.outbox.postgres.objects import has_object, object_store
 
-    def __init__(self, link: Link) -> None:
-        self._sizes = dict(link.run("check_sizes").fetchall())
+        return partial(has_object, object_store(objects_url))
+    sizes: dict[str, int] = dict(link.run("check_sizes").fetchall())
 
-    def __call__(self, sha256: str, size: int) -> bool:
-        found = self._sizes.get(sha256)
+    def has(sha256: str, size: int) -> bool:
+        found = sizes.get(sha256)
         return found is not None and (not size or found == size)
+
+    return has

@@ -48,12 +48,16 @@ from postroom_server.outbox.work import Work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSettings:
-    """How many callers may read at once, and the bounds of commits and leases."""
+    """How many callers may read at once, and the bounds of commits and leases.
+
+    Large octets are in the object store at *objects_url*; empty: in the database.
+    """
 
     readers: int = 6
     blobs: BlobTerms = field(default_factory=BlobTerms)
     line: LineSettings = field(default_factory=lambda: LineSettings(patience=4.5))
     lease: LeaseSettings = field(default_factory=LeaseSettings)
+    objects_url: str = ""
 
 
 _DEFAULTS = PostgresSettings()
@@ -140,7 +144,7 @@ class PostgresOutbox(CommittingOutbox):
 
         committer = Committer(PostgresWriter(hot(), hot, node), clock, settings.line)
         undo.callback(committer.close)
-        blobs = PostgresBlobs(committer, readers, clock, settings.blobs)
+        blobs = _blobs(committer, readers, clock, settings)
         notices = Notices(named, node)
         undo.callback(notices.close)
         notices.start()
@@ -204,6 +208,18 @@ class PostgresOutbox(CommittingOutbox):
     def purge(self, now: Instant, retention: Retention) -> int:
         """Remove some of what is past its time; one process at a time does."""
         return self._purging.turn(now, retention)
+
+
+def _blobs(
+    committer: Committer, readers: Readers, clock: Clock, settings: PostgresSettings
+) -> PostgresBlobs:
+    if not settings.objects_url:
+        return PostgresBlobs(committer, readers, clock, settings.blobs)
+    # Its library is an extra, which octets in the database do without.
+    from postroom_server.outbox.postgres.objects import ObjectBlobs, object_store
+
+    objects = object_store(settings.objects_url)
+    return ObjectBlobs(committer, readers, clock, settings.blobs, objects=objects)
 
 
 class _TakeOver(Work[None]):

@@ -80,6 +80,17 @@ INSERT INTO octets_piece (sha256, number, data) VALUES (%s, %s, %b)
 -- piece --
 SELECT data FROM octets_piece WHERE sha256 = %s AND number = %s
 
+-- unused_octets --
+SELECT o.sha256 FROM octets AS o
+WHERE o.touched_at < clock_timestamp() - interval '1 hour'
+    AND NOT EXISTS (SELECT 1 FROM content_file AS c WHERE c.sha256 = o.sha256)
+    AND NOT EXISTS (SELECT 1 FROM blob AS b WHERE b.sha256 = o.sha256)
+LIMIT %s
+FOR UPDATE SKIP LOCKED
+
+-- drop_octets --
+DELETE FROM octets WHERE sha256 = %s
+
 -- sweep_octets --
 WITH unused AS (
     SELECT o.sha256 FROM octets AS o
