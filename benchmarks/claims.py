@@ -3,7 +3,8 @@
 A store has nothing else in it, or a million mails more: due now and of the same
 tenants, due tomorrow, or due now for a relay that is not asked.  Both stores; that of
 a fleet is a PostgreSQL of the benchmark's own.  Prints the median and the 99th
-percentile in milliseconds, and the ratio of the medians to those of the empty store.
+percentile in milliseconds, the median of an empty store that it takes turns with, and
+the ratio (the median over the turns).
 
     python -m benchmarks.claims [--queued 1000000] [--claims 40] [--folder DIR]
         [--stores sqlite,postgresql]
@@ -34,6 +35,7 @@ from tests.support.postgres import postgres, stop_postgres
 
 TENANTS = 10
 EACH = 5
+WARM_UP = 10
 CLOCK = SystemClock()
 CONTENT = a_content(text="Your order has shipped, and arrives on Thursday.\r\n" * 200)
 
@@ -99,16 +101,14 @@ def fill(store: CommittingOutbox, count: int) -> None:
             store.accept(change, CONTENT, None)
 
 
-def claims(store: CommittingOutbox, count: int) -> list[float]:
-    """How long each of *count* claims took, in milliseconds."""
+def claim(store: CommittingOutbox) -> float:
+    """How long one claim took, in milliseconds."""
     wanted = {LaneKey(tenant=f"t{tenant}"): EACH for tenant in range(TENANTS)}
-    spent = []
-    for _ in range(count):
-        fill(store, EACH)
-        began = time.perf_counter()
-        claimed = store.claim("main", CLOCK.now(), wanted)
-        spent.append((time.perf_counter() - began) * 1e3)
-        assert len(claimed) == TENANTS * EACH
+    fill(store, EACH)
+    began = time.perf_counter()
+    claimed = store.claim("main", CLOCK.now(), wanted)
+    spent = (time.perf_counter() - began) * 1e3
+    assert len(claimed) == TENANTS * EACH
     return spent
 
 
@@ -125,30 +125,33 @@ def load(place: Place, backlog: Backlog, count: int) -> None:
     place.run(_DUE.format(**words))
 
 
-def row(name: str, spent: list[float], empty: float) -> str:
-    median = statistics.median(spent)
+def row(name: str, spent: list[float], empty: list[float]) -> str:
+    ratio = statistics.median(s / e for s, e in zip(spent, empty, strict=True))
     last = statistics.quantiles(spent, n=100)[-1]
-    return f"{name:36} {median:7.2f} {last:8.2f} {median / empty:6.2f}"
+    return (
+        f"{name:36} {statistics.median(spent):7.2f} {last:8.2f} "
+        f"{statistics.median(empty):7.2f} {ratio:6.2f}"
+    )
 
 
-def measured(place: Place, queued: int, count: int) -> Iterator[str]:
-    """The lines of the table for one store, which is empty."""
-    with contextlib.closing(place.opened()) as store:
-        claims(store, 10)
-        empty = claims(store, count)
-    yield row(f"{place.kind}, empty", empty, statistics.median(empty))
+def measured(full: Place, empty: Place, queued: int, count: int) -> Iterator[str]:
+    """The lines of the table for one kind of store; the two take turns."""
+    with contextlib.closing(full.opened()) as store:
+        fill(store, 1)
     for name, backlog in BACKLOGS.items():
-        load(place, backlog, queued)
-        with contextlib.closing(place.opened()) as store:
-            claims(store, 10)
-            spent = claims(store, count)
-        yield row(f"{place.kind}, {name}", spent, statistics.median(empty))
-        place.run("DELETE FROM due WHERE delivery LIKE 'f%'")
-        place.run("DELETE FROM delivery WHERE id LIKE 'f%'")
+        load(full, backlog, queued)
+        with (
+            contextlib.closing(full.opened()) as store,
+            contextlib.closing(empty.opened()) as other,
+        ):
+            pairs = [(claim(store), claim(other)) for _ in range(count + WARM_UP)]
+        spent, alone = zip(*pairs[WARM_UP:], strict=True)
+        yield row(f"{full.kind}, {name}", list(spent), list(alone))
+        full.run("DELETE FROM due WHERE delivery LIKE 'f%'")
+        full.run("DELETE FROM delivery WHERE id LIKE 'f%'")
 
 
-def sqlite_place(folder: Path) -> Place:
-    path = folder / "postroom.db"
+def sqlite_place(path: Path) -> Place:
 
     def run(sql: str) -> None:
         with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -184,15 +187,17 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
     )
     title = f"a claim of 50 beside {asked.queued:,}"
-    print(f"{title:36} {'p50':>7} {'p99':>8} {'ratio':>6}")
+    print(f"{title:36} {'p50':>7} {'p99':>8} {'empty':>7} {'ratio':>6}")
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        files = (Path(folder) / name for name in ("full.db", "empty.db"))
         places = {
-            "sqlite": lambda: sqlite_place(Path(folder)),
-            "postgresql": postgres_place,
+            "sqlite": lambda: [sqlite_place(path) for path in files],
+            "postgresql": lambda: [postgres_place(), postgres_place()],
         }
         try:
             for kind in asked.stores.split(","):
-                for line in measured(places[kind](), asked.queued, asked.claims):
+                full, empty = places[kind]()
+                for line in measured(full, empty, asked.queued, asked.claims):
                     print(line, flush=True)
         finally:
             stop_postgres()

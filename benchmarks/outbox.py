@@ -2,11 +2,15 @@
 
 Every answer is on the disk before it is counted.  Three kinds of work, with 10 KB of
 text each: `accept` alone, `sent` (accepted with its attempt begun, then finished: the
-happy path) and `cycle` (accepted, claimed, finished).  The peer writes the same rows
-with one transaction per call.  Prints the median over alternating rounds, and the
-processor time of the whole process per mail.
+happy path) and `cycle` (accepted, claimed, finished).  In SQLite the peer writes the
+same rows with one transaction per call.  Prints the median over alternating rounds,
+and the processor time of the whole process per mail.
+
+With `--postgresql` the store is a PostgreSQL of the benchmark's own, which flushes
+each commit; then it tells how many works shared a commit.
 
     python -m benchmarks.outbox [--rounds 3] [--seconds 1.0] [--folder DIR]
+        [--postgresql]
 """
 
 from __future__ import annotations
@@ -29,11 +33,8 @@ from typing import Any, TypeVar
 import structlog
 from postroom_server.domain.clock import Instant, SystemClock
 from postroom_server.domain.delivery import Delivery
-from postroom_server.domain.transitions import (
-    Change,
-    begin_attempt,
-    newly_accepted,
-)
+from postroom_server.domain.lane import LaneKey
+from postroom_server.domain.transitions import accepted_and_begun, newly_accepted
 from postroom_server.outbox.claims import Claim
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.connecting import connect_writer
@@ -42,15 +43,17 @@ from postroom_server.outbox.migrating import prepare
 from postroom_server.outbox.store import Content
 from postroom_server.outbox.waiting import LineSettings
 from postroom_server.outbox.work import Work
-from postroom_server.outbox.works import Accept, Save
+from postroom_server.outbox.works import Accept, Save, Times
 from postroom_server.outbox.writer import Writer
 
 from tests.support.builders import a_content, a_delivery, a_finish
+from tests.support.postgres import postgres, stop_postgres
 
 T = TypeVar("T")
 Run = Callable[[Work[Any]], Any]
 WORDS = ("order", "shipment", "tracking", "invoice", "customer", "delivery", "paid")
 THREADS = (1, 8, 32)
+FLEET_THREADS = (8, 64)
 CLOCK = SystemClock()
 
 
@@ -88,20 +91,24 @@ def fresh(relay: str) -> Delivery:
     )
 
 
+def times() -> Times:
+    now = CLOCK.now()
+    return Times(now, now)
+
+
 def accept(run: Run, content: Content, relay: str) -> None:
-    run(Accept(newly_accepted(fresh(relay)), content, None, CLOCK.now()))
+    run(Accept(newly_accepted(fresh(relay)), content, None, times()))
 
 
 def sent(run: Run, content: Content, relay: str) -> None:
-    delivery = fresh(relay)
-    begun = begin_attempt(delivery, CLOCK.now()).after
-    run(Accept(Change(before=delivery, after=begun), content, None, CLOCK.now()))
-    run(Save(a_finish(begun)))
+    change = accepted_and_begun(fresh(relay))
+    run(Accept(change, content, None, times()))
+    run(Save(a_finish(change.after)))
 
 
 def cycle(run: Run, content: Content, relay: str) -> None:
     accept(run, content, relay)
-    claim = Claim(relay, CLOCK.now(), retries=False, limit=1)
+    claim = Claim(relay, CLOCK.now(), {LaneKey(tenant="default"): 1})
     for taken in run(claim):
         run(Save(a_finish(taken.change.after)))
 
@@ -173,6 +180,30 @@ def row(folder: Path, work: str, threads: int, rounds: int) -> str:
     )
 
 
+def postgres_row(work: str, threads: int, rounds: int) -> str:
+    """One line of the table for PostgreSQL."""
+    import psycopg
+    from postroom_server.outbox.postgres.connecting import Database
+    from postroom_server.outbox.postgres.store import PostgresOutbox
+
+    rates, shared = [], []
+    for _ in range(rounds):
+        url = postgres().fresh()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = on")
+            connection.execute("SELECT pg_reload_conf()")
+        with closing(PostgresOutbox.open(Database(url), clock=CLOCK)) as store:
+            once = partial(WORKS[work], store._committer.run, CONTENT)  # noqa: SLF001  beneath what an outbox shows
+            rates.append(driven(once, threads))
+            works = store.commits().works
+            shared.append(works.total / sum(works.bucket_counts))
+    return (
+        f"{work:8} {threads:3} threads  {median(rates, 'per_second'):7.0f}/s "
+        f"{median(rates, 'cpu_micros'):6.0f} us   "
+        f"{statistics.median(shared):5.1f} works a commit"
+    )
+
+
 def median(rates: Sequence[Rate], name: str) -> float:
     return statistics.median(getattr(rate, name) for rate in rates)
 
@@ -182,6 +213,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--postgresql", action="store_true")
     asked = parser.parse_args()
     global SECONDS  # noqa: PLW0603  one setting of one script
     SECONDS = asked.seconds
@@ -189,6 +221,12 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
     )
     sys.setswitchinterval(0.0005)
+    if asked.postgresql:
+        for work in WORKS:
+            for threads in FLEET_THREADS:
+                print(postgres_row(work, threads, asked.rounds), flush=True)
+        stop_postgres()
+        return
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         for work in WORKS:
             for threads in THREADS:
