@@ -20,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,18 +88,21 @@ class Place:
 
 def fill(store: CommittingOutbox, count: int) -> None:
     """So many deliveries of each tenant, with contents."""
-    for _ in range(count):
-        for tenant in range(TENANTS):
-            now = CLOCK.now()
-            change = a_new_delivery(
-                id=new_id(now),
-                tenant=f"t{tenant}",
-                accepted_at=now,
-                # Before all that waits besides.
-                due_at=Instant(now - DAY),
-                expire_at=Instant(now + DAY),
-            )
-            store.accept(change, CONTENT, None)
+
+    def accept(tenant: int) -> None:
+        now = CLOCK.now()
+        change = a_new_delivery(
+            id=new_id(now),
+            tenant=f"t{tenant}",
+            accepted_at=now,
+            # Before all that waits besides.
+            due_at=Instant(now - DAY),
+            expire_at=Instant(now + DAY),
+        )
+        store.accept(change, CONTENT, None)
+
+    with ThreadPoolExecutor(TENANTS) as threads:
+        list(threads.map(accept, list(range(TENANTS)) * count))
 
 
 def claim(store: CommittingOutbox) -> float:
