@@ -201,7 +201,12 @@ class Wire:
 
     def pending(self) -> bool:
         """Whether the relay has sent anything, or left; never waits."""
-        return not self._reader.empty or self.listen() or self._lost is not None
+        if self._closed or self._lost is not None or not self._reader.empty:
+            return True
+        # Most often there is nothing: to ask costs less than to try.
+        if not self._has_read_ahead() and not self._reading.poll(0):
+            return False
+        return self.listen() or self._lost is not None
 
     def abort(self) -> None:
         """Cut the connection off, from any thread: waits end with `LinkLost`."""
