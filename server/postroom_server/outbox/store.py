@@ -328,7 +328,8 @@ class Outbox(Protocol):
     ) -> Sequence[Delivery]:
         """Deliveries that are not final, in the order of acceptance (ties: by id).
 
-        *after*: those after that (accepted_at, id).
+        Not those that another process has in hand that lives.  *after*: those after
+        that (accepted_at, id).
         """
 
     @property

@@ -18,6 +18,27 @@ WHERE settled_at IS NULL AND status = %s AND completion = %s AND NOT EXISTS (
 )
 ORDER BY accepted_at, id
 
+-- live_after --
+-- Not those that another process that lives has under way, or whose callers wait there.
+SELECT
+    d.id, d.tenant, d.relay, d.version, d.accepted_at, d.settled_at, d.content_purged,
+    d.message_id, d.request_id, d.doc
+FROM delivery AS d
+WHERE d.settled_at IS NULL AND d.status = %s AND d.accepted_at < %s
+    AND (d.accepted_at, d.id) > (%s, %s)
+    AND NOT EXISTS (
+        SELECT 1 FROM node AS n
+        WHERE n.until >= clock_timestamp()
+            AND n.owner <> current_setting('postroom.owner')
+            AND n.owner IN (
+                SELECT l.owner FROM lease AS l WHERE l.delivery = d.id
+                UNION ALL
+                SELECT b.holder FROM due AS b WHERE b.delivery = d.id
+            )
+    )
+ORDER BY d.accepted_at, d.id
+LIMIT %s
+
 -- depth_by_tenant --
 SELECT tenant, sum(due), sum(scheduled), sum(retrying), sum(sending), min(oldest)
 FROM (
