@@ -15,7 +15,7 @@ from pathlib import Path
 
 from postroom import Client, Health, PostroomError
 
-START = 30.0
+START = 60.0
 PAUSE = threading.Event()
 
 

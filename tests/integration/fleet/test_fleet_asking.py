@@ -24,6 +24,7 @@ SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 CANCELLED = delivery_pb.DELIVERY_STATUS_CANCELLED
 RETRY = delivery_pb.DELIVERY_STATUS_RETRY
 PATIENCE = 30.0
+pytestmark = pytest.mark.timeout(180)
 FOREVER = 3600.0
 
 

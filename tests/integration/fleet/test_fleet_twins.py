@@ -20,6 +20,7 @@ from tests.support.service import CALL, a_request
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 TEMP_FAILED = delivery_pb.DELIVERY_STATUS_TEMP_FAILED
 PATIENCE = 30.0
+pytestmark = pytest.mark.timeout(180)
 ONCE = send_pb.RetryPolicy(disabled=True)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -24,10 +26,32 @@ from tests.support.fleets import (
     until,
 )
 from tests.support.postgres import postgres
+from tests.support.process import free_port
 from tests.support.service import CALL, a_request
 
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 KILLED = -signal.SIGKILL
+# Each starts interpreters, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """A fleet of two with metrics, which no test ends."""
+    folder = tmp_path_factory.mktemp("fleet")
+    listen = f"127.0.0.1:{free_ports_in_a_row()}"
+    with SandboxRelay() as relay:
+        config = fleet_settings(folder / "c", postgres().fresh(), relay.port)
+        with fleet(config, 2, POSTROOM_METRICS__LISTEN=listen) as started:
+            yield started
+
+
+def free_ports_in_a_row() -> int:
+    """The first of two."""
+    while True:
+        port = free_port()
+        with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
 
 
 @pytest.fixture
@@ -52,18 +76,38 @@ def sent(target: str, **fields):
         return stub.SendMessage(a_request(**fields), timeout=CALL).result
 
 
-def test_both_processes_take_calls_on_one_port(config):
-    with fleet(config, 2) as service:
-        instances: set[str] = set()
-        until(lambda: instances.add(instance(service.target)) or len(instances) == 2)
-        results = [sent(service.target).status for _ in range(4)]
-        (serving,) = told(service, "service.serving")
-        ready = {e["process"] for e in told(service, "service.ready")}
+def test_both_processes_take_calls_on_one_port(service):
+    instances: set[str] = set()
+    until(lambda: instances.add(instance(service.target)) or len(instances) == 2)
+    results = [sent(service.target).status for _ in range(4)]
+    (serving,) = told(service, "service.serving")
+    ready = {e["process"] for e in told(service, "service.ready")}
 
     assert results == [SUCCESS] * 4
     assert serving["processes"] == 2
     assert serving["address"] == service.target
     assert ready == {1, 2}
+
+
+def test_each_process_has_metrics_of_its_own(service):
+    served = {e["process"]: e["address"] for e in told(service, "metrics.ready")}
+    pages = {}
+    for number, address in served.items():
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=CALL) as page:
+            pages[number] = page.read().decode()
+
+    ports = [int(served[n].rpartition(":")[2]) for n in (1, 2)]
+    assert ports[1] == ports[0] + 1
+    assert all("postroom_" in page for page in pages.values())
+
+
+def test_sighup_ends_nothing(service):
+    service.process.send_signal(signal.SIGHUP)
+    for pid in members(service).values():
+        os.kill(pid, signal.SIGHUP)
+
+    assert sent(service.target).status == SUCCESS
+    assert service.process.poll() is None
 
 
 def test_a_process_that_is_killed_is_replaced_and_loses_nothing(config, relay):
@@ -134,13 +178,3 @@ def test_a_second_signal_ends_all_at_once(config, relay):
 
         assert isinstance(held.exception(), grpc.RpcError)
     assert status == 0
-
-
-def test_sighup_ends_nothing(config):
-    with fleet(config, 2) as service:
-        service.process.send_signal(signal.SIGHUP)
-        for pid in members(service).values():
-            os.kill(pid, signal.SIGHUP)
-
-        assert sent(service.target).status == SUCCESS
-        assert service.process.poll() is None

@@ -12,6 +12,7 @@ import pytest
 from tests.support.fleets import fleet_settings
 from tests.support.service import plain, settings
 
+pytestmark = pytest.mark.timeout(180)
 NOWHERE = "postgresql://postroom@127.0.0.1:1/none"
 
 
@@ -20,7 +21,7 @@ def postroomd(*arguments, **environment):
         [sys.executable, "-m", "postroom_server", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env={**os.environ, **environment},
     )
