@@ -8,12 +8,15 @@ says more:
 
 POSTROOM_GATE_DEATH: a FIFO; told "PASSES POINT", it kills itself when it comes to that
 point after so many others; see `POINTS`.
+POSTROOM_GATE_SLOW: up to so many seconds pass between what a transaction writes and its
+commit, so that those of several processes overlap.
 POSTROOM_GATE_CLOCK: a file that holds the seconds by which the wall clock is ahead.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import threading
 import time
@@ -121,6 +124,21 @@ def _between(
     return watched
 
 
+def slow(seconds: float) -> None:
+    """Transactions stay open for a while."""
+    for kind in (SqliteWriter, PostgresWriter):
+        kind._together = _with_pause(kind._together, seconds)
+
+
+def _with_pause(together: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    def written(self: Writer, works: Any) -> Any:
+        outcomes = together(self, works)
+        threading.Event().wait(random.uniform(0, seconds))
+        return outcomes
+
+    return written
+
+
 def jumping(file: Path) -> None:
     """The wall clock is ahead by what *file* says."""
 
@@ -135,6 +153,8 @@ if __name__ == "__main__":
     hurry()
     if "POSTROOM_GATE_DEATH" in os.environ:
         mortal(_Death(Path(os.environ["POSTROOM_GATE_DEATH"])))
+    if "POSTROOM_GATE_SLOW" in os.environ:
+        slow(float(os.environ["POSTROOM_GATE_SLOW"]))
     if "POSTROOM_GATE_CLOCK" in os.environ:
         jumping(Path(os.environ["POSTROOM_GATE_CLOCK"]))
     main()

@@ -95,7 +95,7 @@ def test_a_watcher_that_is_killed_again_and_again_misses_nothing(tmp_path, size)
     url = postgres().fresh() if size > 1 else ""
     with (
         SandboxRelay() as relay,
-        Fleet(tmp_path, relay.port, size, url) as fleet,
+        Fleet(tmp_path, relay.port, size, url, POSTROOM_GATE_SLOW="0.05") as fleet,
         Client(fleet.targets[0]) as client,
     ):
         told = Told(client.pull_events().cursor)
