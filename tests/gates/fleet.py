@@ -121,13 +121,13 @@ class Fleet:
         self._bury(number)
         return status
 
-    def at(self, port: int) -> int:
-        """Which of them has a connection at *port*."""
+    def at(self, port: int) -> int | None:
+        """Which of them has a connection at *port*; None: it was given up."""
         for number, one in enumerate(self.daemons):
             links = psutil.Process(one.process.pid).net_connections() if one else ()
             if any(link.laddr.port == port for link in links):
                 return number
-        raise AssertionError(f"nobody is at port {port}")
+        return None
 
     def _signal(self, number: int, which: signal.Signals) -> None:
         one = self.daemons[number]

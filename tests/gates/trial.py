@@ -19,6 +19,7 @@ from tests.support.process import PAUSE
 
 ALL = (*KEPT, Completion.RELAYED)
 COMES_WITHIN = 30.0
+TRIES = 5
 LONG = "A line like many others.\n" * 160_000
 """More than the buffers on the way hold: it can't be written while nobody reads."""
 
@@ -61,14 +62,23 @@ class Trial:
 
     def kill_in_dialogue(self, point: str, passes: int, text: str = "x") -> None:
         """Kill the one whose dialogue with the relay has come to *point*."""
-        self.sink.hold_at(point, passes)
 
         def kill() -> None:
-            assert self.sink.reached.wait(COMES_WITHIN), f"never came to {point}"
-            self.fleet.kill(self.fleet.at(self.sink.held_port))
+            self.fleet.kill(self._held_at(point, passes))
             self.sink.go_on()
 
         self._under_load(kill, text)
+
+    def _held_at(self, point: str, passes: int) -> int:
+        """Who stands still at *point*, and has not given up on the relay."""
+        for _ in range(TRIES):
+            self.sink.hold_at(point, passes)
+            assert self.sink.reached.wait(COMES_WITHIN), f"never came to {point}"
+            victim = self.fleet.at(self.sink.held_port)
+            if victim is not None:
+                return victim
+            self.sink.go_on()
+        raise AssertionError(f"nobody waits at {point}")
 
     def kill_inside(self, point: str, passes: int) -> None:
         """Kill one of them when it has come to *point* of its own work."""
