@@ -12,6 +12,7 @@ given to the store; then the thread that hears; and another as long as it looks.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -42,6 +43,9 @@ LOOKERS = 8
 """Threads for what may block; they share commits of the store."""
 STORING = 30.0
 """Seconds that the store may take."""
+LOOK = 0.1
+"""Seconds between looks at mail that the store has; a look for each mail that is given
+to it would cost more than all else here."""
 
 _Event = Callable[[], object]
 _log = structlog.get_logger(__name__)
@@ -55,6 +59,9 @@ class Posting:
         self._clock = sending.clock
         self._events: SimpleQueue[_Event | None] = SimpleQueue()
         self._times: Timetable[Posted] = Timetable()
+        self._given: deque[tuple[Posted, Accepting]] = deque()
+        self._looks = False
+        self._look_at = 0.0
         self._lookers = ThreadPoolExecutor(LOOKERS, "postroom-posting")
         self._thread = threading.Thread(
             target=self._run, name="postroom-posting", daemon=True
@@ -111,7 +118,9 @@ class Posting:
             self._give_back(posted)
             self._leave(posted)
             raise
-        self._events.put(partial(self._storing, posted, accepting))
+        self._given.append((posted, accepting))
+        if not self._looks:
+            self._events.put(_nothing)
 
     def _place(self, posted: Posted, delivery: Delivery, asked: Waiting) -> None:
         """Have *posted* wait for news of *delivery*, if it is to."""
@@ -143,7 +152,25 @@ class Posting:
                 self._guarded(partial(self._overdue, posted))
 
     def _pause(self) -> float | None:
-        return self._times.wait(self._clock.monotonic())
+        """How long to wait for an event."""
+        now = self._clock.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            self._take_in()
+        # In this order: who gives mail to the store asks last whether we look.
+        self._looks = False
+        wait = self._times.wait(now)
+        if wait is None and not self._given:
+            return None
+        self._looks = True
+        return LOOK if wait is None else min(wait, LOOK)
+
+    def _take_in(self) -> None:
+        """Bound the time of what the store still has."""
+        while self._given:
+            posted, accepting = self._given.popleft()
+            if posted.stage is Stage.STORING:
+                self._storing(posted, accepting)
 
     def _guarded(self, event: _Event) -> None:
         try:
@@ -152,11 +179,10 @@ class Posting:
             _log.exception("posting.bug")
 
     def _storing(self, posted: Posted, accepting: Accepting) -> None:
-        if posted.stage is Stage.STORING:
-            posted.accepting = accepting
-            wait, at_most = posted.wait, self._clock.monotonic() + STORING
-            until = min(wait.limit if wait else posted.caller.limit, at_most)
-            self._times.set(posted, until)
+        posted.accepting = accepting
+        wait, at_most = posted.wait, self._clock.monotonic() + STORING
+        until = min(wait.limit if wait else posted.caller.limit, at_most)
+        self._times.set(posted, until)
 
     def _stored(self, posted: Posted, accepting: Accepting) -> None:
         if posted.stage is not Stage.STORING:
