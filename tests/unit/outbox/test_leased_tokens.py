@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postroom_server.domain.pacing import Rate
-from postroom_server.outbox.leased_tokens import IDLE, SHORTEST, LeasedTokens
+from postroom_server.outbox.leased_tokens import IDLE, SHORTEST, TROUBLE, LeasedTokens
 
 from tests.support.buckets import FakeBuckets
 from tests.support.clocks import FakeClock
@@ -163,7 +163,7 @@ def test_without_the_store_what_is_held_is_spent_and_nothing_more():
 
     assert spent == 4
     assert fleet.take(1) == 0
-    assert fleet.tokens[0].wait(SCOPE, RATE) <= 1.0
+    assert fleet.tokens[0].wait(SCOPE, RATE) == pytest.approx(TROUBLE)
 
 
 def test_after_trouble_with_the_store_it_goes_on_by_itself():

@@ -61,6 +61,17 @@ def test_more_than_is_left_is_not_spent_at_all():
     assert ours.spend(DAY, 3)
 
 
+def test_what_is_held_stays_when_more_is_refused():
+    store, quota = LocalQuotaStore(), Quota("a", 1, 500)
+    ours = quotas(store)
+    ours.spend(quota, 1)
+    ours.give_back(quota, 1)
+    store.take(quota, 499, 499)
+
+    assert not ours.spend(quota, 2)
+    assert ours.spend(quota, 1)
+
+
 def test_a_new_day_has_all_of_it_again():
     ours = quotas()
     ours.spend(DAY, 10)
