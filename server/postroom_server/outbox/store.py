@@ -12,7 +12,7 @@
   before it is acted on, but for `save`: its change may have been stored, and repeating
   it tells.
 
-Every method may be called from any thread and blocks.
+Every method may be called from any thread and blocks, but `begin_accept`.
 """
 
 from __future__ import annotations
