@@ -228,9 +228,13 @@ def table(cell: Cell, rows: dict[str, list[dict[str, Any]]]) -> None:
         rates = [run["rate"] for run in runs]
         p50 = statistics.median(run["p50"] for run in runs)
         cpu = statistics.median(run["cpu"] / max(1, run["n"]) * 1e3 for run in runs)
-        ratio = statistics.median(
-            rate / base["rate"] for rate, base in zip(rates, rows[RIVAL], strict=True)
-        )
+        # On a busy machine a rival may not send one mail in a round.
+        ratios = [
+            rate / base["rate"]
+            for rate, base in zip(rates, rows[RIVAL], strict=True)
+            if base["rate"]
+        ]
+        ratio = statistics.median(ratios or [float("nan")])
         rate = statistics.median(rates)
         print(f"{name:24}{rate:9.0f}{p50:9.1f}{cpu:9.3f}{ratio:8.2f}")
 
