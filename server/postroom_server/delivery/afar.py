@@ -86,10 +86,10 @@ class Afar:
         except PostroomError:
             return None
 
-    def leave(self, wait: Wait) -> None:
-        """No caller here waits any more for what is elsewhere."""
+    def leave(self, wait: Wait, patience: float) -> None:
+        """No caller here waits any more for what is elsewhere; it is about to go."""
         try:
-            self.fleet.wait_no_more(wait.delivery_id)
+            self.fleet.wait_no_more(wait.delivery_id, patience)
         except PostroomError as error:
             # It ends by itself, at the time that was told.
             _log.warning(

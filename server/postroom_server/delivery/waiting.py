@@ -199,7 +199,7 @@ class Patience:
         """Where it is at home it ends, if nobody waits there either."""
         until = self.clock.monotonic() + BREAKING_OFF
         if self.waits.is_last(wait):
-            self.afar.leave(wait)
+            self.afar.leave(wait, BREAKING_OFF)
         while True:
             wait.woken.clear()
             now = self._now(wait, delivery)

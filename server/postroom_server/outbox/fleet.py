@@ -75,8 +75,8 @@ class Fleet(Protocol):
     def wait(self, delivery: Delivery, seconds: float) -> None:
         """A caller here waits for what is elsewhere, so long; it is to go on."""
 
-    def wait_no_more(self, delivery_id: str) -> None:
-        """None does any more."""
+    def wait_no_more(self, delivery_id: str, patience: float) -> None:
+        """None does any more; to be stored within *patience* seconds."""
 
     def patience(self, delivery_id: str) -> float | None:
         """For how many seconds callers of others wait; None: nobody does."""
@@ -121,7 +121,7 @@ class Alone:
     def wait(self, delivery: Delivery, seconds: float) -> None:
         """Everything is here."""
 
-    def wait_no_more(self, delivery_id: str) -> None:
+    def wait_no_more(self, delivery_id: str, patience: float) -> None:
         """Everything is here."""
 
     def patience(self, _delivery_id: str) -> float | None:

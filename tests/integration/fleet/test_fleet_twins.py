@@ -170,7 +170,7 @@ def test_a_twin_that_runs_out_of_time_leaves_the_mail_to_the_first(pair):
     request = a_request(request_id="twin")
     one = pair.first.stub.SendMessage.future(request, timeout=CALL)
     assert pair.begun.wait(PATIENCE)
-    other = pair.second.stub.SendMessage(request, timeout=2.0).result
+    other = pair.second.stub.SendMessage(request, timeout=6.0).result
     pair.held.set()
 
     assert other.status == delivery_pb.DELIVERY_STATUS_SENDING

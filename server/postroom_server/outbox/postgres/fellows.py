@@ -49,9 +49,9 @@ class Fellows:
         self._committer.run(_Asking("wait_elsewhere", values))
         self._node.say(LOOK)
 
-    def wait_no_more(self, delivery_id: str) -> None:
+    def wait_no_more(self, delivery_id: str, patience: float) -> None:
         """None does any more; see `Fleet.wait_no_more`."""
-        self._committer.run(_Asking("wait_no_more", (delivery_id,)))
+        self._committer.run(_Asking("wait_no_more", (delivery_id,)), patience)
         self._node.say(LOOK)
 
     def patience(self, delivery_id: str) -> float | None:
