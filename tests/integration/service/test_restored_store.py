@@ -7,11 +7,13 @@ import pytest
 from postroom import Client, Health
 from postroom.v1 import delivery_pb2, event_pb2, relay_pb2, send_pb2, stats_pb2
 from postroom_server.delivery.resuming import Assume, Question, resume
-from postroom_server.domain.clock import SystemClock
+from postroom_server.domain.clock import Instant, SystemClock
 from postroom_server.outbox.backup import back_up
 from postroom_server.outbox.sqlite import SqliteOutbox
 from structlog.testing import capture_logs
 
+from tests.support.builders import DAY
+from tests.support.outboxes import accept
 from tests.support.service import CALL, plain, reason, running
 
 CLOCK = SystemClock()
@@ -118,3 +120,18 @@ def test_after_the_hold_all_of_it_goes(restored, relays, relay):
     outbox.close()
     with running(restored, relays, relay):
         assert len(relay.wait_for(2, CALL)) == 2
+
+
+def test_what_was_under_way_is_left_for_the_operator(tmp_path, relays, relay):
+    now = CLOCK.now()
+    outbox = SqliteOutbox.open(tmp_path / "first.db", clock=CLOCK)
+    times = {"accepted_at": now, "due_at": now, "expire_at": Instant(now + DAY)}
+    mail = accept(outbox, leased=True, **times)
+    outbox.close()
+    folder = tmp_path / "restored"
+    folder.mkdir()
+    back_up(tmp_path / "first.db", folder / "postroom.db", CLOCK.now())
+    with running(folder, relays, relay) as service:
+        found = service.get(f"deliveries/{mail.id}").result
+
+    assert found.status == delivery_pb2.DELIVERY_STATUS_SENDING

@@ -237,6 +237,16 @@ def test_octets_that_are_gone_are_told_and_the_rest_is_copied(
     assert "gone or damaged: " in said
 
 
+def test_octets_that_changed_are_not_copied(run, open_outbox, path, tmp_path):
+    upload(open_outbox().blobs)
+    stored_files(path)[0].write_bytes(b"MANY octets")
+    target = tmp_path / "copy.db"
+    code, said = run("backup", str(target))
+
+    assert (code, "gone or damaged: " in said) == (1, True)
+    assert stored_files(target) == []
+
+
 def test_the_store_that_was_copied_goes_on(run, open_outbox, tmp_path):
     outbox = open_outbox()
     epoch, delivery = outbox.epoch, live(outbox)
