@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from postroom_server.domain.clock import Clock
+from postroom_server.domain.errors import NotReady, StoreFull
 from postroom_server.outbox.commit_counts import CommitCounts, CommitReading
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.telling import tell
@@ -30,6 +31,7 @@ MOST_DELAY = 3.0
 IDLE_AFTER = 0.5
 """Seconds without work after which the log is moved into the database."""
 
+_FOR_NOW = (NotReady, StoreFull)
 _jitter = random.SystemRandom()
 
 
@@ -96,6 +98,7 @@ class Committer:
         if batch:
             self._commit(batch)
         elif not self._writer.is_away:
+            self._undo()
             self._dirty = self._writer.tidy()
 
     def _tell_ready(self) -> None:
@@ -107,7 +110,7 @@ class Committer:
     def _pause(self) -> float | None:
         if self._writer.is_away:
             return self._delay
-        return IDLE_AFTER if self._dirty else None
+        return IDLE_AFTER if self._dirty or self._undoing else None
 
     def _commit(self, batch: list[Ticket[Any]]) -> None:
         began = self._clock.monotonic()
@@ -127,9 +130,13 @@ class Committer:
         """Take back what was stored for callers who had gone."""
         if self._undoing and not self._writer.is_away:
             outcomes = self._writer.commit(self._undoing)
-            tell("warning", "outbox.taken_back", works=len(outcomes))
-            if not self._writer.is_away:
-                self._undoing = []
+            tried = list(zip(self._undoing, outcomes, strict=True))
+            # What is not stored for now is tried again: else mail would stay with us
+            # as under way, and nobody would make the attempt.
+            self._undoing = [w for w, o in tried if isinstance(o.error, _FOR_NOW)]
+            taken_back = len(tried) - len(self._undoing)
+            if taken_back:
+                tell("warning", "outbox.taken_back", works=taken_back)
 
     def _recover(self, *, waited: bool) -> None:
         """Try to get the store back, if it is time; *waited*: the pause is over."""

@@ -34,6 +34,8 @@ class PostgresBuckets:
 
     def close(self) -> None:
         link, self._link = self._link, None
+        # Those that were opened last may be forgotten by then, too.
+        self._opened.clear()
         if link is not None:
             with suppress(*DRIVER_ERRORS):
                 link.close()
