@@ -157,6 +157,9 @@ class Window:
             with self._lock:
                 if self._is_due(place):
                     return True
+                if place.writes:
+                    # Told just now, when it had nothing yet to be woken by.
+                    continue
                 if wait.remaining() <= 0:
                     place.abandoned = True
                     return False

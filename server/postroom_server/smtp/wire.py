@@ -20,6 +20,8 @@ from postroom_server.smtp.timeouts import Wait
 
 _READ_SIZE = 64 * 1024
 _TLS_SLICE = 64 * 1024
+_TLS_RECORD = 16 * 1024
+"""A relay has all of a record or nothing (RFC 8446 §5.1)."""
 _IN = select.POLLIN
 _OUT = select.POLLOUT
 _WANTS = (
@@ -233,13 +235,18 @@ def _poll_of(sock: socket.socket, events: int) -> select.poll:
 
 
 def _records(pending: list[memoryview]) -> list[memoryview]:
-    """*pending* for TLS: small ones joined to one record, large ones in slices."""
+    """*pending* for TLS: small ones joined to records, large ones in slices.
+
+    Joined ones may be of several mails, so each is sent by itself: OpenSSL counts none
+    of what it was given before all of it is gone, and the relay has the records before.
+    """
+    size = _TLS_SLICE
     if sum(map(len, pending)) <= _TLS_SLICE:
-        return [memoryview(b"".join(pending))] if pending else []
+        pending, size = [memoryview(b"".join(pending))], _TLS_RECORD
     return [
-        view[start : start + _TLS_SLICE]
+        view[start : start + size]
         for view in pending
-        for start in range(0, len(view), _TLS_SLICE)
+        for start in range(0, len(view), size)
     ]
 
 

@@ -162,3 +162,33 @@ def test_the_next_mail_behind_one_that_failed_begins_with_reset():
     assert reset_first
     assert link.writes[1].startswith(b"RSET\r\n")
     assert window.at_rest
+
+
+def test_one_that_is_told_to_write_just_before_it_waits_does_not_wait():
+    link = Link()
+    window = Window(link)
+    told = Place(Overlap.WHOLE)
+    with ThreadPoolExecutor(1) as threads:
+        ahead = threads.submit(whole, window, b"one ", link)
+        assert link.begun.wait(PATIENCE)
+        window.enter(told, Orders())
+        window.send(told, [b"two "])
+        lock, mine = window._lock, threading.get_ident()
+
+        class Overtaken:
+            """Who takes it here comes after the one ahead has done all it does."""
+
+            def __enter__(self) -> None:
+                if threading.get_ident() == mine and not ahead.done():
+                    link.go.set()
+                    ahead.result(PATIENCE)
+                lock.acquire()
+
+            def __exit__(self, *trouble: object) -> None:
+                lock.release()
+
+        window._lock = Overtaken()
+        assert window.await_turn(told)
+
+    assert told.sealed
+    assert told.woken is None
