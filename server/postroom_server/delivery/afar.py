@@ -86,6 +86,15 @@ class Afar:
         except PostroomError:
             return None
 
+    def is_elsewhere(self, delivery_id: str) -> bool:
+        """Whether another process has it, or nobody; also where the store is away."""
+        if self.fleet.is_alone:
+            return False
+        try:
+            return self.fleet.is_elsewhere(delivery_id)
+        except PostroomError:
+            return True
+
     def leave(self, wait: Wait, patience: float) -> None:
         """No caller here waits any more for what is elsewhere; it is about to go."""
         try:

@@ -125,7 +125,7 @@ class Patience:
         if now.leased_at is not None:
             return None
         goes_on = now.status.is_final or not _is_relayed(now)
-        goes_on = goes_on or self.awaited(now)
+        goes_on = goes_on or self.afar.is_elsewhere(now.id) or self.awaited(now)
         return now if goes_on else self._end(now, wait)
 
     def _expired(self, wait: Wait, delivery: Delivery) -> Delivery | None:
@@ -158,6 +158,9 @@ class Patience:
             if now.status.is_final or not _is_relayed(now):
                 return now
             if now.leased_at is None:
+                if self.afar.is_elsewhere(now.id):
+                    # Callers there may wait for it, and nobody told them of this one.
+                    return now
                 ended = self._end(now, wait)
                 if ended is not None:
                     return ended
@@ -171,11 +174,14 @@ class Patience:
 
     def awaited(self, delivery: Delivery) -> bool:
         """Whether callers elsewhere wait for the delivery, which is noted."""
-        seconds = None if self.fleet.is_alone else self.afar.is_awaited(delivery.id)
+        return self._awaited(delivery.tenant, delivery.id)
+
+    def _awaited(self, tenant: str, delivery_id: str) -> bool:
+        seconds = None if self.fleet.is_alone else self.afar.is_awaited(delivery_id)
         if seconds is None:
             return False
         limit = self.clock.monotonic() + seconds
-        self.waits.awaited_elsewhere(delivery.tenant, delivery.id, limit)
+        self.waits.awaited_elsewhere(tenant, delivery_id, limit)
         return True
 
     def is_awaited(self, delivery: Delivery) -> bool:
@@ -184,6 +190,11 @@ class Patience:
 
     def give_up(self, tenant: str, delivery_id: str) -> None:
         """End a relayed send for which nobody waits any more, wherever."""
+        if self.waits.limit(delivery_id) is not None:
+            return
+        if self._awaited(tenant, delivery_id):
+            # Somebody came after it was read who waits.
+            return
         control = self.under_way.get(delivery_id)
         if control is not None:
             control.call_off()
