@@ -9,12 +9,14 @@ from postroom_server.delivery.taking_over import TakingOver
 from postroom_server.domain.attempt import AttemptOutcome
 from postroom_server.domain.clock import Instant, SystemClock
 from postroom_server.domain.errors import NotReady
+from postroom_server.domain.hold import Hold
 from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.postgres.node import LeaseSettings
 from postroom_server.outbox.store import Retention
+from postroom_server.outbox.works import Withdraw
 
-from tests.support.builders import DAY, a_finish, a_plan
+from tests.support.builders import DAY, a_content, a_finish, a_new_delivery, a_plan
 from tests.support.outboxes import accept, claim
 
 PATIENCE = 30.0
@@ -78,6 +80,27 @@ def test_what_one_left_that_closed_is_taken_over_by_one_other(join):
     found = [*second.leased(), *third.leased()]
 
     assert found == [delivery]
+
+
+def test_what_was_left_is_nobodys_while_the_store_is_on_hold(join):
+    first, second = join(), join()
+    delivery = live(first, leased=True)
+    first.close()
+    second.hold.begin(Hold("restored", now()))
+    on_hold = second.leased()
+    second.hold.end()
+
+    assert (on_hold, second.leased()) == ([], [delivery])
+
+
+def test_what_is_taken_back_leaves_no_lease(join):
+    outbox = join()
+    change = a_new_delivery(leased=True)
+    outbox.accept(change, a_content(), None)
+    outbox._committer.run(Withdraw(change, None))
+
+    with outbox._readers.lend() as link:
+        assert link.raw.execute("SELECT count(*) FROM lease").fetchall() == [(0,)]
 
 
 def test_a_lease_that_ended_is_taken_over_and_its_holder_knows(join):

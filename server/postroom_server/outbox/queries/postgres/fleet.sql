@@ -19,12 +19,14 @@ DELETE FROM node WHERE owner = %s
 DELETE FROM node WHERE until < clock_timestamp()
 
 -- take_over --
+-- Nothing on hold: an operator says what becomes of it.
 UPDATE lease SET
     left_by = CASE WHEN taken THEN left_by ELSE owner END,
     owner = current_setting('postroom.owner'), taken = true
 WHERE delivery IN (
     SELECT l.delivery FROM lease AS l
     WHERE NOT EXISTS (SELECT 1 FROM node AS n WHERE n.owner = l.owner)
+        AND NOT EXISTS (SELECT 1 FROM hold WHERE scope = 'store')
     ORDER BY l.delivery
     FOR UPDATE SKIP LOCKED
 )
@@ -48,6 +50,7 @@ SELECT
 FROM lease AS l
 JOIN delivery AS d ON d.id = l.delivery
 WHERE l.owner = current_setting('postroom.owner') AND l.taken
+    AND NOT EXISTS (SELECT 1 FROM hold WHERE scope = 'store')
 ORDER BY d.id
 
 -- holds --

@@ -102,3 +102,12 @@ WHERE blob.tenant = v.tenant AND blob.sha256 = v.sha256 AND blob.expires_at > v.
 
 -- purge_events --
 DELETE FROM event WHERE seq IN (SELECT * FROM ROWS(int8))
+
+-- remove_delivery --
+-- One that is taken back may be leased to us.
+WITH removed AS (
+    DELETE FROM delivery WHERE id IN (SELECT * FROM ROWS(text)) RETURNING id
+), let_go AS (
+    DELETE FROM lease USING removed WHERE lease.delivery = removed.id
+)
+SELECT id FROM removed
