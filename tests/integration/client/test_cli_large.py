@@ -179,10 +179,12 @@ def test_mail_for_later_is_not_waited_for(run, service):
 
 
 def test_mail_for_later_has_a_local_time(run, service):
-    run("send", *MAIL, "--text", "x", "--at", "2026-08-01T12:00")
+    in_two_days = (datetime.now(UTC) + timedelta(days=2)).astimezone()
+    noon = in_two_days.replace(hour=12, minute=0, second=0, microsecond=0)
+    run("send", *MAIL, "--text", "x", "--at", f"{noon:%Y-%m-%dT%H:%M}")
     (request,) = service.requests
 
-    assert request.send_at.ToDatetime(UTC) == datetime(2026, 8, 1, 12).astimezone()
+    assert request.send_at.ToDatetime(UTC) == noon
     assert request.priority == send_pb2.PRIORITY_UNSPECIFIED
 
 

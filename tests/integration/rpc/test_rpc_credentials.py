@@ -302,8 +302,11 @@ def test_a_flood_of_strangers_does_not_starve_callers(serve):
     for _ in range(20):
         good.GetDelivery(request, timeout=20, metadata=SENDER.metadata)
 
-    codes = {call.code() for call in flood}
-    assert codes == {grpc.StatusCode.UNAUTHENTICATED}
+    ends = {(call.code(), call.details()) for call in flood}
+    # A connection that has more calls than gRPC got rid of yet loses new ones: they
+    # never come to us (RFC 9113 section 8.7, REFUSED_STREAM).
+    heard = {code for code, why in ends if "RST_STREAM with error code 7" not in why}
+    assert heard == {grpc.StatusCode.UNAUTHENTICATED}, ends
     assert running.server.pools()[PoolKind.CONTROL].started == 20
 
 
