@@ -58,7 +58,7 @@ async def asent(
                     tasks.want(_EVENT, events.get)
                 lines.push()
                 came = await tasks.some(lines.wait())
-                more = came.get(_MAIL, more) is not None
+                more = more and came.get(_MAIL, True) is not None
                 for answer in _answers(came, lines, closed=calls.closed):
                     yield answer
                 if lines.rest and await calls.pause(lines.rest):

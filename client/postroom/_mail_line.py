@@ -75,4 +75,6 @@ class MailLine:
                 self._tell((self, frame))
         except grpc.RpcError as error:
             ended = Ended(error)
+        # gRPC's thread that takes the mails ends with the last one, not by itself.
+        self.finish()
         self._tell((self, ended))
