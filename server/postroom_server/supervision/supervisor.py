@@ -84,10 +84,22 @@ class Supervisor:
         now = time.monotonic()
         for number in [n for n, at in self._due.items() if at <= now]:
             del self._due[number]
-            child = self._start(number, now)
+            try:
+                child = self._start(number, now)
+            except OSError as error:
+                self._not_started(number, error)
+                continue
             self._children[child.status] = child
             self._selector.register(child.status, selectors.EVENT_READ)
             _log.info("process.started", process=number, pid=child.pid)
+
+    def _not_started(self, number: int, error: OSError) -> None:
+        """The system is short of something: that is no end of those that run."""
+        if not self._was_ready and self._restarts[number].deaths >= MOST_DEATHS:
+            raise error
+        pause = self._start_again(number, 0.0)
+        reason = error.strerror or type(error).__name__
+        _log.error("process.not_started", process=number, error=reason, again_in=pause)
 
     def _wait(self) -> None:
         for key, _ in self._selector.select(self._pause()):
@@ -136,12 +148,16 @@ class Supervisor:
             return
         if not self._was_ready and self._gives_up(child, status):
             return
-        now = time.monotonic()
-        restarts = self._restarts[child.number]
-        chance = random.random()  # noqa: S311  spreads work, keeps no secret
-        pause = restarts.pause(now - child.started_at, chance)
-        self._due[child.number] = now + pause
+        ran = time.monotonic() - child.started_at
+        pause = self._start_again(child.number, ran)
         _log.error("process.died", process=child.number, status=status, again_in=pause)
+
+    def _start_again(self, number: int, ran: float) -> float:
+        """Have it started once more; in how many seconds."""
+        chance = random.random()  # noqa: S311  spreads work, keeps no secret
+        pause = self._restarts[number].pause(ran, chance)
+        self._due[number] = time.monotonic() + pause
+        return pause
 
     def _gives_up(self, child: Child, status: int) -> bool:
         """Whether a service that has never run is not worth another try."""
