@@ -58,7 +58,8 @@ def _free(_delivery: Delivery) -> Leave:
 class Ports:
     """What the worker meets: the store, the relays, those who wait, the time.
 
-    *closing* is set when the process must end; *scheduled* hears of every due time.
+    *closing* is set when the process must end; *scheduled* hears of every due time, and
+    may raise what the store raises.
     *awaited* tells whether callers of other processes wait for a delivery; *tell* tells
     them of one for which nobody waits here, but somebody did where it was accepted.
     *leave* may wait for the store, and raises what it raises.
@@ -176,11 +177,22 @@ class Worker:
         if situation.patience is None and _may_be_awaited(delivery):
             self._ports.tell(delivery.id)
         if change.after.due_at is not None:
-            self._ports.scheduled(change.after)
+            self._schedule(change.after)
         try:
             self._ports.observe(change.after, course)
         finally:
             self._ports.waits.post(News(change.after, decision.answers_now))
+
+    def _schedule(self, delivery: Delivery) -> None:
+        """It goes on, unless it was taken back: who was told so relies on it."""
+        while True:
+            try:
+                return self._ports.scheduled(delivery)
+            except PostroomError as error:
+                _log.warning("delivery.others_unheard", reason=error.reason)
+                pause = RECORD_AGAIN * (0.5 + self._ports.chance())
+                if self._ports.closing.wait(pause):
+                    return None
 
     def _patience(self, delivery_id: str) -> float | None:
         limit = self._ports.waits.limit(delivery_id)

@@ -51,6 +51,7 @@ class Desk:
     ):
         self.failures = list(failures)
         self.lost = set()
+        self.unheard = []
         self.stored = []
         self.scheduled = []
         self.room = WaitRoom(8)
@@ -67,12 +68,17 @@ class Desk:
                 under_way=self.under_way,
                 clock=FakeClock(NOW),
                 closing=self.closing,
-                scheduled=self.scheduled.append,
+                scheduled=self.schedule,
                 observe=observe,
                 leave=leave,
                 chance=lambda: -0.5,
             )
         )
+
+    def schedule(self, delivery):
+        if self.unheard:
+            raise self.unheard.pop()
+        self.scheduled.append(delivery)
 
     def holds(self, delivery):
         return delivery.id not in self.lost
@@ -140,6 +146,16 @@ def test_a_quick_retry_is_scheduled_while_someone_waits():
 
     assert wait.answer() is None
     assert desk.scheduled[0].status is D.RETRY
+
+
+def test_whether_others_took_it_back_is_asked_until_the_store_answers():
+    desk = Desk(PUT_OFF)
+    desk.unheard = [NotReady("away")] * 2
+
+    wait = desk.deliver()
+
+    assert [one.status for one in desk.scheduled] == [D.RETRY]
+    assert wait.news.delivery.status is D.RETRY
 
 
 @pytest.mark.parametrize(
