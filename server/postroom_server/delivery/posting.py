@@ -304,6 +304,7 @@ class Posting:
     def _repeat(self, posted: Posted, used: RequestRecord) -> Delivery | None:
         """Join what the same request made before; None: there is no answer yet."""
         delivery = self._sending.twin(used, posted.fingerprint)
+        posted.caller.accepted()
         asked = Waiting(delivery.plan.completion, posted.wait_timeout)
         self._place(posted, delivery, asked)
         placed = posted.wait is not None
