@@ -69,6 +69,7 @@ class Course(Generic[K]):
         self._octets = 0
         self._stream: _Stream[K] = _Stream()
         self._attempts = self._anew()
+        self._begun = False
 
     @property
     def unanswered(self) -> int:
@@ -92,6 +93,9 @@ class Course(Generic[K]):
         self._waiting = deque([*unanswered, *self._put_off, *self._waiting])
         self._put_off = []
         self._stream = _Stream()
+        if not self._begun:
+            # The first mail may come late; nobody was away meanwhile.
+            self._begun, self._attempts = True, self._anew()
         self._attempts.begin()
         return self._attempts
 

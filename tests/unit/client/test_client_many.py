@@ -27,14 +27,15 @@ class Clock:
         return self.now
 
 
-def course_of(window=10, clock=None):
+def course_of(window=10, clock=None, *, begun=True):
     terms = Terms(
         target="x",
         timeout=10.0,
         surroundings=Surroundings(clock=clock or Clock(), chance=lambda: 0.5),
     )
     course = Course(terms, {}, window)
-    course.begin()
+    if begun:
+        course.begin()
     return course
 
 
@@ -217,6 +218,16 @@ def test_a_stream_that_answered_gives_the_service_all_its_time_again():
     course.begin()
     clock.now = 30.0
     assert course.pause_after(AWAY) is None
+
+
+def test_the_time_until_the_first_mail_is_none_that_the_service_was_away():
+    clock = Clock()
+    course = course_of(clock=clock, begun=False)
+    clock.now = 60.0
+    course.add("a", request("a"))
+    course.begin()
+
+    assert course.pause_after(AWAY) is not None
 
 
 def test_a_whole_mail_has_options_alone():
