@@ -154,9 +154,10 @@ class Node:
     def _turn(self) -> None:
         try:
             link = self._link = self._link or self._connect(self.name)
-            self._tell(link)
+            # Before all words: a database that takes none may still keep the lease.
             if _elapsed() >= self._renewed_at + self._settings.renewed_every:
                 self._renew(link)
+            self._tell(link)
         except DRIVER_ERRORS as error:
             tell("warning", "outbox.lease_not_renewed", error=str(error))
             link_gone, self._link = self._link, None
