@@ -68,7 +68,8 @@ class Window:
         self.room: Callable[[], None] = lambda: None
         self.clean = True
         self._dialogue = dialogue
-        self._lock = threading.Lock()
+        # Who waits here may have been called off before, and then wakes itself.
+        self._lock = threading.RLock()
         self._changed: threading.Condition | None = None
         self._line: list[Place] = []
         self._entering = 0

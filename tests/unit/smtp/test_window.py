@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+from postroom_server.delivery.control import AttemptControl
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.timeouts import NOT_AT_ALL, Timeouts
@@ -192,3 +193,23 @@ def test_one_that_is_told_to_write_just_before_it_waits_does_not_wait():
 
     assert told.sealed
     assert told.woken is None
+
+
+def test_one_that_was_called_off_before_it_has_to_wait_is_turned_away():
+    window = Window(Link())
+    window.enter(Place(Overlap.NONE), Orders())
+    control = AttemptControl(limit=lambda: None, mark=lambda: True)
+    control.call_off()
+    raised: list[SessionError] = []
+
+    def comes() -> None:
+        try:
+            window.enter(Place(Overlap.WHOLE), control)
+        except SessionError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=comes, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+
+    assert [error.reason for error in raised] == [FailureReason.DEADLINE]
