@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from postroom_server.config import ConfigError, load_config
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.errors import BlobNotFound
+from postroom_server.domain.errors import BlobNotFound, NotReady
 from postroom_server.domain.octets import DamagedOctets
-from postroom_server.outbox.errors import StoreUnusableError
+from postroom_server.outbox.errors import (
+    DatabaseTrouble,
+    StoreUnusableError,
+    Trouble,
+)
 from postroom_server.outbox.postgres.checking import check_database
-from postroom_server.outbox.postgres.connecting import Database
+from postroom_server.outbox.postgres.connecting import Database, Link
 
 from tests.support.blobs import DATA, bring, upload, with_file
 from tests.support.builders import NOW, a_new_delivery
@@ -74,6 +78,27 @@ def test_what_is_swept_can_be_brought_again(outbox, store):
     with pytest.raises(BlobNotFound):
         outbox.accept(a_new_delivery(), with_file(octets), None)
 
+    assert b"".join(bring(outbox.blobs).blocks()) == DATA
+
+
+def test_what_was_swept_by_half_can_be_brought_again(outbox, store, monkeypatch):
+    """The object went, and the database before it was told."""
+    octets = bring(outbox.blobs)
+    store.age_octets()
+    run = Link.run
+
+    def fail(link, name, values=()):
+        if name == "drop_octets":
+            raise DatabaseTrouble(Trouble.AWAY, "the database was ended")
+        return run(link, name, values)
+
+    monkeypatch.setattr(Link, "run", fail)
+    with pytest.raises(NotReady):
+        outbox.blobs.sweep()
+    monkeypatch.undo()
+
+    with pytest.raises(BlobNotFound):
+        outbox.accept(a_new_delivery(), with_file(octets), None)
     assert b"".join(bring(outbox.blobs).blocks()) == DATA
 
 

@@ -3,8 +3,10 @@
 The database knows which there are, and the object has their digest for a name.  It is
 whole and durable before the row is there, so what a row tells of can be read.  What
 nothing refers to goes while its row is locked: who brings the same then waits, and puts
-the object anew.  An object whose row was never stored, because the process died in
-between, stays until the same octets come again.
+the object anew.  If only the object went, because that was broken off, the row counts
+for nothing: nobody uses it without a look at the object.  An object whose row was
+never stored, because the process died in between, stays until the same octets come
+again.
 """
 
 from __future__ import annotations
@@ -50,6 +52,11 @@ class ObjectBlobs(PostgresBlobs):
                         obstore.delete(self.objects, name_of(sha256))
                     link.run("drop_octets", (sha256,))
         return len(unused)
+
+    def _touch(self, octets: StoredOctets) -> bool:
+        # A sweep that was broken off leaves the row of an object that is gone.
+        kept = super(ObjectBlobs, self)._touch(octets)  # noqa: UP008  slots made another class
+        return kept and has_object(self.objects, octets.sha256, octets.size)
 
     def _store(self, file: IO[bytes], sha256: str, size: int) -> StoredOctets:
         octets = self.octets(sha256, size)
