@@ -55,7 +55,7 @@ class ObjectBlobs(PostgresBlobs):
 
     def _touch(self, octets: StoredOctets) -> bool:
         # A sweep that was broken off leaves the row of an object that is gone.
-        kept = super(ObjectBlobs, self)._touch(octets)  # noqa: UP008  slots made another class
+        kept = super(ObjectBlobs, self)._touch(octets)
         return kept and has_object(self.objects, octets.sha256, octets.size)
 
     def _store(self, file: IO[bytes], sha256: str, size: int) -> StoredOctets:
