@@ -141,7 +141,12 @@ def hint_of(failure: Failure) -> Hint:
 
 def leaves_doubt(failure: Failure) -> bool:
     """Whether the service may have taken the request in spite of *failure*."""
-    return _our_info(failure) is None and not _never_left(failure)
+    return _our_info(failure) is None and has_left(failure)
+
+
+def has_left(failure: Failure) -> bool:
+    """Whether the service may have heard any of it."""
+    return not _never_left(failure)
 
 
 def is_refused(failure: Failure) -> bool:
@@ -178,7 +183,7 @@ def error_of(failure: Failure, asked: Asked) -> PostroomError:
 
 
 def error_of_item(told: ItemError, asked: Asked) -> PostroomError:
-    """The error that one mail of many was answered with; nothing of it was sent."""
+    """The error that one mail of many was answered with."""
     code = _CODES.get(told.code, "UNKNOWN")
     name = ErrorReason.Name(told.reason) if told.reason in ErrorReason.values() else ""
     known = ErrorDetails(
@@ -188,13 +193,14 @@ def error_of_item(told: ItemError, asked: Asked) -> PostroomError:
         request_id=asked.request_id,
         retry_after=_seconds_of(told),
         violations=tuple(Violation(v.field, v.description) for v in told.violations),
-        nothing_sent=True,
+        nothing_sent=not asked.in_doubt,
     )
     kind = _KINDS.get(code, PostroomError)
     if known.reason in _OVERLOADED:
         kind = errors.Overloaded
     about = told.metadata.get(_NAMED_BY.get(code, ""), "")
-    return kind(f"{told.message}: {about}" if about else told.message, known)
+    text = f"{told.message}: {about}" if about else told.message
+    return kind(text + _advice(asked), known)
 
 
 def hint_of_item(told: ItemError) -> Hint:

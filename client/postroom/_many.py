@@ -14,7 +14,7 @@ from typing import Any, Generic
 
 from postroom._attempts import Attempts, Terms
 from postroom._convert import read
-from postroom._failures import Asked, Failure, error_of_item, hint_of_item
+from postroom._failures import Asked, Failure, error_of_item, has_left, hint_of_item
 from postroom._retry import Persistence
 from postroom.arguments import CallArguments, SendArguments
 from postroom.errors import PostroomError
@@ -35,13 +35,17 @@ Item = send_stream_pb2.SendMessagesRequest
 
 @dataclass(slots=True, eq=False)
 class Pending(Generic[K]):
-    """A mail without an answer; *again_at* is when to send it once more."""
+    """A mail without an answer; *again_at* is when to send it once more.
+
+    *in_doubt*: a stream that ended without its answer may have brought it.
+    """
 
     key: K
     request: send_pb2.SendMessageRequest
     size: int
     persistence: Persistence | None = None
     again_at: float = 0.0
+    in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -139,6 +143,8 @@ class Course(Generic[K]):
 
     def pause_after(self, failure: Failure) -> float | None:
         """How long to wait after the stream's *failure*; None: it ends everything."""
+        for pending in self._stream.sent.values():
+            pending.in_doubt = pending.in_doubt or has_left(failure)
         if self._stream.heard:
             # It was there: the time that it may be away begins now.
             self._attempts = self._anew()
@@ -173,7 +179,11 @@ class Course(Generic[K]):
         return True
 
     def _asked(self, pending: Pending[K]) -> Asked:
-        return Asked(target=self._terms.target, request_id=pending.request.request_id)
+        return Asked(
+            target=self._terms.target,
+            request_id=pending.request.request_id,
+            in_doubt=pending.in_doubt,
+        )
 
 
 def mail_of(

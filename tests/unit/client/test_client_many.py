@@ -230,6 +230,22 @@ def test_the_time_until_the_first_mail_is_none_that_the_service_was_away():
     assert course.pause_after(AWAY) is not None
 
 
+def test_what_a_broken_stream_may_have_brought_stays_in_doubt():
+    course = course_of()
+    for name in "ab":
+        course.add(name, request(name))
+    sent(course)
+    course.pause_after(AWAY)
+    course.begin()
+    told(course, window(10))
+    sent(course)
+
+    first, second = told(course, error(0), error(1))
+
+    assert not first.error.nothing_sent
+    assert second.error.nothing_sent, "it had not been sent before"
+
+
 def test_a_whole_mail_has_options_alone():
     raw = RawMessage(b"x", envelope_from="", recipients=["ada@example.com"])
 
