@@ -290,6 +290,10 @@ class Window:
     def _write_unsent(self) -> None:
         """Write what waits to be written, and let somebody else write the rest."""
         with self._lock:
+            if self._is_over:
+                # It befell another, who tells of it.
+                self._writing = False
+                return
             batch = self._take_unsent()
             # Nobody hears while the first in line waits to be written.
             heard = _listen if self._line[0] in batch else None

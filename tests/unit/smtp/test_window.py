@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from postroom_server.delivery.control import AttemptControl
-from postroom_server.domain.attempt import FailureReason
+from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.timeouts import NOT_AT_ALL, Timeouts
 from postroom_server.smtp.window import Overlap, Place, Window
@@ -165,8 +165,8 @@ def test_the_next_mail_behind_one_that_failed_begins_with_reset():
     assert window.at_rest
 
 
-def test_one_that_is_told_to_write_just_before_it_waits_does_not_wait():
-    link = Link()
+def told_to_write(link: Link, fault: SessionError | None = None) -> Place:
+    """One that hears that it is to write just before it waits; *fault* comes then."""
     window = Window(link)
     told = Place(Overlap.WHOLE)
     with ThreadPoolExecutor(1) as threads:
@@ -183,6 +183,7 @@ def test_one_that_is_told_to_write_just_before_it_waits_does_not_wait():
                 if threading.get_ident() == mine and not ahead.done():
                     link.go.set()
                     ahead.result(PATIENCE)
+                    link.fault = fault
                 lock.acquire()
 
             def __exit__(self, *trouble: object) -> None:
@@ -190,9 +191,24 @@ def test_one_that_is_told_to_write_just_before_it_waits_does_not_wait():
 
         window._lock = Overtaken()
         assert window.await_turn(told)
+    return told
+
+
+def test_one_that_is_told_to_write_just_before_it_waits_does_not_wait():
+    told = told_to_write(Link())
 
     assert told.sealed
     assert told.woken is None
+
+
+def test_nothing_is_written_to_a_session_that_another_broke():
+    link = Link()
+    told = told_to_write(
+        link, SessionError(Phase.DATA, FailureReason.NETWORK, "it broke")
+    )
+
+    assert link.writes == [b"one "]
+    assert not told.sealed
 
 
 def test_one_that_was_called_off_before_it_has_to_wait_is_turned_away():
