@@ -32,10 +32,10 @@ run: install ## Start the service with a sandbox relay and send a mail through i
 	@$(BIN)/python examples/first_mail.py $(ARGS)
 
 test: install ## Run all tests but interop and gates
-	$(BIN)/pytest -m "not interop and not gate" $(ARGS)
+	$(BIN)/pytest -m "not interop and not gate" $(SIDE_BY_SIDE) $(ARGS)
 
 test-floor: ## Run the same with the oldest grpcio and protobuf that callers may have
-	@$(MAKE) test VENV=.venv-floor CONSTRAINTS=constraints-floor.txt
+	@$(MAKE) test VENV=.venv-floor CONSTRAINTS=constraints-floor.txt SIDE_BY_SIDE="$(SIDE_BY_SIDE)"
 
 test-postgres: install ## Run tests of the service with its store in PostgreSQL
 	POSTROOM_TEST_STORE=postgres $(BIN)/pytest -n 2 $(ON_POSTGRES) $(ARGS)
@@ -78,6 +78,8 @@ protos-check: install $(PROTOS_VENV)/.installed ## Lint the contract; fail if th
 	$(BIN)/buf lint protos
 	@$(PROTOS_VENV)/bin/python protos/generate.py --check client
 
+# Two at a time where the time of one test is not what is judged.
+check: SIDE_BY_SIDE := -n 2
 check: lint types imports protos-check test test-postgres interop gates-ci test-floor ## Everything that CI runs
 
 reference: install ## Write the reference of settings and of their variables anew
