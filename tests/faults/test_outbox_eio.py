@@ -78,4 +78,6 @@ def test_a_failed_flush_loses_nothing_and_leaves_nothing(strace, tmp_path, flush
 
     assert {"no", "unsent"} & {word for word, _ in said}
     assert there == {i for word, i in said if word == "ok"}
-    assert ended == {i for word, i in said if word == "sent"}
+    # One thread may be refused, and end them both, before the other could say "sent".
+    assert ended >= {i for word, i in said if word == "sent"}
+    assert not ended & {i for word, i in said if word == "unsent"}
