@@ -17,10 +17,11 @@ the test is skipped.  Foreign programs: `tests.support.tools.require_tool`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.postgres import stop_postgres
@@ -63,6 +64,19 @@ def no_leaked_threads(request: pytest.FixtureRequest) -> Iterator[None]:
     leaked = left_behind(before, PATIENCE)
     if leaked:
         pytest.fail(f"threads left behind:\n{stacks(leaked)}", pytrace=False)
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Tells what was logged since it was last asked.
+
+    A double of a wider scope, whose log is its own, may be there from other tests.
+    """
+    before, was_configured = structlog.get_config(), structlog.is_configured()
+    structlog.reset_defaults()
+    yield lambda: capsys.readouterr().out
+    if was_configured:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

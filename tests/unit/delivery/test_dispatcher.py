@@ -110,11 +110,11 @@ def test_what_was_claimed_is_begun_though_the_store_does_not_answer_after_it(
 
 
 @pytest.mark.parametrize("failure", [NotReady("away"), RowRefused("a defect")])
-def test_mail_still_leaves_after_the_store_failed_once(dispatching, failure, capsys):
+def test_mail_still_leaves_after_the_store_failed_once(dispatching, failure, logged):
     dispatching.queue.claim_failures = [failure]
 
     dispatching.start()
-    while "dispatch." not in capsys.readouterr().out:
+    while "dispatch." not in logged():
         threading.Event().wait(0.01)
     dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 

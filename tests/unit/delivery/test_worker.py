@@ -121,13 +121,13 @@ def test_an_outcome_whose_texts_the_store_refuses_is_stored_without_them():
     assert desk.stored[0].attempt.reply is None
 
 
-def test_an_outcome_that_can_not_be_stored_leaves_nothing_behind_in_the_process(capsys):
+def test_an_outcome_that_can_not_be_stored_leaves_nothing_behind_in_the_process(logged):
     desk = Desk(DELIVERED, [RowRefused("a defect")] * 2)
 
     desk.deliver()
 
     assert len(desk.under_way) == 0
-    assert "delivery.not_recorded" in capsys.readouterr().out
+    assert "delivery.not_recorded" in logged()
 
 
 def test_who_waits_is_told_though_nobody_can_be_told_for_the_numbers():
