@@ -29,6 +29,7 @@ from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from benchmarks.peers import sink
 from tests.support.fleets import fleet, fleet_settings
 from tests.support.postgres import postgres, stop_postgres
+from tests.support.process import daemon, free_port
 
 TEXT = "Your order has shipped, and arrives on Thursday.\n" * 200
 CALLERS = 2
@@ -101,9 +102,12 @@ def measured(processes: int, asked: argparse.Namespace) -> tuple[float, float, f
         connection.execute("SELECT pg_reload_conf()")
     with tempfile.TemporaryDirectory() as folder, sink(0.0) as port:
         config = fleet_settings(Path(folder) / "c", url, port, pool_size=16)
-        with fleet(config, processes, POSTROOM_LOG__LEVEL="info") as service:
+        alone = processes == 1
+        serving = daemon(config, free_port()) if alone else fleet(config, processes)
+        with serving as service:
             load(service.target, asked.callers, WARM_UP)
-            ours = psutil.Process(service.process.pid).children(recursive=True)
+            first = psutil.Process(service.process.pid)
+            ours = [first, *first.children(recursive=True)]
             before, stored = spent(ours), spent(database())
             sent = load(service.target, asked.callers, asked.seconds)
             cost = (spent(ours) - before) / sent * 1e3
