@@ -7,6 +7,7 @@ told apart, also where the file is there.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -28,31 +29,29 @@ LEAST_COUNTED = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class SqliteBlobs:
-    """The `Blobs` of a store."""
+class BlobRows(ABC):
+    """What a store says of blobs, wherever their octets are.
 
-    files: Files
+    A subclass knows where: `octets` and `_touch`.
+    """
+
     committer: Committer
     readers: Readers
     clock: Clock
     terms: BlobTerms
 
-    def receive(self, most: int) -> AbstractContextManager[Incoming]:
-        """A file to write; see `Blobs.receive`."""
-        return self.files.receive(most)
-
     def admit(self, tenant: str, arriving: Arriving) -> None:
         """Refuse what is over the quota; see `Blobs.admit`."""
         wanted = (tenant, arriving, self.clock.now())
         with self.readers.lend() as connection:
-            check_admission(connection, wanted, self.terms.quota)
+            _check_admission(connection, wanted, self.terms.quota)
 
     def keep(self, tenant: str, octets: StoredOctets) -> Blob:
         """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
         now = self.clock.now()
         expires_at = after(now, self.terms.retention)
         wanted = Blob(tenant, octets, expires_at)
-        existed = self.committer.run(KeepBlob(wanted, now, self.terms.quota))
+        existed = self.committer.run(self._keeping(wanted, now))
         return Blob(tenant, octets, expires_at, existed)
 
     def find(self, tenant: str, sha256: str) -> Blob | None:
@@ -63,23 +62,52 @@ class SqliteBlobs:
         if not rows:
             return None
         ((size, expires_at),) = rows
-        octets = self.files.find(sha256, size)
-        if not self.files.touch(octets):
+        octets = self.octets(sha256, size)
+        if not self._touch(octets):
             return None
         return Blob(tenant, octets, Instant(expires_at), existed=True)
 
     def secure(self, stored: Iterable[StoredOctets]) -> None:
-        """Keep the files of a mail that is about to be accepted for an hour.
+        """Keep the octets of a mail that is about to be accepted for an hour.
 
-        Raises `BlobNotFound` if one is gone: what is accepted can be sent.
+        Raises `BlobNotFound` if some are gone: what is accepted can be sent.
         """
         for octets in stored:
-            if not self.files.touch(octets):
+            if not self._touch(octets):
                 raise BlobNotFound(f"blobs/{octets.sha256}")
+
+    @abstractmethod
+    def octets(self, sha256: str, size: int) -> StoredOctets:
+        """Those of that digest; they are there, or `DamagedOctets` when read."""
+
+    @abstractmethod
+    def _touch(self, octets: StoredOctets) -> bool:
+        """Keep *octets* for an hour; False if they are gone."""
+
+    def _keeping(self, wanted: Blob, now: Instant) -> KeepBlob:
+        return KeepBlob(wanted, now, self.terms.quota)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteBlobs(BlobRows):
+    """The `Blobs` of a store in a file, with *files* beside it."""
+
+    files: Files
+
+    def receive(self, most: int) -> AbstractContextManager[Incoming]:
+        """A file to write; see `Blobs.receive`."""
+        return self.files.receive(most)
+
+    def octets(self, sha256: str, size: int) -> StoredOctets:
+        """The file of that digest."""
+        return self.files.find(sha256, size)
 
     def sweep(self) -> int:
         """Remove some of the files that nothing refers to; how many went."""
         return self.files.sweep(self._is_used)
+
+    def _touch(self, octets: StoredOctets) -> bool:
+        return self.files.touch(octets)
 
     def _is_used(self, sha256: str) -> bool:
         with self.readers.lend() as connection:
@@ -110,7 +138,7 @@ class KeepBlob(Work[bool]):
         return bool(known)
 
 
-def check_admission(
+def _check_admission(
     connection: Connection, wanted: tuple[str, Arriving, Instant], quota: int
 ) -> None:
     """Raise `QuotaExceeded` if the tenant has it not and may not have it."""

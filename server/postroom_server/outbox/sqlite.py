@@ -79,7 +79,7 @@ class SqliteOutbox(CommittingOutbox):
             committer = Committer(writer, clock, settings.line)
             undo.callback(committer.close)
             files = Files(path.with_name(f"{path.name}.files"))
-            blobs = SqliteBlobs(files, committer, readers, clock, settings.blobs)
+            blobs = SqliteBlobs(committer, readers, clock, settings.blobs, files=files)
             parts = OutboxParts(committer, readers, blobs, files.find, lock.release)
             outbox = cls(parts, clock, on_stored)
             undo.pop_all()

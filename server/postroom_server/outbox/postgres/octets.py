@@ -10,21 +10,20 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
-from postroom_server.domain.clock import Clock, Instant, after
-from postroom_server.domain.errors import BlobNotFound, PostroomError
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.errors import PostroomError
 from postroom_server.domain.octets import BLOCK, StoredOctets, TooManyOctets
-from postroom_server.outbox.blobs import KeepBlob, check_admission
-from postroom_server.outbox.committer import Committer
+from postroom_server.outbox.blobs import BlobRows, KeepBlob
 from postroom_server.outbox.incoming import file_errors
 from postroom_server.outbox.postgres.connecting import Link
 from postroom_server.outbox.readers import Readers
-from postroom_server.outbox.statements import Connection, statement
-from postroom_server.outbox.store import Arriving, Blob, BlobTerms
+from postroom_server.outbox.statements import Connection
+from postroom_server.outbox.store import Arriving, Blob
 
 IN_MEMORY = 4 * BLOCK
 SWEPT = 200
@@ -32,52 +31,14 @@ SWEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresBlobs:
+class PostgresBlobs(BlobRows):
     """The `Blobs` of a fleet."""
-
-    committer: Committer
-    readers: Readers
-    clock: Clock
-    terms: BlobTerms
 
     @contextmanager
     def receive(self, most: int) -> Iterator[Arriving]:
         """A place beside the database until all has come; see `Blobs.receive`."""
         with file_errors(), tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             yield Arrived(cast("IO[bytes]", file), most, self._store)
-
-    def admit(self, tenant: str, arriving: Arriving) -> None:
-        """Refuse what is over the quota; see `Blobs.admit`."""
-        wanted = (tenant, arriving, self.clock.now())
-        with self.readers.lend() as connection:
-            check_admission(connection, wanted, self.terms.quota)
-
-    def keep(self, tenant: str, octets: StoredOctets) -> Blob:
-        """Make *octets* a blob of *tenant*; see `Blobs.keep`."""
-        now = self.clock.now()
-        expires_at = after(now, self.terms.retention)
-        wanted = Blob(tenant, octets, expires_at)
-        existed = self.committer.run(_KeepAlone(wanted, now, self.terms.quota))
-        return Blob(tenant, octets, expires_at, existed)
-
-    def find(self, tenant: str, sha256: str) -> Blob | None:
-        """The tenant's blob; see `Blobs.find`."""
-        values = (tenant, sha256, self.clock.now())
-        with self.readers.lend() as connection:
-            rows = connection.execute(statement("blob"), values).fetchall()
-        if not rows:
-            return None
-        ((size, expires_at),) = rows
-        octets = self.octets(sha256, size)
-        if not self._touch(octets):
-            return None
-        return Blob(tenant, octets, Instant(expires_at), existed=True)
-
-    def secure(self, stored: Iterable[StoredOctets]) -> None:
-        """Keep them for an hour; raises `BlobNotFound` where some are gone."""
-        for octets in stored:
-            if not self._touch(octets):
-                raise BlobNotFound(f"blobs/{octets.sha256}")
 
     def octets(self, sha256: str, size: int) -> StoredOctets:
         """Those of that digest; they are there, or `DamagedOctets` when read."""
@@ -93,6 +54,9 @@ class PostgresBlobs:
         with self.readers.lend() as connection:
             link = cast("Link", connection)
             return link.run("touch_octets", (octets.sha256, octets.size)).rowcount > 0
+
+    def _keeping(self, wanted: Blob, now: Instant) -> KeepBlob:
+        return _KeepAlone(wanted, now, self.terms.quota)
 
     def _store(self, file: IO[bytes], sha256: str, size: int) -> StoredOctets:
         octets = self.octets(sha256, size)
