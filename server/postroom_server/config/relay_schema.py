@@ -7,6 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from postroom_server.config.keys import SECONDS, Table, key, seconds, table
+from postroom_server.config.limit_keys import (
+    mails_at_once,
+    mails_per_second,
+    recipients_per_day,
+)
 from postroom_server.config.values import RelayConfig
 from postroom_server.domain.pacing import NO_LIMITS, Circuit
 from postroom_server.domain.submission import RetryPolicy
@@ -151,24 +156,9 @@ class RelayTable(Table):
         least=1,
         most=64,
     )
-    max_per_second: float = key(
-        NO_LIMITS.max_per_second,
-        "The most mails begun in a second, on the average; 0: no limit.",
-        least=0,
-        most=100_000,
-    )
-    burst: int = key(
-        NO_LIMITS.burst,
-        "How many of them may be begun at once; 0: what one second brings.",
-        least=0,
-        most=1_000_000,
-    )
-    max_recipients_per_day: int = key(
-        NO_LIMITS.max_recipients_per_day,
-        "The most recipients of mails begun in a day (UTC); 0: no limit.",
-        least=0,
-        most=1_000_000_000,
-    )
+    max_per_second: float = mails_per_second()
+    burst: int = mails_at_once()
+    max_recipients_per_day: int = recipients_per_day()
     connections_per_minute: int = key(
         NO_LIMITS.connections_per_minute,
         "The most sessions opened in a minute; 0: no limit.",
