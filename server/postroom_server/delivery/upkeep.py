@@ -32,7 +32,7 @@ def retention_of(limits: Limits) -> Retention:
 
 
 class Upkeep:
-    """One thread that purges; `run_once` is what it does each time, after *also*."""
+    """One thread that purges, after *also*; `turn` is what it does each time."""
 
     def __init__(
         self,
@@ -71,14 +71,20 @@ class Upkeep:
             purged += turn
         return purged
 
-    def _run(self) -> None:
-        while not self._stop.wait(PAUSE):
+    def turn(self) -> None:
+        """All that there is to do now; what one step meets keeps no other from it."""
+        for step in (*self._also, self._purge):
             try:
-                for look in self._also:
-                    look()
-                purged = self.run_once()
+                step()
             except PostroomError as error:
                 _log.warning("upkeep.store_unavailable", reason=error.reason)
-                continue
-            if purged:
-                _log.info("upkeep.purged", rows=purged)
+            except Exception:  # noqa: BLE001  the thread must outlive any defect
+                _log.exception("upkeep.bug")
+
+    def _purge(self) -> None:
+        if purged := self.run_once():
+            _log.info("upkeep.purged", rows=purged)
+
+    def _run(self) -> None:
+        while not self._stop.wait(PAUSE):
+            self.turn()

@@ -45,3 +45,22 @@ def test_files_are_swept_even_when_the_full_disk_keeps_the_store_from_purging():
         upkeep_of(store).run_once()
 
     assert store.sweeps == 1
+
+
+@pytest.mark.parametrize("failure", [StoreFull("full"), ValueError("a defect")])
+def test_what_is_done_besides_does_not_keep_it_from_purging(failure, logged):
+    def fail():
+        raise failure
+
+    store = Store(20, 0)
+    retention = Retention(content=1, deliveries=1)
+    Upkeep(store, store, FakeClock(), retention, [fail]).turn()
+
+    assert store.turns == []
+    assert "upkeep.purged" in logged()
+
+
+def test_a_defect_in_purging_does_not_end_it(logged):
+    upkeep_of(Store(ValueError("a defect"))).turn()
+
+    assert "upkeep.bug" in logged()
