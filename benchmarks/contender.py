@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -32,6 +31,7 @@ from postroom.v1 import delivery_pb2, message_pb2, send_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.library import Window, told
 from tests.support.process import daemon, free_port
 
 DEADLINE = 60.0
@@ -58,23 +58,6 @@ COMPLETIONS = {
     "relayed": send_pb2.COMPLETION_RELAYED,
     "accepted": send_pb2.COMPLETION_ACCEPTED,
 }
-
-
-@dataclass
-class Window:
-    """What was seen between *begin* and *end*."""
-
-    begin: float
-    end: float
-    took: list[float] = field(default_factory=list)
-    first: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    cpu: float = 0.0
-
-    def add(self, began: float, done: float) -> None:
-        """A mail that was answered."""
-        if self.begin <= done < self.end:
-            self.took.append(done - began)
 
 
 def request(asked: argparse.Namespace) -> send_pb2.SendMessageRequest:
@@ -110,14 +93,17 @@ def unary(
         done = time.perf_counter()
         if result.status not in FINE:
             raise RuntimeError(result.detail or str(result.smtp_error))
-        window.add(began, done)
+        if window.begin <= done < window.end:
+            window.took.append(done - began)
         if is_first:
             window.first.append(done - began)
             is_first = False
 
 
-def loaded(asked: argparse.Namespace, target: str, process: psutil.Process) -> Window:
-    """Keep the service busy."""
+def loaded(
+    asked: argparse.Namespace, target: str, process: psutil.Process
+) -> dict[str, Any]:
+    """Keep the service busy; what is printed."""
     now = time.perf_counter()
     window = Window(now + asked.warm, now + asked.warm + asked.secs)
     mail = request(asked)
@@ -136,10 +122,10 @@ def loaded(asked: argparse.Namespace, target: str, process: psutil.Process) -> W
         time.sleep(max(0.0, window.begin - time.perf_counter()))
         before = spent(process)
         time.sleep(max(0.0, window.end - time.perf_counter()))
-        window.cpu = spent(process) - before
+        cpu = spent(process) - before
         for thread in threads:
             thread.join()
-    return window
+    return told(window, asked.secs, cpu)
 
 
 def spent(process: psutil.Process) -> float:
@@ -153,31 +139,6 @@ def peak(process: psutil.Process) -> float:
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
-
-
-def report(window: Window, secs: float, rss: float) -> None:
-    """Print the line."""
-    took = sorted(window.took)
-
-    def quantile(part: float) -> float | None:
-        if not took:
-            return None
-        return round(took[min(len(took) - 1, int(part * len(took)))] * 1e3, 3)
-
-    first = round(statistics.median(window.first) * 1e3, 3) if window.first else None
-    line = {
-        "n": len(took),
-        "secs": secs,
-        "rate": round(len(took) / secs, 1),
-        "p50": quantile(0.5),
-        "p99": quantile(0.99),
-        "first": first,
-        "cpu": round(window.cpu, 3),
-        "rss": round(rss, 1),
-        "errors": len(window.errors),
-        "error": window.errors[0] if window.errors else None,
-    }
-    print(json.dumps(line))
 
 
 def arguments() -> argparse.Namespace:
@@ -215,8 +176,8 @@ def main() -> None:
         )
         with daemon(config, free_port()) as running:
             process = psutil.Process(running.process.pid)
-            window = loaded(asked, running.target, process)
-            report(window, asked.secs, peak(process))
+            line = loaded(asked, running.target, process)
+            print(json.dumps({**line, "rss": peak(process)}))
 
 
 if __name__ == "__main__":
