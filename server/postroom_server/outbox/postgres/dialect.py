@@ -86,9 +86,7 @@ def _plain(sql: str) -> str:
     sql = re.sub(r"(?<![\w)]) ?\+(?=[a-z]\.)", " ", sql)
     sql = re.sub(r" INDEXED BY \w+", "", sql)
     sql = re.sub(r"CROSS JOIN (\w+ AS \w+ ON)", r"JOIN \1", sql)
-    sql = _JSON.sub(
-        r"SELECT value FROM json_array_elements_text(CAST(\1 AS json))", sql
-    )
+    sql = _JSON.sub(_ELEMENTS, sql)
     return _NAMED.sub(r"%(\1)s", _placed(sql))
 
 
