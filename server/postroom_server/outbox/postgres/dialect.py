@@ -18,7 +18,7 @@ from importlib.resources import files
 
 from postroom_server.domain.delivery import DeliveryStatus
 from postroom_server.domain.submission import Completion
-from postroom_server.outbox.statements import Row, parsed, queries, script
+from postroom_server.outbox.statements import Row, parsed, queries
 
 _NUMBER = {
     "SENDING": str(int(DeliveryStatus.SENDING)),
@@ -113,8 +113,3 @@ def _own() -> dict[str, str]:
 def own(name: str) -> str:
     """The query *name* that only a fleet has."""
     return _own()[name]
-
-
-def revision_script(text: str) -> list[str]:
-    """The statements of a revision that only a fleet has."""
-    return list(script(text))
