@@ -75,6 +75,8 @@ class Ward:
         PAUSE.wait(random.uniform(0, 2))
         self.fleet.thaw(victim)
         until(lambda: self._refused() >= self.frozen_with, "the frozen one asked")
+        # A mail that is uncertain for the second time stays so: none may meet two.
+        until(self._all_came, "all mails came")
 
     def _accept(self, client: Client) -> None:
         self.markers.append(f"m{len(self.markers):06d}")
@@ -85,6 +87,9 @@ class Ward:
             text="x",
             completion=Completion.ACCEPTED,
         )
+
+    def _all_came(self) -> bool:
+        return self.sink.counted().keys() >= set(self.markers)
 
     def _taken_over(self) -> int:
         return sum(
