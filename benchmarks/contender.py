@@ -6,10 +6,12 @@ window whose final reply came (`n`), `rate` a second, `p50` and `p99` of a call 
 median of each caller's `first`, in ms, seconds of the service's processor time within
 the window (`cpu`), its peak resident size in MiB (`rss`), `errors`.
 
-Each call composes its mail anew, is durable before it is answered, and waits for the
-relay's verdict; with `--completion accepted` for the store alone.
+Each mail is composed anew, is durable before it is answered, and waits for the relay's
+verdict; with `--completion accepted` for the store alone.  With `--mode stream` one
+caller sends them all, CONC is how many connections there are to the relay, and each has
+`--unanswered` mails under way.  `--relay-in-flight` is the relay's `in_flight`.
 
-    python benchmarks/contender.py --port 2525 --data FOLDER --conc 8
+    python benchmarks/contender.py --port 2525 --data FOLDER --conc 8 [--mode stream]
 
 FOLDER has text.txt and body.html, and att.bin for `--kind att1m`.
 """
@@ -27,14 +29,14 @@ from typing import Any
 
 import grpc
 import psutil
-from postroom.v1 import delivery_pb2, message_pb2, send_pb2
+from postroom.v1 import message_pb2, send_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.callers import Watch, stream, unary
 from benchmarks.library import Window, told
 from tests.support.process import daemon, free_port
 
-DEADLINE = 60.0
 CONFIG = """
 [store]
 url = "sqlite:///{folder}/postroom.db"
@@ -44,16 +46,12 @@ port = {port}
 encryption = "{encryption}"
 tls_verify = false
 pool_size = {pool}
+in_flight = {in_flight}
 {login}
 [log]
 level = "error"
 """
 LOGIN = 'username = "user"\npassword = "pass"'
-FINE = {
-    delivery_pb2.DELIVERY_STATUS_SUCCESS,
-    delivery_pb2.DELIVERY_STATUS_QUEUED,
-    delivery_pb2.DELIVERY_STATUS_SENDING,
-}
 COMPLETIONS = {
     "relayed": send_pb2.COMPLETION_RELAYED,
     "accepted": send_pb2.COMPLETION_ACCEPTED,
@@ -83,23 +81,6 @@ def request(asked: argparse.Namespace) -> send_pb2.SendMessageRequest:
     )
 
 
-def unary(
-    stub: DeliveryServiceStub, mail: send_pb2.SendMessageRequest, window: Window
-) -> None:
-    """One caller, until the window closes."""
-    is_first = True
-    while (began := time.perf_counter()) < window.end:
-        result = stub.SendMessage(mail, timeout=DEADLINE).result
-        done = time.perf_counter()
-        if result.status not in FINE:
-            raise RuntimeError(result.detail or str(result.smtp_error))
-        if window.begin <= done < window.end:
-            window.took.append(done - began)
-        if is_first:
-            window.first.append(done - began)
-            is_first = False
-
-
 def loaded(
     asked: argparse.Namespace, target: str, process: psutil.Process
 ) -> dict[str, Any]:
@@ -112,11 +93,15 @@ def loaded(
 
         def caller() -> None:
             try:
-                unary(stub, mail, window)
+                if asked.mode == "stream":
+                    stream(stub, mail, Watch(window), asked.conc * asked.unanswered)
+                else:
+                    unary(stub, mail, Watch(window))
             except (grpc.RpcError, RuntimeError) as error:
                 window.errors.append(repr(error))
 
-        threads = [threading.Thread(target=caller) for _ in range(asked.conc)]
+        callers = 1 if asked.mode == "stream" else asked.conc
+        threads = [threading.Thread(target=caller) for _ in range(callers)]
         for thread in threads:
             thread.start()
         time.sleep(max(0.0, window.begin - time.perf_counter()))
@@ -155,6 +140,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True)
     parser.add_argument("--tls", action="store_true", help="STARTTLS and AUTH PLAIN")
     parser.add_argument("--completion", choices=COMPLETIONS, default="relayed")
+    parser.add_argument("--mode", choices=["unary", "stream"], default="unary")
+    parser.add_argument("--relay-in-flight", type=int, default=1)
+    parser.add_argument("--unanswered", type=int, default=8, help="of a stream")
     return parser.parse_args()
 
 
@@ -170,6 +158,7 @@ def main() -> None:
                 port=asked.port,
                 encryption="tls" if asked.tls else "none",
                 pool=max(2, asked.conc),
+                in_flight=asked.relay_in_flight,
                 login=LOGIN if asked.tls else "",
             ),
             encoding="utf-8",
