@@ -22,6 +22,7 @@ class _Stock:
         self._used = 0
 
     def take(self, count: int) -> bytes:
+        """*count* octets from the system's source for secrets; none is given twice."""
         with self._lock:
             start = self._used
             if start + count > len(self._octets):
@@ -30,9 +31,5 @@ class _Stock:
             return self._octets[start : start + count]
 
 
-_stock = _Stock()
-
-
-def unguessable(count: int) -> bytes:
-    """*count* octets from the system's source for secrets; none is given twice."""
-    return _stock.take(count)
+unguessable = _Stock().take
+"""As many octets from the system's source for secrets; none is given twice."""

@@ -41,7 +41,11 @@ _NOBODY: tuple[bytes, Credential | None] = (bytes(32), None)
 
 
 class Credentials:
-    """All credentials of a server; without any, every caller is its owner."""
+    """All credentials of a server; without any, every caller is its owner.
+
+    *required*: callers have to say who they are; *by_certificate*: a client's
+    certificate can stand for a credential.
+    """
 
     def __init__(self, known: Iterable[Credential], clock: Clock) -> None:
         self._clock = clock
@@ -52,21 +56,13 @@ class Credentials:
         self._by_name = {
             normal_name(name): one for one in self._known for name in one.certificates
         }
-
-    @property
-    def required(self) -> bool:
-        """Whether callers have to say who they are."""
-        return bool(self._known)
+        self.required = bool(self._known)
+        self.by_certificate = bool(self._by_name)
 
     @property
     def of_several_tenants(self) -> bool:
         """Whether callers share the server with those of another tenant."""
         return several_tenants(self._known)
-
-    @property
-    def by_certificate(self) -> bool:
-        """Whether a client's certificate can stand for a credential."""
-        return bool(self._by_name)
 
     def of_token(self, authorization: str) -> Principal | None:
         """Whom the header *authorization* stands for; None: nobody."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 from postroom.v1 import server_info_pb2 as wire
@@ -42,6 +43,7 @@ FEATURES = (
 """What is built and switched on, sorted; the names in docs/features."""
 
 
+@cache
 def server_version() -> str:
     """The version of this server, as in its package."""
     return version("postroom-server")
