@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from postroom_server.domain.clock import Clock, Instant, after
@@ -25,6 +25,7 @@ from postroom_server.outbox.purge import EventCursor, Purge
 from postroom_server.outbox.quotas import Quotas
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.reading import Reading
+from postroom_server.outbox.setting_aside import Aside, InRow
 from postroom_server.outbox.sharing import Sharing, Unshared
 from postroom_server.outbox.store import (
     Accepting,
@@ -58,13 +59,17 @@ class SecuredBlobs(Blobs, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutboxParts:
-    """What such an outbox is made of; *let_go* is the last thing done with it."""
+    """What such an outbox is made of; *let_go* is the last thing done with it.
+
+    *aside* takes what is too large for a row.
+    """
 
     committer: Committer
     readers: Readers
     blobs: SecuredBlobs
     find: Find
     let_go: Callable[[], None]
+    aside: Aside = field(default_factory=InRow)
 
 
 class CommittingOutbox(Reading):
@@ -82,6 +87,7 @@ class CommittingOutbox(Reading):
         self.sharing: Sharing = Unshared()
         self._committer = parts.committer
         self._let_go = parts.let_go
+        self._aside = parts.aside
         self._on_stored = on_stored
         self._event_cursor = EventCursor()
 
@@ -110,7 +116,7 @@ class CommittingOutbox(Reading):
         patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
-        work = self._accept(change, content, request)
+        work = self._accept(change, content, request, waits=True)
         used = self._committer.run(work, patience)
         if used is None:
             self._tell(change)
@@ -124,19 +130,27 @@ class CommittingOutbox(Reading):
         on_end: Callable[[Accepting], object],
     ) -> Accepting:
         """Store a new delivery meanwhile; see `Outbox.begin_accept`."""
-        work = self._accept(change, content, request)
+        work = self._accept(change, content, request, waits=False)
         ticket = Ticket(work, lambda: on_end(accepting))
         accepting = _Accepting(ticket, self._committer, lambda: self._tell(change))
         self._committer.begin(ticket)
         return accepting
 
     def _accept(
-        self, change: Change, content: Content, request: RequestRecord | None
+        self,
+        change: Change,
+        content: Content,
+        request: RequestRecord | None,
+        *,
+        waits: bool,
     ) -> Accept:
-        self.blobs.secure(content.message.stored)
+        named = content.message.stored
+        self.blobs.secure(named)
+        kept = self._aside.content(change.after.tenant, content, waits=waits)
         now = self._clock.now()
         blobs_until = after(now, self.blobs.terms.retention)
-        return Accept(change, content, request, Times(now, blobs_until))
+        blobs = frozenset(octets.sha256 for octets in named)
+        return Accept(change, kept, request, Times(now, blobs_until, blobs))
 
     def claim(
         self, relay: str, now: Instant, wanted: Mapping[LaneKey, int]

@@ -51,6 +51,15 @@ class Files:
         finally:
             incoming.discard()
 
+    def put(self, data: bytes, sha256: str) -> StoredOctets:
+        """Keep *data*, of that digest, durably; raises `StoreFull` or `NotReady`."""
+        incoming = Incoming(self._place, len(data), sha256)
+        try:
+            incoming.write(data)
+            return incoming.keep()
+        finally:
+            incoming.discard()
+
     def find(self, sha256: str, size: int) -> StoredOctets:
         """The file of that digest; it is there or `DamagedOctets` when it is read."""
         return self._place.stored(sha256, size)

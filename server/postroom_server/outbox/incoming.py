@@ -62,13 +62,15 @@ def octets_at(path: Path, sha256: str, size: int) -> StoredOctets:
 class Incoming:
     """Octets on their way into a file; at most *most* of them.
 
-    For one thread.  What is not kept is to be discarded.
+    For one thread.  What is not kept is to be discarded.  *sha256*: that of all that
+    comes, where it is known.
     """
 
-    def __init__(self, place: Place, most: int) -> None:
+    def __init__(self, place: Place, most: int, sha256: str = "") -> None:
         self.size = 0
         self._place = place
         self._most = most
+        self._known = sha256
         self._digest = hashlib.sha256()
         self._path = place.incoming / secrets.token_hex(16)
         with file_errors():
@@ -78,7 +80,7 @@ class Incoming:
     @property
     def sha256(self) -> str:
         """That of what came so far, hexadecimal."""
-        return self._digest.hexdigest()
+        return self._known or self._digest.hexdigest()
 
     def write(self, data: bytes) -> None:
         """Take the next octets.
@@ -88,7 +90,8 @@ class Incoming:
         self.size += len(data)
         if self.size > self._most:
             raise TooManyOctets(self._most)
-        self._digest.update(data)
+        if not self._known:
+            self._digest.update(data)
         left = memoryview(data)
         with file_errors():
             self._refuse_if_full()

@@ -30,6 +30,7 @@ from postroom_server.outbox.lock import StoreLock
 from postroom_server.outbox.migrating import prepare
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.restoring import begin_anew
+from postroom_server.outbox.setting_aside import InFiles
 from postroom_server.outbox.sqlite_writer import SqliteWriter
 from postroom_server.outbox.store import (
     BlobTerms,
@@ -80,7 +81,9 @@ class SqliteOutbox(CommittingOutbox):
             undo.callback(committer.close)
             files = Files(path.with_name(f"{path.name}.files"))
             blobs = SqliteBlobs(committer, readers, clock, settings.blobs, files=files)
-            parts = OutboxParts(committer, readers, blobs, files.find, lock.release)
+            parts = OutboxParts(
+                committer, readers, blobs, files.find, lock.release, InFiles(files)
+            )
             outbox = cls(parts, clock, on_stored)
             undo.pop_all()
         tell("info", "outbox.opened", store=str(path), sqlite=sqlite3.sqlite_version)

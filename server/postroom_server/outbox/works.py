@@ -71,10 +71,13 @@ class Remember(UseOnce):
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When a delivery is accepted, and until when its blobs are kept for others."""
+    """When a delivery is accepted, and until when its *blobs*, those that it names by
+    their digests, are kept for others.
+    """
 
     now: Instant
     blobs_until: Instant
+    blobs: frozenset[str] = frozenset()
 
 
 class Accept(UseOnce):
@@ -96,15 +99,15 @@ class Accept(UseOnce):
         self._change = change
 
     def _add_files(self, change: Change, content: Content, times: Times) -> None:
-        files = {octets.sha256 for octets in content.message.stored}
-        if not files:
-            return
         accepted = change.after
-        self.rows["add_content_file"] = [(accepted.id, sha256) for sha256 in files]
-        # A blob lasts from the last mail that referred to it.
-        self.rows["keep_blob"] = [
-            (accepted.tenant, sha256, times.blobs_until, times.now) for sha256 in files
-        ]
+        if files := {octets.sha256 for octets in content.message.stored}:
+            self.rows["add_content_file"] = [(accepted.id, sha256) for sha256 in files]
+        if times.blobs:
+            # A blob lasts from the last mail that referred to it.
+            self.rows["keep_blob"] = [
+                (accepted.tenant, sha256, times.blobs_until, times.now)
+                for sha256 in times.blobs
+            ]
 
     def undone(self, result: RequestRecord | None, /) -> Sequence[Work[Any]]:
         return [Withdraw(self._change, self._request)] if result is None else ()

@@ -1,0 +1,105 @@
+"""Large octets that came within a request go into files, not into the content's row.
+
+A row is written twice, page by page, by the one thread that commits; a file once, by
+the caller's own.  Equal octets of one tenant are one file that is written once, as when
+a leaflet goes to many.  What another tenant brought is written again: how long that
+takes must not tell who else has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from operator import is_
+from typing import Protocol
+
+from postroom_server.domain.message import RawMessage
+from postroom_server.domain.octets import StoredOctets
+from postroom_server.outbox.files import Files
+from postroom_server.outbox.store import Content
+
+LARGE = 256 * 1024
+"""Octets from which on a part is a file: fewer cost less as pages than as a file."""
+REMEMBERED = 4096
+"""How many files are known to be a tenant's own; one more costs a write."""
+
+Octets = bytes | StoredOctets
+
+
+class Aside(Protocol):
+    """Where large octets of a mail are kept."""
+
+    def content(self, tenant: str, content: Content, *, waits: bool) -> Content:
+        """*content*, with its large octets kept durably.
+
+        Unless it *waits*, none are written: what is there is referred to, and the rest
+        stays as it is.  Raises `StoreFull` or `NotReady`.
+        """
+
+
+class InRow:
+    """They stay where they are."""
+
+    def content(self, _tenant: str, content: Content, *, waits: bool) -> Content:  # noqa: ARG002  the protocol's
+        return content
+
+
+class InFiles:
+    """They become *files*; thread-safe."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._own: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def content(self, tenant: str, content: Content, *, waits: bool) -> Content:
+        """See `Aside.content`."""
+
+        def kept(octets: Octets) -> Octets:
+            if isinstance(octets, StoredOctets) or len(octets) < LARGE:
+                return octets
+            return self._kept(tenant, octets, waits=waits)
+
+        return _with_octets(content, kept)
+
+    def _kept(self, tenant: str, data: bytes, *, waits: bool) -> Octets:
+        sha256 = hashlib.sha256(data).hexdigest()
+        octets = self._files.find(sha256, len(data))
+        if self._is_own(tenant, sha256) and self._files.touch(octets):
+            return octets
+        if not waits:
+            return data
+        octets = self._files.put(data, sha256)
+        self._remember(tenant, sha256)
+        return octets
+
+    def _is_own(self, tenant: str, sha256: str) -> bool:
+        with self._lock:
+            return (tenant, sha256) in self._own
+
+    def _remember(self, tenant: str, sha256: str) -> None:
+        with self._lock:
+            self._own[tenant, sha256] = None
+            if len(self._own) > REMEMBERED:
+                self._own.popitem(last=False)
+
+
+def _with_octets(content: Content, kept: Callable[[Octets], Octets]) -> Content:
+    """*content* with what *kept* gives for its files, or for all of a raw mail."""
+    message = content.message
+    if isinstance(message, RawMessage):
+        mime = kept(message.mime)
+        same = mime is message.mime
+        return (
+            content if same else replace(content, message=replace(message, mime=mime))
+        )
+    files = tuple(
+        a if (data := kept(a.data)) is a.data else replace(a, data=data)
+        for a in message.attachments
+    )
+    if all(map(is_, files, message.attachments)):
+        return content
+    return replace(content, message=replace(message, attachments=files))
