@@ -6,16 +6,16 @@ Never the request, its addresses or the caller's: the method's name is one of ou
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
+class CallRecord(NamedTuple):
     """A call that has ended.
 
     *method* is "Service/Method" of our table, or "unknown"; *code* the gRPC code's
@@ -30,10 +30,10 @@ class CallRecord:
     reason: str
     request_id: str
     trace_id: str
-    tenant: str = ""
-    credential: str = ""
     seconds: float
     queue_seconds: float
+    tenant: str = ""
+    credential: str = ""
 
 
 Observer = Callable[[CallRecord], None]
@@ -42,6 +42,8 @@ Observer = Callable[[CallRecord], None]
 
 def log_call(record: CallRecord) -> None:
     """Write *record* to the log."""
+    if not _log.is_enabled_for(logging.INFO):
+        return
     facts = {
         "method": record.method,
         "code": record.code,

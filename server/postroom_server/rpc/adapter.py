@@ -87,12 +87,15 @@ def serialised(method: Method, response: object) -> bytes:
     return response.SerializeToString()
 
 
+_NOTHING_HELD = nullcontext()
+
+
 def seated(caller: Principal | None, seats: Seats) -> AbstractContextManager[object]:
     """A seat for *caller*, taken before its body is read; strangers need none.
 
     Raises `Overloaded`.
     """
-    return nullcontext() if caller is None else seats.held(caller.tenant)
+    return _NOTHING_HELD if caller is None else seats.held(caller.tenant)
 
 
 IN_HAND = 256 * MIB
@@ -114,28 +117,39 @@ class UnaryAdapter:
         several = serving.credentials.of_several_tenants
         self._in_hand = Seats(IN_HAND, shared=several)
         self._method = method
+        self._label = method.label
         self._lane = lane
         self._serving = serving
 
     def __call__(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        shared, label = self._serving, self._method.label
-        ending, call, reader = shared.opened(label, self._lane, messages, context)
+        shared = self._serving
+        ending, call, reader = shared.opened(self._label, self._lane, messages, context)
         try:
             call.caller = identified(self._method.access, shared.credentials, context)
-            with seated(call.caller, self._seats):
-                answer = self._answer(reader.only(), call, ending.arrived)
+            answer = self._seated(call, reader)
         except BaseException as error:  # noqa: BLE001  SystemExit would hang the call
             ending.fail(context, call, error)
         ending.succeed(context, call)
         return answer
 
+    def _seated(self, call: CallContext, reader: Reader) -> bytes:
+        """The answer; its caller has a seat before the body is read."""
+        if call.caller is None:
+            return self._answer(reader.only(), call, reader.arrived)
+        tenant = call.caller.tenant
+        self._seats.take(tenant)
+        try:
+            return self._answer(reader.only(), call, reader.arrived)
+        finally:
+            self._seats.give_back(tenant)
+
     def _room_for(
         self, size: int, caller: Principal | None
     ) -> AbstractContextManager[object]:
         if caller is None or size <= SMALL:
-            return nullcontext()
+            return _NOTHING_HELD
         # However large the operator allows requests to be, two have room.
         return self._in_hand.held(caller.tenant, min(size, IN_HAND // 2))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 import grpc
@@ -27,7 +27,8 @@ NO_DEADLINE = 1e9
 ARRIVED_AT: ContextVar[float] = ContextVar("arrived_at")
 """Monotonic time at which the headers came; set by admission for each call."""
 
-Metadata = Iterable[tuple[str, str | bytes]]
+Facts = Mapping[str, str | bytes]
+"""A call's metadata, by key."""
 Leave = Callable[[], None]
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,64}")
@@ -47,7 +48,7 @@ class CallContext:
     """
 
     def __init__(self, context: grpc.ServicerContext, limit: float = 0.0) -> None:
-        facts = dict(_texts(context.invocation_metadata()))
+        facts = dict(context.invocation_metadata() or ())
         self.request_id = request_id_of(facts)
         self.trace_id = trace_id_of(facts)
         self.limit = limit
@@ -130,19 +131,16 @@ def answer_by(remaining: float | None, now: float, arrived: float, cap: float) -
     return now + min(remaining - min(MARGIN, given / 4), cap)
 
 
-def request_id_of(facts: dict[str, str]) -> str:
+def request_id_of(facts: Facts) -> str:
     """The caller's id for the call where it is fit to be shown, else a new one."""
-    given = facts.get(REQUEST_ID_KEY, "")
-    return given if _REQUEST_ID.fullmatch(given) else unguessable(16).hex()
+    given = facts.get(REQUEST_ID_KEY)
+    if isinstance(given, str) and _REQUEST_ID.fullmatch(given):
+        return given
+    return unguessable(16).hex()
 
 
-def trace_id_of(facts: dict[str, str]) -> str:
+def trace_id_of(facts: Facts) -> str:
     """The trace that the call is part of: 32 hexadecimal digits, or empty."""
-    found = _TRACEPARENT.fullmatch(facts.get("traceparent", ""))
+    given = facts.get("traceparent")
+    found = _TRACEPARENT.fullmatch(given) if isinstance(given, str) else None
     return found[1] if found else ""
-
-
-def _texts(metadata: Metadata | None) -> Iterable[tuple[str, str]]:
-    for key, value in metadata or ():
-        if isinstance(value, str):
-            yield key, value

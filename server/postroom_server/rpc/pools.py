@@ -4,16 +4,22 @@ A kind that is overloaded or attacked can't take the threads of another, so heal
 reads answer while every delivery thread waits.  A pool counts what is in it in
 `submit`, where every call passes exactly once; admission reads that count before it
 lets a call in, so that the queue is bounded (`saturated`).
+
+gRPC takes nothing but a `ThreadPoolExecutor`, and uses no more of it than `submit`.
+The queue and the threads are ours: a `Future` for each call, with a condition and its
+callbacks, costs more than all that is asked of it, which is nothing.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from typing import ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import structlog
 
@@ -89,7 +95,7 @@ class CountingPool(ThreadPoolExecutor):
     """Named threads, made on demand, and an exact count of the calls in them.
 
     *seats* are for the calls that are being served, by tenant; *shared* says that there
-    are several.  A class of `ThreadPoolExecutor`, since gRPC takes nothing else.
+    are several.  What `submit` returns says nothing about the call.
     """
 
     def __init__(
@@ -100,26 +106,25 @@ class CountingPool(ThreadPoolExecutor):
         *,
         shared: bool = False,
     ) -> None:
-        super().__init__(plan.threads, thread_name_prefix=f"postroom-rpc-{kind.value}")
+        super().__init__(plan.threads)
         self.kind = kind
         self.plan = plan
         self.seats = Seats(plan.threads, shared=shared)
         self._clock = clock or SystemClock()
-        self._count = _Count()
-        self._closed = False
-        # One thread from the start: `submit` counts on it when the system refuses
-        # to make more.
-        super().submit(int)
+        self._line = _Line(kind, plan.threads, self._clock)
+        self._submitted: Future[Any] = _Submitted()
+        # A pool that nobody shuts down leaves no threads behind either.
+        weakref.finalize(self, self._line.close)
 
     @property
     def saturated(self) -> bool:
         """Whether one more call would have to wait longer than planned."""
-        return self._count.inside >= self.plan.threads + self.plan.queued
+        return self._line.inside >= self.plan.threads + self.plan.queued
 
     @property
     def pressed(self) -> bool:
         """Whether a call waits for a thread, or would be refused one."""
-        return self._count.inside > self.plan.threads or self.seats.contested
+        return self._line.inside > self.plan.threads or self.seats.contested
 
     def submit(
         self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
@@ -128,93 +133,126 @@ class CountingPool(ThreadPoolExecutor):
 
         An exception here would end gRPC's polling thread, and with it every call.
         """
-        ticket = _Ticket(self._count, self._clock)
-        try:
-            future = super().submit(ticket.run, fn, *args, **kwargs)
-        except RuntimeError:
-            return self._not_submitted(ticket)
-        # Balances the count for calls that leave the queue without having run.
-        future.add_done_callback(ticket.leave)
-        return future
+        self._line.add(_Call(self._clock.monotonic(), fn, args, kwargs))
+        return self._submitted
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  the signature of the base class
         """Take no more work; to be called after the server has stopped."""
-        self._closed = True
         super().shutdown(wait, cancel_futures=cancel_futures)
+        self._line.close()
+        if wait:
+            self._line.join()
 
     def reading(self) -> PoolReading:
         """What is in the pool now, and how long calls have waited so far."""
-        return self._count.reading(self.plan.threads)
-
-    def _not_submitted(self, ticket: _Ticket) -> Future[_T]:
-        future: Future[_T] = Future()
-        if self._closed:
-            ticket.leave()
-            future.cancel()
-        else:
-            # The call is queued and only a further thread is missing: one of those
-            # that run will take it.
-            _log.warning("rpc.thread_not_started", pool=self.kind.value)
-        return future
+        return self._line.reading()
 
 
-class _Count:
-    """How many calls are in a pool: all of them, and those that have a thread."""
+class _Submitted(Future[Any]):
+    """Stands for every call of a pool: gRPC counts those that have not ended, for a
+    limit that nobody sets (`maximum_concurrent_rpcs`).
+    """
 
-    def __init__(self) -> None:
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        fn(self)
+
+
+class _Call(NamedTuple):
+    """What is to be run, and since when it waits."""
+
+    entered: float
+    function: Callable[..., object]
+    arguments: tuple[Any, ...]
+    named: dict[str, Any]
+
+
+class _Line:
+    """The calls in a pool, and the threads that serve them.
+
+    Every thread but the first is made for a call that would find none.
+    """
+
+    def __init__(self, kind: PoolKind, most: int, clock: Clock) -> None:
+        self._kind = kind
+        self._most = most
+        self._clock = clock
         self._lock = threading.Lock()
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
         self._busy = 0
         self._started = 0
         self._queue_seconds = 0.0
         self.inside = 0
+        # One from the start: `add` counts on it when the system refuses to make more.
+        self._add_thread()
 
-    def enter(self) -> None:
+    def add(self, call: _Call) -> None:
         with self._lock:
+            if self._closed:
+                return
             self.inside += 1
+            self._calls.put(call)
+            lacking = len(self._threads) < min(self.inside, self._most)
+        if lacking:
+            self._try_to_add_thread()
 
-    def start(self, waited: float) -> None:
+    def close(self) -> None:
+        """Nothing more is taken; what is in the line is still served."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for _ in self._threads:
+                    self._calls.put(None)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def reading(self) -> PoolReading:
+        with self._lock:
+            queued = self.inside - self._busy
+            return PoolReading(
+                self._most, self._busy, queued, self._started, self._queue_seconds
+            )
+
+    def _try_to_add_thread(self) -> None:
+        try:
+            self._add_thread()
+        except RuntimeError:
+            # The call is queued and only a further thread is missing: one of those
+            # that run will take it.
+            _log.warning("rpc.thread_not_started", pool=self._kind.value)
+
+    def _add_thread(self) -> None:
+        with self._lock:
+            if self._closed or len(self._threads) == self._most:
+                return
+            name = f"postroom-rpc-{self._kind.value}_{len(self._threads)}"
+            # Under the lock, so that each that runs is told when the pool closes.
+            thread = threading.Thread(target=self._serve, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _serve(self) -> None:
+        while self._run(self._calls.get()):
+            # Nothing of a call is held here while the next one is awaited.
+            continue
+
+    def _run(self, call: _Call | None) -> bool:
+        if call is None:
+            return False
+        waited = self._clock.monotonic() - call.entered
         with self._lock:
             self._busy += 1
             self._started += 1
             self._queue_seconds += waited
-
-    def leave(self, *, busy: bool) -> None:
-        with self._lock:
-            self.inside -= 1
-            self._busy -= busy
-
-    def reading(self, threads: int) -> PoolReading:
-        with self._lock:
-            queued = self.inside - self._busy
-            return PoolReading(
-                threads, self._busy, queued, self._started, self._queue_seconds
-            )
-
-
-class _Ticket:
-    """One call's way through a pool; it leaves exactly once, run or not."""
-
-    __slots__ = ("_clock", "_count", "_entered", "_left", "_started")
-
-    def __init__(self, count: _Count, clock: Clock) -> None:
-        self._count = count
-        self._clock = clock
-        self._started = False
-        self._left = False
-        self._entered = clock.monotonic()
-        count.enter()
-
-    def run(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        self._started = True
-        self._count.start(self._clock.monotonic() - self._entered)
         try:
-            return fn(*args, **kwargs)
+            call.function(*call.arguments, **call.named)
+        except BaseException:  # noqa: BLE001  the thread has other calls to serve
+            _log.exception("rpc.call_broke", pool=self._kind.value)
         finally:
-            self.leave()
-
-    def leave(self, _future: object = None) -> None:
-        # By the thread that ran it, or by the one that took it out of the queue:
-        # never by two at once.
-        if not self._left:
-            self._left = True
-            self._count.leave(busy=self._started)
+            with self._lock:
+                self.inside -= 1
+                self._busy -= 1
+        return True

@@ -6,14 +6,16 @@ body before our code runs, without a time limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 
 from postroom_server.domain.errors import MalformedRequest
 from postroom_server.rpc.watchdog import Lane, Watchdog
+
+_T = TypeVar("_T")
 
 SILENT = "CALLER_SILENT"
 """Why the watchdog ended a call, in logs and metrics."""
@@ -27,7 +29,7 @@ class CallerGone(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Reader:
     """What the caller of one call sends; its headers came at monotonic *arrived*."""
 
@@ -42,10 +44,7 @@ class Reader:
 
         Raises `MalformedRequest` if there is none or a second one, and `CallerGone`.
         """
-        with self._watched(self.arrived):
-            first = next(self.messages, None)
-            # Asked for although one is enough: it tells that there is no second.
-            second = next(self.messages, None) if first is not None else None
+        first, second = self._watched(self._first_two, self.arrived)
         if first is None or second is not None:
             raise MalformedRequest("the call needs exactly one request message")
         return first
@@ -55,14 +54,20 @@ class Reader:
 
         Raises `CallerGone`, also when the caller was silent for too long.
         """
-        with self._watched(None):
-            return next(self.messages, None)
+        return self._watched(self._next, None)
 
-    @contextmanager
-    def _watched(self, since: float | None) -> Iterator[None]:
+    def _next(self) -> bytes | None:
+        return next(self.messages, None)
+
+    def _first_two(self) -> tuple[bytes | None, bytes | None]:
+        first = next(self.messages, None)
+        # Asked for although one is enough: it tells that there is no second.
+        return first, None if first is None else next(self.messages, None)
+
+    def _watched(self, read: Callable[[], _T], since: float | None) -> _T:
         wait = self.watchdog.watch(self.context, self.lane, since)
         try:
-            yield
+            found = read()
         except grpc.RpcError as error:
             raise CallerGone(SILENT if wait.expired else "") from error
         finally:
@@ -70,3 +75,4 @@ class Reader:
         if wait.expired:
             # A cancelled call may also look as if its body had ended.
             raise CallerGone(SILENT)
+        return found

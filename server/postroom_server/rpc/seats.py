@@ -15,9 +15,7 @@ The octets of unary requests in hand are shared out in the same way.
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from typing import Self
 
 from postroom_server.domain.errors import Overloaded
 
@@ -33,7 +31,7 @@ class Seats:
         self._most_each = most - most // 4 if shared else most
         self._shared = shared
         self._lock = threading.Lock()
-        self._by_tenant: Counter[str] = Counter()
+        self._by_tenant: dict[str, int] = {}
         self._taken = 0
         self._with_all = 0
 
@@ -47,18 +45,15 @@ class Seats:
         """Whether one of several tenants has all that it may have."""
         return self._shared and self._with_all > 0
 
-    @contextmanager
-    def held(self, tenant: str, weight: int = 1) -> Iterator[ExitStack]:
-        """Hold *weight* seats for a ``with`` block, or until the stack given is closed.
+    def held(self, tenant: str, weight: int = 1) -> Seat:
+        """*weight* seats, to be held for a ``with`` block or until they are closed."""
+        return Seat(self, tenant, weight)
+
+    def take(self, tenant: str, weight: int = 1) -> None:
+        """Take *weight* seats, until `give_back`.
 
         Raises `Overloaded` when all are taken, or all that *tenant* may have.
         """
-        self._take(tenant, weight)
-        with ExitStack() as seat:
-            seat.callback(self._give_back, tenant, weight)
-            yield seat
-
-    def _take(self, tenant: str, weight: int) -> None:
         with self._lock:
             had = self._by_tenant.get(tenant, 0)
             has = had + weight
@@ -68,11 +63,40 @@ class Seats:
             self._by_tenant[tenant] = has
             self._with_all += had < self._most_each <= has
 
-    def _give_back(self, tenant: str, weight: int) -> None:
+    def give_back(self, tenant: str, weight: int = 1) -> None:
+        """What was taken is free again."""
         with self._lock:
             self._taken -= weight
             had = self._by_tenant[tenant]
             has = self._by_tenant[tenant] = had - weight
             self._with_all -= has < self._most_each <= had
-            if not self._by_tenant[tenant]:
+            if not has:
                 del self._by_tenant[tenant]
+
+
+class Seat:
+    """Seats of one tenant: taken when a ``with`` block begins, which may raise
+    `Overloaded`, and given back once.
+    """
+
+    __slots__ = ("_seats", "_taken", "_tenant", "_weight")
+
+    def __init__(self, seats: Seats, tenant: str, weight: int) -> None:
+        self._seats = seats
+        self._tenant = tenant
+        self._weight = weight
+        self._taken = False
+
+    def __enter__(self) -> Self:
+        self._seats.take(self._tenant, self._weight)
+        self._taken = True
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give them back, if that was not done."""
+        if self._taken:
+            self._taken = False
+            self._seats.give_back(self._tenant, self._weight)

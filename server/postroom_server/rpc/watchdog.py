@@ -4,7 +4,8 @@ gRPC waits for a body in a worker thread and has no limit for it, so a caller th
 sends headers alone would hold that thread for as long as it likes.  One thread looks
 at all waits ten times a second; a timer per call costs more than the call.  There are
 never more waits than worker threads, so looking at all of them is cheap, and so are
-`watch` and `release`.
+`watch` and `release`: they change a set in one step each, for which the interpreter's
+own lock is enough.
 """
 
 from __future__ import annotations
@@ -74,7 +75,6 @@ class Watchdog:
         self._clock = clock
         self._waits: set[Wait] = set()
         self.ended = 0
-        self._lock = threading.Lock()
         self._some = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(
@@ -96,25 +96,25 @@ class Watchdog:
         """Count a wait that began at monotonic *since*, or now; ends with `release`."""
         now = self._clock.monotonic()
         wait = Wait(call, lane, now if since is None else since, now)
-        with self._lock:
-            self._waits.add(wait)
+        self._waits.add(wait)
         if not self._some.is_set():
             self._some.set()
         return wait
 
     def release(self, wait: Wait) -> None:
         """The caller spoke, or is gone."""
-        with self._lock:
-            self._waits.discard(wait)
+        self._waits.discard(wait)
 
     def sweep(self) -> None:
         """End what is overdue now."""
         now = self._clock.monotonic()
-        with self._lock:
-            if not self._waits and not self._closing.is_set():
-                self._some.clear()
-            overdue = [wait for wait in self._waits if wait.overdue(now)]
-            self._waits.difference_update(overdue)
+        self._some.clear()
+        waits = tuple(self._waits)
+        # Whoever comes from here on finds the event cleared, and sets it.
+        if waits or self._closing.is_set():
+            self._some.set()
+        overdue = [wait for wait in waits if wait.overdue(now)]
+        self._waits.difference_update(overdue)
         self.ended += len(overdue)
         for wait in overdue:
             wait.expired = True

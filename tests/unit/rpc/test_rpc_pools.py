@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 import pytest
+import structlog
 from postroom_server.rpc.pools import PLANS, CountingPool, PoolKind, PoolPlan
 
 from tests.support.clocks import FakeClock
@@ -17,7 +21,7 @@ def pool(threads=1, queued=1, clock=None):
     try:
         yield made
     finally:
-        made.shutdown(cancel_futures=True)
+        made.shutdown(wait=False)
 
 
 @pytest.fixture
@@ -45,38 +49,81 @@ def test_a_pool_is_saturated_when_threads_and_queue_are_full(gate):
 def test_what_is_inside_is_counted_and_leaves_again(gate):
     with pool(threads=1, queued=5) as one:
         busy = threading.Event()
-        one.submit(busy.set)
+        one.submit(lambda: (busy.set(), gate.wait(PATIENCE)))
         assert busy.wait(PATIENCE)
-        works = [one.submit(gate.wait, PATIENCE) for _ in range(3)]
+        for _ in range(2):
+            one.submit(gate.wait, PATIENCE)
         during = one.reading()
         gate.set()
-        for work in works:
-            work.result(PATIENCE)
+        one.shutdown()
         after = one.reading()
 
-        assert during.busy + during.queued == 3
-        assert (after.busy, after.queued, after.started) == (0, 0, 4)
+        assert (during.busy, during.queued) == (1, 2)
+        assert (after.busy, after.queued, after.started) == (0, 0, 3)
 
 
-def test_work_that_fails_leaves_too():
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_work_that_fails_leaves_too_and_its_thread_goes_on(error):
+    def fail():
+        raise error
+
     with pool() as one:
-        with pytest.raises(ZeroDivisionError):
-            one.submit(divmod, 1, 0).result(PATIENCE)
+        done = threading.Event()
+        with structlog.testing.capture_logs() as logs:
+            one.submit(fail)
+            one.submit(done.set)
+            assert done.wait(PATIENCE)
+        one.shutdown()
 
         assert (one.reading().busy, one.reading().queued) == (0, 0)
+        assert [log["event"] for log in logs] == ["rpc.call_broke"]
 
 
-def test_work_that_is_cancelled_in_the_queue_leaves_too(gate):
-    with pool(threads=1, queued=5) as one:
-        first = one.submit(gate.wait, PATIENCE)
-        waiting = [one.submit(gate.wait, PATIENCE) for _ in range(3)]
-        cancelled = [work.cancel() for work in waiting]
+def test_what_is_queued_when_a_pool_is_closed_is_served(gate):
+    with pool(threads=2, queued=5) as one:
+        served = [threading.Event() for _ in range(5)]
+        one.submit(gate.wait, PATIENCE)
+        for event in served:
+            one.submit(event.set)
+        one.shutdown(wait=False)
         gate.set()
-        first.result(PATIENCE)
 
-        assert cancelled == [True, True, True]
-        assert (one.reading().busy, one.reading().queued) == (0, 0)
-        assert not one.saturated
+        assert all(event.wait(PATIENCE) for event in served)
+
+
+def test_nothing_of_a_call_is_kept_by_the_thread_that_served_it():
+    class Request:
+        """What a call holds."""
+
+        def answer(self):
+            """Nothing is to be done."""
+
+    with pool() as one:
+        gone = threading.Event()
+        request = Request()
+        weakref.finalize(request, gone.set)
+        one.submit(request.answer)
+        del request
+
+        assert gone.wait(PATIENCE)
+
+
+def test_a_pool_that_is_forgotten_leaves_no_thread_behind():
+    forgotten = CountingPool(PoolKind.CONTROL, PoolPlan(2, 1))
+    (thread,) = forgotten._line._threads
+    del forgotten
+    gc.collect()
+    thread.join(PATIENCE)
+
+    assert not thread.is_alive()
+
+
+def test_grpc_is_told_at_once_that_a_call_no_longer_counts_for_its_own_limit(gate):
+    with pool() as one:
+        told = []
+        one.submit(gate.wait, PATIENCE).add_done_callback(told.append)
+
+        assert len(told) == 1
 
 
 def test_the_wait_for_a_thread_is_measured(gate):
@@ -85,10 +132,10 @@ def test_the_wait_for_a_thread_is_measured(gate):
         begun = threading.Event()
         one.submit(lambda: (begun.set(), gate.wait(PATIENCE)))
         assert begun.wait(PATIENCE)
-        second = one.submit(int)
+        one.submit(int)
         clock.advance(3)
         gate.set()
-        second.result(PATIENCE)
+        one.shutdown()
 
         assert one.reading().queue_seconds == 3
 
@@ -113,15 +160,24 @@ def test_a_thread_that_can_t_be_made_does_not_reach_grpc(monkeypatch, gate):
 def test_a_closed_pool_refuses_quietly():
     with pool() as one:
         one.shutdown()
-        work = one.submit(int)
+        one.submit(int)
 
-        assert work.cancelled()
-        assert one.reading().queued == 0
+        assert (one.reading().started, one.reading().queued) == (0, 0)
 
 
 def test_threads_are_made_on_demand_and_named_after_their_kind():
     with pool(threads=8) as one:
-        name = one.submit(lambda: threading.current_thread().name).result(PATIENCE)
+        names = SimpleQueue()
+        for _ in range(3):
+            one.submit(lambda: names.put(threading.current_thread().name))
+            assert names.get(timeout=PATIENCE).startswith("postroom-rpc-control_")
+        assert len(one._line._threads) <= 3
+        one.shutdown()
 
-        assert name.startswith("postroom-rpc-control")
-        assert len(one._threads) <= 2
+
+def test_there_are_never_more_threads_than_planned(gate):
+    with pool(threads=3, queued=9) as one:
+        for _ in range(9):
+            one.submit(gate.wait, PATIENCE)
+
+        assert len(one._line._threads) == 3
