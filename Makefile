@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-floor test-postgres unit interop gates gates-ci lint format types imports \
-        protos protos-check check reference bench micro clean dist
+        protos protos-check check reference bench bench-parts micro clean dist
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -87,14 +87,16 @@ reference: install ## Write the reference of settings and of their variables ane
 	@sed -i '/^## Every key as a variable/,$$d' docs/reference/environment.md
 	@$(BIN)/python -m postroom_server.config variables >> docs/reference/environment.md
 
-bench: install ## Measure sending, composing and the store, as ratios to peers, large mail, the test double, log and metrics
-	PYTHONPATH=. $(BIN)/python -m benchmarks.peers --json .build/peers.json
-	$(BIN)/python benchmarks/compose.py
-	PYTHONPATH=. $(BIN)/python benchmarks/outbox.py
-	PYTHONPATH=. $(BIN)/python benchmarks/large_mail.py
-	$(BIN)/python benchmarks/testing_double.py
-	PYTHONPATH=. $(BIN)/python -m benchmarks.observability
-	PYTHONPATH=. $(BIN)/python -m benchmarks.observability --secured
+bench: install ## Measure sending beside smtplib and aiosmtplib, and composing beside EmailMessage (under 5 minutes)
+	$(BIN)/python -m benchmarks.peers --json .build/peers.json
+	$(BIN)/python -m benchmarks.compose --rounds 5
+
+bench-parts: install ## Measure the store, large mail, the test double, log and metrics
+	$(BIN)/python -m benchmarks.outbox
+	$(BIN)/python -m benchmarks.large_mail
+	$(BIN)/python -m benchmarks.testing_double
+	$(BIN)/python -m benchmarks.observability
+	$(BIN)/python -m benchmarks.observability --secured
 
 micro: install ## Measure the steps of a mail by themselves (pytest-benchmark)
 	$(BIN)/pytest -o addopts= --import-mode=importlib -p no:xdist -p no:randomly -q --benchmark-timer=time.thread_time benchmarks/test_micro.py $(ARGS)

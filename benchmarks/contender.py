@@ -19,11 +19,13 @@ FOLDER has text.txt and body.html, and att.bin for `--kind att1m`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +128,8 @@ def peak(process: psutil.Process) -> float:
     return int(line.split()[1]) / 1024
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for, on the command line or *given*."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -143,12 +145,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mode", choices=["unary", "stream"], default="unary")
     parser.add_argument("--relay-in-flight", type=int, default=1)
     parser.add_argument("--unanswered", type=int, default=8, help="of a stream")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
-def main() -> None:
-    """Run one cell."""
-    asked = arguments()
+@contextlib.contextmanager
+def serving(asked: argparse.Namespace) -> Iterator[tuple[str, psutil.Process]]:
+    """A service whose relay is what was *asked*: where it listens, and its process."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "postroom.toml"
         config.write_text(
@@ -164,9 +166,15 @@ def main() -> None:
             encoding="utf-8",
         )
         with daemon(config, free_port()) as running:
-            process = psutil.Process(running.process.pid)
-            line = loaded(asked, running.target, process)
-            print(json.dumps({**line, "rss": peak(process)}))
+            yield running.target, psutil.Process(running.process.pid)
+
+
+def main() -> None:
+    """Run one cell."""
+    asked = arguments()
+    with serving(asked) as (target, process):
+        line = loaded(asked, target, process)
+        print(json.dumps({**line, "rss": peak(process)}))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import psycopg
 from postroom.v1 import message_pb2, send_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 
-from benchmarks.peers import sink
+from benchmarks.sink import sink
 from tests.support.fleets import fleet, fleet_settings
 from tests.support.postgres import postgres, stop_postgres
 from tests.support.process import daemon, free_port
@@ -100,8 +100,8 @@ def measured(processes: int, asked: argparse.Namespace) -> tuple[float, float, f
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = on")
         connection.execute("SELECT pg_reload_conf()")
-    with tempfile.TemporaryDirectory() as folder, sink(0.0) as port:
-        config = fleet_settings(Path(folder) / "c", url, port, pool_size=16)
+    with tempfile.TemporaryDirectory() as folder, sink() as relay:
+        config = fleet_settings(Path(folder) / "c", url, relay.port, pool_size=16)
         alone = processes == 1
         serving = daemon(config, free_port()) if alone else fleet(config, processes)
         with serving as service:

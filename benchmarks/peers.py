@@ -1,8 +1,11 @@
-"""Our way to a relay beside smtplib and aiosmtplib, which compose with `EmailMessage`.
+"""Postroom beside smtplib and aiosmtplib, which compose with `EmailMessage`.
 
-Each in turn, in alternating rounds, against a sink in a process of its own: mails a
-second, processor time for one, and the ratio to smtplib as most programs use it (a kept
-connection, NOOP before it is used again), the median over the rounds.
+Each in turn, in alternating rounds, against a relay in a process of its own: mails a
+second, processor time for one, how often the relay had to answer for one, and the ratio
+to smtplib as most programs use it (a kept connection, NOOP before it is used again) and
+to aiosmtplib, the median over the rounds.  Ours are the whole service through gRPC, by
+SendMessage and by a stream, whose processor time is the service's; and our library,
+which leaves out gRPC and the store.
 
     python -m benchmarks.peers [--rounds 3] [--secs 1.2] [--json FILE]
 """
@@ -10,178 +13,83 @@ connection, NOOP before it is used again), the median over the rounds.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import random
-import smtplib
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiosmtplib
-
-from benchmarks import library
+from benchmarks import contender, library, rivals
 from benchmarks.compose import prose
+from benchmarks.sink import sink
 
 CONC = 8
-RIVAL = "smtplib, NOOP"
+NOOP, AIO = "smtplib, NOOP", "aiosmtplib, kept"
+Run = dict[str, Any]
+Contender = Callable[[Namespace], Run]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One table: *rtt* in ms, *kind* as `library` has it."""
+    """One table: *rtt* in ms, *kind* as `library` has it; it takes *times* as long."""
 
     name: str
     rtt: float
     kind: str
+    times: float = 1.0
 
 
 CELLS = (
     Cell("0 ms, 10 KB", 0, "text10k"),
     Cell("20 ms, 10 KB", 20, "text10k"),
-    Cell("0 ms, 1 MB", 0, "att1m"),
+    Cell("0 ms, 1 MB", 0, "att1m", 1.7),
 )
 
 
-def message(asked: Namespace) -> EmailMessage:
-    """The mail as the standard library makes it, anew for each send."""
-    mail = EmailMessage()
-    mail["From"], mail["To"] = library.FROM, library.TO
-    mail["Subject"] = "Your order has shipped \N{EN DASH} tracking inside"
-    mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain="example.com")
-    mail.set_content(asked.text)
-    mail.add_alternative(asked.html, subtype="html")
-    if asked.file:
-        mail.add_attachment(
-            asked.file, maintype="application", subtype="pdf", filename="invoice.pdf"
-        )
-    return mail
-
-
-def with_smtplib(*, noop: bool) -> Callable[[Namespace], dict[str, Any]]:
-    """One connection for each thread, kept."""
-
-    def run(asked: Namespace) -> dict[str, Any]:
-        def send(window: library.Window) -> None:
-            with smtplib.SMTP("127.0.0.1", asked.port) as relay:
-                while (began := time.perf_counter()) < window.end:
-                    if noop:
-                        relay.noop()
-                    relay.send_message(message(asked))
-                    note(window, began)
-
-        return in_threads(asked, send)
-
-    return run
-
-
-def connecting(asked: Namespace) -> dict[str, Any]:
-    """smtplib, a connection for each mail."""
-
-    def send(window: library.Window) -> None:
-        while (began := time.perf_counter()) < window.end:
-            with smtplib.SMTP("127.0.0.1", asked.port) as relay:
-                relay.send_message(message(asked))
-            note(window, began)
-
-    return in_threads(asked, send)
-
-
-def with_aiosmtplib(asked: Namespace) -> dict[str, Any]:
-    """One kept connection for each task."""
-    window, cpu = window_of(asked), [0.0, 0.0]
-
-    async def send() -> None:
-        async with aiosmtplib.SMTP(
-            hostname="127.0.0.1", port=asked.port, start_tls=False
-        ) as relay:
-            while (began := time.perf_counter()) < window.end:
-                await relay.send_message(message(asked))
-                note(window, began)
-
-    async def everybody() -> None:
-        tasks = [asyncio.create_task(send()) for _ in range(asked.conc)]
-        await asyncio.sleep(max(0.0, window.begin - time.perf_counter()))
-        cpu[0] = library.spent()
-        await asyncio.sleep(max(0.0, window.end - time.perf_counter()))
-        cpu[1] = library.spent()
-        await asyncio.gather(*tasks)
-
-    asyncio.run(everybody())
-    return library.told(window, asked.secs, cpu[1] - cpu[0])
-
-
-def ours(in_flight: int) -> Callable[[Namespace], dict[str, Any]]:
+def of_library(in_flight: int) -> Contender:
     """Our pool, with as many mails under way in each session."""
 
-    def run(asked: Namespace) -> dict[str, Any]:
+    def run(asked: Namespace) -> Run:
         return library.measured(Namespace(**{**vars(asked), "in_flight": in_flight}))
 
     return run
 
 
-CONTENDERS: dict[str, Callable[[Namespace], dict[str, Any]]] = {
-    RIVAL: with_smtplib(noop=True),
-    "smtplib, kept": with_smtplib(noop=False),
-    "smtplib, connecting": connecting,
-    "aiosmtplib, kept": with_aiosmtplib,
-    "postroom": ours(1),
-    "postroom, 8 in flight": ours(8),
+LIBRARIES: dict[str, Contender] = {
+    NOOP: rivals.with_noop,
+    "smtplib, kept": rivals.kept,
+    "smtplib, connecting": rivals.connecting,
+    AIO: rivals.with_aiosmtplib,
+    "library": of_library(1),
+    "library, 8 in flight": of_library(8),
+}
+SERVICES = {
+    "SendMessage": ["--mode=unary"],
+    "SendMessages": ["--mode=stream"],
+    "SendMessages, 8 in flight": ["--mode=stream", "--relay-in-flight=8"],
 }
 
 
-def window_of(asked: Namespace) -> library.Window:
-    """When to measure: from a little later on."""
-    now = time.perf_counter()
-    return library.Window(now + asked.warm, now + asked.warm + asked.secs)
-
-
-def note(window: library.Window, began: float) -> None:
-    """A mail was taken."""
-    done = time.perf_counter()
-    if window.begin <= done < window.end:
-        window.took.append(done - began)
-
-
-def in_threads(
-    asked: Namespace, send: Callable[[library.Window], None]
-) -> dict[str, Any]:
-    """Have `--conc` threads send for the time of the window."""
-    window = window_of(asked)
-    threads = [threading.Thread(target=send, args=(window,)) for _ in range(asked.conc)]
-    for thread in threads:
-        thread.start()
-    time.sleep(max(0.0, window.begin - time.perf_counter()))
-    before = library.spent()
-    time.sleep(max(0.0, window.end - time.perf_counter()))
-    cpu = library.spent() - before
-    for thread in threads:
-        thread.join()
-    return library.told(window, asked.secs, cpu)
-
-
 @contextlib.contextmanager
-def sink(rtt: float) -> Iterator[int]:
-    """The port of a sink in a process of its own."""
-    program = Path(__file__).with_name("sink.py")
-    command = [sys.executable, str(program), "--rtt", str(rtt)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
+def contenders(asked: Namespace) -> Iterator[dict[str, Contender]]:
+    """All of them; the services run until the end, and stand still between rounds."""
+    names = ("port", "data", "kind", "conc", "secs", "warm")
+    words = [f"--{name}={getattr(asked, name)}" for name in names]
+    every = dict(LIBRARIES)
+    with contextlib.ExitStack() as stack:
+        for name, options in SERVICES.items():
+            given = contender.arguments([*words, *options])
+            target, process = stack.enter_context(contender.serving(given))
+            load = partial(contender.loaded, given, target, process)
+            load()
+            every[name] = lambda _, load=load: load()
+        yield every
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -198,57 +106,85 @@ def contents(folder: Path) -> dict[str, Any]:
     return {"data": str(folder), "text": text, "html": html, "file": file}
 
 
-def rounds_of(cell: Cell, asked: Namespace) -> dict[str, list[dict[str, Any]]]:
+def rounds_of(cell: Cell, asked: Namespace) -> dict[str, list[Run]]:
     """What each contender did, round by round."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
-    with tempfile.TemporaryDirectory() as folder, sink(cell.rtt) as port:
+    rows: dict[str, list[Run]] = {}
+    with tempfile.TemporaryDirectory() as folder, sink(cell.rtt) as relay:
         parts = contents(Path(folder))
         parts["file"] = parts["file"] if cell.kind == "att1m" else None
         each = Namespace(
             **parts,
             host="127.0.0.1",
-            port=port,
+            port=relay.port,
             conc=CONC,
-            secs=asked.secs,
+            secs=asked.secs * cell.times,
             warm=0.3,
             kind=cell.kind,
             tls=False,
         )
-        for _ in range(asked.rounds):
-            for name in random.sample(list(CONTENDERS), len(CONTENDERS)):
-                rows[name].append(CONTENDERS[name](each))
+        with contenders(each) as every:
+            rows = {name: [] for name in every}
+            for _ in range(asked.rounds):
+                for name in random.sample(list(every), len(every)):
+                    before = relay.counts()
+                    run = every[name](each)
+                    rows[name].append({**run, "sink": asdict(relay.counts() - before)})
     return rows
 
 
-def table(cell: Cell, rows: dict[str, list[dict[str, Any]]]) -> None:
-    """Print medians, and ratios of each round."""
+def ratios(runs: Sequence[Run], rival: Sequence[Run]) -> list[float]:
+    """How many times the rate of *rival*, round by round."""
+    # On a busy machine a rival may not send one mail in a round.
+    pairs = zip(runs, rival, strict=True)
+    return [a["rate"] / b["rate"] for a, b in pairs if b["rate"]]
+
+
+def middle(values: Sequence[float]) -> float:
+    return statistics.median(values or [float("nan")])
+
+
+def summary(rows: dict[str, list[Run]]) -> dict[str, dict[str, float]]:
+    """The medians of each contender."""
+    return {
+        name: {
+            "rate": middle([run["rate"] for run in runs]),
+            "p50": middle([run["p50"] for run in runs]),
+            "cpu": middle([run["cpu"] / max(1, run["n"]) * 1e3 for run in runs]),
+            "trips": middle(
+                [run["sink"]["turns"] / max(1, run["sink"]["mails"]) for run in runs]
+            ),
+            "to_smtplib": middle(ratios(runs, rows[NOOP])),
+            "to_aiosmtplib": middle(ratios(runs, rows[AIO])),
+        }
+        for name, runs in rows.items()
+    }
+
+
+def table(cell: Cell, medians: dict[str, dict[str, float]]) -> None:
+    """Print them."""
     print(f"\n{cell.name}, {CONC} connections")
-    print(f"{'':24}{'mails/s':>9}{'p50 ms':>9}{'CPU ms':>9}{'ratio':>8}")
-    for name, runs in rows.items():
-        rates = [run["rate"] for run in runs]
-        p50 = statistics.median(run["p50"] for run in runs)
-        cpu = statistics.median(run["cpu"] / max(1, run["n"]) * 1e3 for run in runs)
-        # On a busy machine a rival may not send one mail in a round.
-        ratios = [
-            rate / base["rate"]
-            for rate, base in zip(rates, rows[RIVAL], strict=True)
-            if base["rate"]
-        ]
-        ratio = statistics.median(ratios or [float("nan")])
-        rate = statistics.median(rates)
-        print(f"{name:24}{rate:9.0f}{p50:9.1f}{cpu:9.3f}{ratio:8.2f}")
+    heads = ("mails/s", "p50 ms", "CPU ms", "trips", "to smtplib", "to aiosmtp")
+    print(f"{'':26}" + "".join(f"{head:>13}" for head in heads))
+    for name, row in medians.items():
+        places = zip(row.values(), (0, 1, 3, 1, 2, 2), strict=True)
+        print(f"{name:26}" + "".join(f"{v:13.{n}f}" for v, n in places), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--secs", type=float, default=1.2)
-    parser.add_argument("--json", type=Path, help="write every run there")
+    parser.add_argument("--json", type=Path, help="write medians and every run there")
     asked = parser.parse_args()
     every = {}
     for cell in CELLS:
-        every[cell.name] = rounds_of(cell, asked)
-        table(cell, every[cell.name])
+        rows = rounds_of(cell, asked)
+        medians = summary(rows)
+        table(cell, medians)
+        for name, runs in rows.items():
+            if wrong := [run["error"] for run in runs if run["errors"]]:
+                print(f"{name}: {wrong[0]}")
+        every[cell.name] = {"medians": medians, "runs": rows}
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps(every, indent=1))

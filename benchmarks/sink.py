@@ -1,96 +1,69 @@
-"""A relay that takes everything and keeps nothing, as fast as Python can.
+"""A relay in a process of its own that takes everything and keeps nothing.
 
-Prints its port.  With `--rtt` its answers come so many milliseconds later, as if it
-were far away; a flight of commands is answered at once.
+    with sink(rtt=20) as relay:
+        relay.port
+        relay.counts()
 
-    python benchmarks/sink.py [--rtt 20]
+Its answers come *rtt* milliseconds after what they answer.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
-import threading
-import time
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
 
-OFFER = b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 CHUNKING\r\n"
-ANSWERS = {b"EHLO": OFFER, b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
-OK = b"250 2.0.0 ok\r\n"
-BLOCK = 256 * 1024
+from tests.support.counting_relay import BOTH, CountingRelay, Counts
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
-class Dialogue:
-    """One connection; *delay* in seconds."""
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """The process, seen from outside."""
 
-    def __init__(self, sock: socket.socket, delay: float) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = sock
-        self._delay = delay
-        self._unread = b""
-        self._answers: list[bytes] = [b"220 sink.example\r\n"]
+    port: int
+    _asks: IO[str]
+    _hears: IO[str]
 
-    def run(self) -> None:
-        """Talk until the client leaves."""
-        with contextlib.suppress(OSError, EOFError), self._socket:
-            verb = b""
-            while verb != b"QUIT":
-                line = self._line()
-                verb = line[:4].upper()
-                if verb == b"BDAT":
-                    self._skip(int(line.split()[1]))
-                self._answers.append(ANSWERS.get(verb, OK))
-                if verb == b"DATA":
-                    self._read_to_dot()
-                    self._answers.append(OK)
-            self._flush()
+    def counts(self) -> Counts:
+        """What came so far."""
+        self._asks.write("counts\n")
+        self._asks.flush()
+        return Counts(**json.loads(self._hears.readline()))
 
-    def _line(self) -> bytes:
-        while (end := self._unread.find(b"\n")) < 0:
-            self._read()
-        line, self._unread = self._unread[:end], self._unread[end + 1 :]
-        return line
 
-    def _skip(self, octets: int) -> None:
-        octets -= len(self._unread)
-        while octets > 0:
-            self._unread = b""
-            self._read()
-            octets -= len(self._unread)
-        self._unread = self._unread[octets:] if octets else b""
-
-    def _read_to_dot(self) -> None:
-        while (end := self._unread.find(b"\r\n.\r\n")) < 0:
-            self._unread = self._unread[-4:]
-            self._read()
-        self._unread = self._unread[end + 5 :]
-
-    def _read(self) -> None:
-        """Read more; what is owed goes first, as the client may wait for it."""
-        self._flush()
-        octets = self._socket.recv(BLOCK)
-        if not octets:
-            raise EOFError
-        self._unread += octets
-
-    def _flush(self) -> None:
-        if self._answers:
-            if self._delay:
-                time.sleep(self._delay)
-            self._socket.sendall(b"".join(self._answers))
-            self._answers.clear()
+@contextlib.contextmanager
+def sink(rtt: float = 0.0) -> Iterator[Sink]:
+    """A relay that runs for the length of a ``with`` block."""
+    command = [sys.executable, "-m", "benchmarks.sink", "--rtt", str(rtt)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            port = int(process.stdout.readline())
+            yield Sink(port, process.stdin, process.stdout)
+        finally:
+            process.kill()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rtt", type=float, default=0.0, help="milliseconds")
-    delay = parser.parse_args().rtt / 1e3
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        print(listener.getsockname()[1], flush=True)
-        while True:
-            sock, _ = listener.accept()
-            dialogue = Dialogue(sock, delay)
-            threading.Thread(target=dialogue.run, daemon=True).start()
+    relay = CountingRelay(BOTH, parser.parse_args().rtt / 1e3)
+    relay.__enter__()
+    print(relay.port, flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(asdict(relay.counts())), flush=True)
 
 
 if __name__ == "__main__":
