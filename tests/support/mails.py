@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 from dataclasses import replace
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -122,8 +123,22 @@ def decoded(text: str) -> str:
     return str(make_header(decode_header(text)))
 
 
-# Four scripts, emoji, marks that combine, and what has a meaning in a header.
+# What turns the direction of text, joins, combines, shows nothing, is white space
+# beyond ASCII's, ends a line for `str.splitlines` alone, or is no character at all.
+ODD = (
+    "\u202e\u2066\u2069\u200f\u061c\u200d\u200b\ufeff\u00ad\ufe0f\u0301\u0345\u20e3"
+    "\u00a0\u2003\u3000\u1680\x80\x9f\ufffd\ufffe\uffff\U0010ffff\ue000"
+    "\U0001f468\U0001f1e9\U000e0067"
+)
+# All of Unicode that may stand in a header, often four scripts and emoji, and what has
+# a meaning in a header.
 CHARACTERS = st.one_of(
+    st.sampled_from(ODD),
+    st.characters(
+        min_codepoint=0x20,
+        exclude_categories=("Cs", "Cc"),
+        exclude_characters="\u2028\u2029",
+    ),
     st.characters(min_codepoint=32, max_codepoint=126),
     st.sampled_from("\"\\=?_,;:<>()@.' \t%*"),
     st.characters(min_codepoint=0xA0, max_codepoint=0x17F),
@@ -136,6 +151,7 @@ LINES = st.one_of(
     st.text(CHARACTERS, max_size=120),
     st.text(st.sampled_from('ab =?."'), max_size=300),
     st.sampled_from(["=?utf-8?q?x?=", " =?utf-8?B?eA==?= =?utf-8?B?eA==?= ", "a  b"]),
+    st.sampled_from(["x" * 899 + " y", "x" * 901, "\u00e9" * 400, "a " * 300, "%s%00"]),
 )
 """Texts for headers."""
 NAMES = st.one_of(
@@ -148,7 +164,10 @@ LOCALS = st.one_of(
     ).filter(lambda local: "=?" not in local),
 )
 DOMAINS = st.sampled_from(
-    ["example.com", "Example.ORG", "xn--bcher-kva.example", "bücher.example"]
+    [
+        *("example.com", "Example.ORG", "xn--bcher-kva.example", "bücher.example"),
+        *("例え.テスト", "straße.example", f"{'d' * 63}.{'e' * 63}.example"),
+    ]
 )
 MAILBOXES = st.builds(
     lambda local, domain, name: MailboxDraft(f"{local}@{domain}", name),
@@ -173,12 +192,31 @@ BODY_PIECES = st.one_of(
     st.sampled_from(
         ["\t\r", "--", "x" * 75, "x" * 76, "x" * 77, "y" * 998, "z" * 1200]
     ),
+    st.sampled_from(
+        [
+            "\n",
+            "\r\n.",
+            "\n..\n",
+            "\n. \n",
+            "\nFrom \n",
+            " \r\n",
+            "\t \n",
+            "=20\n",
+            "=\n",
+        ]
+    ),
+    st.sampled_from(
+        ["=" * 80, "\u00e9" * 500, "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
+    ),
     st.text(CHARACTERS, max_size=40),
     st.text(st.characters(min_codepoint=1, max_codepoint=0x7F), max_size=10),
 )
 BODIES = st.lists(BODY_PIECES, min_size=1, max_size=12).map("".join).filter(bool)
+NOT_IN_FILENAMES = re.compile(
+    "[/\\\\\t\x80-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 FILENAMES = st.text(
-    CHARACTERS.filter(lambda c: c not in "/\\\t"), min_size=1, max_size=60
+    CHARACTERS.filter(lambda c: not NOT_IN_FILENAMES.match(c)), min_size=1, max_size=60
 ).filter(lambda n: n not in {".", ".."})
 FILES = st.builds(
     AttachmentDraft,
