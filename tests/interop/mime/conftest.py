@@ -1,59 +1,57 @@
-"""A hundred mails to read, and readers of other languages, built when first needed."""
+"""Readers of other languages, built when first needed; each is one process."""
 
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from postroom_server.domain.draft import MessageDraft
 
 from tests.support import tools
-from tests.support.mails import composed, drafts
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[2] / ".build" / "mime"
-MAILS = 100
+PATIENCE = 30.0
 
-Reader = Callable[[Path], list[dict[str, Any]]]
+
+class Reader:
+    """Asks the program *command* what it reads in a mail, again and again."""
+
+    def __init__(self, command: list[str]) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def __call__(self, content: bytes) -> dict[str, Any]:
+        """What is found in *content*; fails where the program gave it up."""
+        asked, told = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert told is not None
+        asked.write(b"%d\n%s" % (len(content), content))
+        asked.flush()
+        assert select.select([told], [], [], PATIENCE)[0], "the reader says nothing"
+        line = told.readline()
+        assert line, f"the reader gave up: {self._last_words()}"
+        found = json.loads(line)
+        assert isinstance(found, dict)
+        return found
+
+    def close(self) -> None:
+        """End the program."""
+        self._process.terminate()
+        self._process.communicate(timeout=PATIENCE)
+
+    def _last_words(self) -> str:
+        assert self._process.stderr is not None
+        return self._process.stderr.read().decode()[-2000:]
 
 
 @pytest.fixture(scope="session")
-def asked() -> list[MessageDraft]:
-    """The same hundred mails each time, with everything that a mail can have."""
-    found: list[MessageDraft] = []
-
-    @settings(
-        max_examples=MAILS,
-        phases=[Phase.generate],
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(drafts())
-    def collect(mail: MessageDraft) -> None:
-        found.append(mail)
-
-    collect()
-    return found
-
-
-@pytest.fixture(scope="session")
-def mails(asked: list[MessageDraft], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the hundred mails, composed."""
-    folder = tmp_path_factory.mktemp("mails")
-    for number, mail in enumerate(asked):
-        (folder / f"{number:03}.eml").write_bytes(bytes(composed(mail)))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def mailparser() -> Reader:
+def mailparser() -> Iterator[Reader]:
     """Node's mailparser."""
     node = tools.require_tool("node")
     npm = tools.require_tool("npm")
@@ -63,7 +61,7 @@ def mailparser() -> Reader:
         shutil.copy(HERE / "node" / name, folder)
     if not installed(folder):
         built([npm, "install", "--no-package-lock", "--no-audit", "--no-fund"], folder)
-    return reader([node, str(folder / "read.js")])
+    yield from reading_with([node, str(folder / "read.js")])
 
 
 def installed(folder: Path) -> bool:
@@ -75,13 +73,13 @@ def installed(folder: Path) -> bool:
 
 
 @pytest.fixture(scope="session")
-def go_mail() -> Reader:
+def go_mail() -> Iterator[Reader]:
     """Go's standard library."""
     go = tools.require_tool("go")
     BUILD.mkdir(parents=True, exist_ok=True)
     program = BUILD / "goreader"
     built([go, "build", "-o", str(program), "."], HERE / "go")
-    return reader([str(program)])
+    yield from reading_with([str(program)])
 
 
 def built(command: list[str], folder: Path) -> None:
@@ -89,14 +87,10 @@ def built(command: list[str], folder: Path) -> None:
         command, cwd=folder, capture_output=True, timeout=300, check=False, text=True
     )
     if done.returncode:
-        tools._miss(f"{' '.join(command)} failed: {done.stderr[-500:]}")
+        tools.miss(f"{' '.join(command)} failed: {done.stderr[-500:]}")
 
 
-def reader(command: list[str]) -> Reader:
-    def read(folder: Path) -> list[dict[str, Any]]:
-        done = subprocess.run(
-            [*command, str(folder)], capture_output=True, timeout=120, check=True
-        )
-        return [json.loads(line) for line in done.stdout.decode().splitlines() if line]
-
-    return read
+def reading_with(command: list[str]) -> Iterator[Reader]:
+    reader = Reader(command)
+    yield reader
+    reader.close()

@@ -1,5 +1,5 @@
-// Prints, for each mail in a folder, what Go's standard library reads in it, as a
-// line of JSON.
+// Tells, for each mail on standard input, what Go's standard library reads in it, as a
+// line of JSON.  A mail comes behind a line with the number of its octets.
 package main
 
 import (
@@ -17,28 +17,39 @@ import (
 	"net/mail"
 	"net/textproto"
 	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 type read struct {
-	Subject string      `json:"subject"`
-	From    [][2]string `json:"from"`
-	To      [][2]string `json:"to"`
-	Cc      [][2]string `json:"cc"`
-	ReplyTo [][2]string `json:"reply_to"`
-	Own     []string    `json:"own"`
-	Text    *string     `json:"text"`
-	HTML    *string     `json:"html"`
-	Files   [][5]string `json:"files"`
+	Subject   string              `json:"subject"`
+	Date      int64               `json:"date"`
+	MessageID string              `json:"message_id"`
+	From      [][2]string         `json:"from"`
+	Sender    [][2]string         `json:"sender"`
+	To        [][2]string         `json:"to"`
+	Cc        [][2]string         `json:"cc"`
+	ReplyTo   [][2]string         `json:"reply_to"`
+	Headers   map[string][]string `json:"headers"`
+	Text      *string             `json:"text"`
+	HTML      *string             `json:"html"`
+	Files     [][5]string         `json:"files"`
+	Shape     string              `json:"shape"`
 }
 
 func main() {
-	names, err := filepath.Glob(filepath.Join(os.Args[1], "*.eml"))
-	check(err)
+	in := bufio.NewReader(os.Stdin)
 	out := json.NewEncoder(os.Stdout)
-	for _, name := range names {
-		raw, err := os.ReadFile(name)
+	for {
+		line, err := in.ReadString('\n')
+		if err == io.EOF {
+			return
+		}
+		check(err)
+		size, err := strconv.Atoi(strings.TrimSpace(line))
+		check(err)
+		raw := make([]byte, size)
+		_, err = io.ReadFull(in, raw)
 		check(err)
 		check(out.Encode(readMail(raw)))
 	}
@@ -47,34 +58,44 @@ func main() {
 func readMail(raw []byte) *read {
 	m, err := mail.ReadMessage(bufio.NewReader(bytes.NewReader(raw)))
 	check(err)
+	date, err := m.Header.Date()
+	check(err)
 	r := &read{
-		Subject: decoded(m.Header.Get("Subject")),
-		From:    mailboxes(m.Header, "From"),
-		To:      mailboxes(m.Header, "To"),
-		Cc:      mailboxes(m.Header, "Cc"),
-		ReplyTo: mailboxes(m.Header, "Reply-To"),
-		Own:     []string{},
-		Files:   [][5]string{},
+		Subject:   decoded(m.Header.Get("Subject")),
+		Date:      date.Unix(),
+		MessageID: m.Header.Get("Message-ID"),
+		From:      mailboxes(m.Header, "From"),
+		Sender:    mailboxes(m.Header, "Sender"),
+		To:        mailboxes(m.Header, "To"),
+		Cc:        mailboxes(m.Header, "Cc"),
+		ReplyTo:   mailboxes(m.Header, "Reply-To"),
+		Headers:   map[string][]string{},
+		Files:     [][5]string{},
 	}
-	for _, value := range m.Header["X-One"] {
-		r.Own = append(r.Own, decoded(value))
+	for name, values := range m.Header {
+		for _, value := range values {
+			name := strings.ToLower(name)
+			r.Headers[name] = append(r.Headers[name], decoded(value))
+		}
 	}
-	r.walk(textproto.MIMEHeader(m.Header), m.Body)
+	r.Shape = r.walk(textproto.MIMEHeader(m.Header), m.Body)
 	return r
 }
 
-func (r *read) walk(header textproto.MIMEHeader, body io.Reader) {
+// walk notes what stands in a part, and returns how it is built.
+func (r *read) walk(header textproto.MIMEHeader, body io.Reader) string {
 	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	check(err)
 	if strings.HasPrefix(kind, "multipart/") {
+		shapes := []string{}
 		parts := multipart.NewReader(body, parameters["boundary"])
 		for {
 			part, err := parts.NextRawPart()
 			if err == io.EOF {
-				return
+				return kind + "(" + strings.Join(shapes, ",") + ")"
 			}
 			check(err)
-			r.walk(part.Header, part)
+			shapes = append(shapes, r.walk(part.Header, part))
 		}
 	}
 	content := decodedBody(header.Get("Content-Transfer-Encoding"), body)
@@ -85,7 +106,7 @@ func (r *read) walk(header textproto.MIMEHeader, body io.Reader) {
 		} else {
 			r.Text = &text
 		}
-		return
+		return kind
 	}
 	placing, names, err := mime.ParseMediaType(header.Get("Content-Disposition"))
 	check(err)
@@ -94,6 +115,7 @@ func (r *read) walk(header textproto.MIMEHeader, body io.Reader) {
 		names["filename"], kind, header.Get("Content-ID"), placing,
 		hex.EncodeToString(sum[:]),
 	})
+	return kind
 }
 
 func decodedBody(encoding string, body io.Reader) []byte {

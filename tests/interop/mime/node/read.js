@@ -1,7 +1,7 @@
-// Prints, for each mail in a folder, what mailparser reads in it, as a line of JSON.
+// Tells, for each mail on standard input, what mailparser reads in it, as a line of
+// JSON.  A mail comes behind a line with the number of its octets.
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import libmime from "libmime";
 import { simpleParser } from "mailparser";
 
 const OPTIONS = {
@@ -9,6 +9,8 @@ const OPTIONS = {
   skipTextToHtml: true,
   skipImageLinks: true,
   skipTextLinks: true,
+  keepCidLinks: true,
+  maxHtmlLengthToParse: Infinity,
 };
 
 function mailboxes(field) {
@@ -23,16 +25,28 @@ function hash(content) {
   return createHash("sha256").update(content).digest("hex");
 }
 
-const folder = process.argv[2];
-for (const name of readdirSync(folder).sort()) {
-  const mail = await simpleParser(readFileSync(join(folder, name)), OPTIONS);
-  const read = {
+// What a header says; mailparser itself decodes those only that it knows.
+function texts(headerLines) {
+  const found = {};
+  for (const { key, line } of headerLines) {
+    const value = line.slice(line.indexOf(":") + 1).replace(/\r?\n/g, "");
+    (found[key] ??= []).push(libmime.decodeWords(value.trim()));
+  }
+  return found;
+}
+
+async function read(octets) {
+  const mail = await simpleParser(octets, OPTIONS);
+  return {
     subject: mail.subject,
+    date: mail.date.getTime() / 1000,
+    message_id: mail.messageId,
     from: mailboxes(mail.from),
+    sender: mailboxes(mail.headers.get("sender")),
     to: mailboxes(mail.to),
     cc: mailboxes(mail.cc),
     reply_to: mailboxes(mail.replyTo),
-    names: mail.headerLines.map((header) => header.key),
+    headers: texts(mail.headerLines),
     text: mail.text === undefined ? null : mail.text,
     html: mail.html === false ? null : mail.html,
     files: mail.attachments.map((file) => [
@@ -42,6 +56,19 @@ for (const name of readdirSync(folder).sort()) {
       file.contentDisposition,
       hash(file.content),
     ]),
+    places: mail.attachments.map((file) => file.partId),
+    related: mail.attachments.map((file) => file.related),
   };
-  console.log(JSON.stringify(read));
+}
+
+let held = Buffer.alloc(0);
+for await (const block of process.stdin) {
+  held = Buffer.concat([held, block]);
+  const end = held.indexOf("\n");
+  if (end < 0) continue;
+  const size = Number(held.subarray(0, end).toString());
+  if (held.length < end + 1 + size) continue;
+  const octets = held.subarray(end + 1, end + 1 + size);
+  held = Buffer.alloc(0); // the next comes when this one was answered
+  process.stdout.write(JSON.stringify(await read(octets)) + "\n");
 }
