@@ -106,6 +106,10 @@ class Incoming:
         if self._is_open:
             with file_errors():
                 os.fsync(self._file)
+                if self._known:
+                    # Who knew the digest has the octets still.  Pages that others
+                    # fill next are warm; those of a cache that grows are not.
+                    os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
             self._close()
 
     def peek(self) -> StoredOctets:

@@ -35,21 +35,24 @@ def decode(kind: type[_M], raw: bytes, *, strict: bool = True) -> _M:
     lacks; in any case `InvalidRequestError` for far too many fields.
     """
     described: Any = kind.DESCRIPTOR
-    refuse_flood(raw, described)
+    all_known = refuse_flood(raw, described)
     try:
         request = kind.FromString(raw)
     except DecodeError as error:
         text = f"the request is no valid {kind.DESCRIPTOR.full_name}"
         raise MalformedRequest(text) from error
     if strict:
-        refuse_unknown(request)
+        refuse_unknown(request, only_values=all_known)
     return request
 
 
-def refuse_unknown(request: Message) -> None:
-    """Raise `UnknownField` if there is anything in *request* that we don't know."""
+def refuse_unknown(request: Message, *, only_values: bool = False) -> None:
+    """Raise `UnknownField` if there is anything in *request* that we don't know.
+
+    *only_values*: its fields are known, which costs copies of a large one to find out.
+    """
     problems: list[Problem] = []
-    if _has_unknown_fields(request):
+    if not only_values and _has_unknown_fields(request):
         _collect(problems, _unknown_fields(request, ""))
     _collect(problems, _unknown_values(request, ""))
     if problems:

@@ -17,6 +17,7 @@ from postroom_server.domain.errors import (
     InvalidArgument,
     InvalidMessage,
     InvalidRequestError,
+    MalformedRequest,
     UnknownField,
 )
 from postroom_server.rpc.decode import decode
@@ -140,3 +141,47 @@ def test_ten_megabytes_cost_no_time(octets):
         refuse_flood(raw, KIND)
 
     assert time.process_time() - begun < 1.0
+
+
+LARGE = within(1, within(9, b"a" * FIELDS_MOST))
+"""A mail with a long text: it is walked."""
+NUMBERS = st.integers(1, 30) | st.integers(900, 999)
+FIELD = st.one_of(
+    st.builds(lambda n, v: varint(n << 3) + varint(v), NUMBERS, st.integers(0, 9)),
+    st.builds(within, NUMBERS, st.binary(max_size=9)),
+    st.builds(lambda n: varint(n << 3 | 1) + b"8 octets", NUMBERS),
+    st.builds(lambda n: varint(n << 3 | 5) + b"four", NUMBERS),
+    st.builds(lambda n: varint(n << 3 | 3) + varint(n << 3 | 4), NUMBERS),
+)
+FIELDS = st.recursive(
+    st.lists(FIELD, max_size=3).map(b"".join),
+    lambda inner: st.builds(within, NUMBERS, inner),
+    max_leaves=4,
+)
+
+
+@given(FIELDS)
+def test_a_large_request_may_hold_what_a_small_one_may(raw):
+    assert came_of(raw + LARGE) == came_of(raw)
+
+
+def came_of(raw):
+    """What becomes of a request, and what is wrong with it."""
+    try:
+        decode(SendMessageRequest, raw)
+    except InvalidRequestError as error:
+        return [problem.field for problem in error.problems]
+    except MalformedRequest:
+        return "malformed"
+    return "taken"
+
+
+def test_a_large_request_is_known_to_be_known():
+    request = SendMessageRequest(relay="relays/main", tags=["a"])
+    request.message.to.add(address="a@example.com")
+    request.metadata["a"] = "b"
+    request.dsn.notify.append(1)
+    request.expire_at.seconds = 1
+
+    assert refuse_flood(request.SerializeToString() + LARGE, KIND)
+    assert not refuse_flood(request.SerializeToString(), KIND)
