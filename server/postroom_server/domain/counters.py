@@ -34,10 +34,10 @@ class Counters:
     reopened: int = 0
 
     def __add__(self, other: Counters) -> Counters:
-        return Counters(*map(add, _counts(self), _counts(other)))
+        return Counters(*map(add, counts_of(self), counts_of(other)))
 
     def __bool__(self) -> bool:
-        return any(_counts(self))
+        return any(counts_of(self))
 
     @property
     def ended(self) -> int:
@@ -47,7 +47,8 @@ class Counters:
 
 NOTHING = Counters()
 COUNTED = tuple(field.name for field in fields(Counters))
-_counts: Callable[[Counters], tuple[int, ...]] = attrgetter(*COUNTED)
+counts_of: Callable[[Counters], tuple[int, ...]] = attrgetter(*COUNTED)
+"""The counts in the order of `COUNTED`."""
 ENDED = (
     "succeeded",
     "partial",

@@ -6,9 +6,12 @@ for the default, so that documents of older versions stay readable.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from operator import attrgetter
+from functools import lru_cache
+from json.encoder import (  # type: ignore[attr-defined]  # CPython has it
+    c_make_encoder,
+    encode_basestring_ascii,
+)
 from typing import Any
 
 from postroom_server.domain.attempt import (
@@ -39,61 +42,15 @@ Document = dict[str, Any]
 Read = Mapping[str, Any]
 
 
-class Fields:
-    """Attributes of a value that become keys: the key, the attribute, its default."""
-
-    __slots__ = ("_defaults", "_keys", "_read")
-
-    def __init__(self, *fields: tuple[str, str, object]) -> None:
-        self._keys = tuple(key for key, _, _ in fields)
-        self._read = attrgetter(*(name for _, name, _ in fields))
-        self._defaults = tuple(default for _, _, default in fields)
-
-    def put(self, document: Document, value: object) -> Document:
-        """Add to *document* those attributes of *value* that are not their defaults."""
-        held = zip(self._keys, self._read(value), self._defaults, strict=True)
-        for key, now, default in held:
-            if now != default:
-                document[key] = now
-        return document
-
-
-compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-_RETRY = Fields(
-    ("x", "disabled", False),
-    ("n", "min_delay", RetryPolicy().min_delay),
-    ("m", "max_delay", RetryPolicy().max_delay),
-    ("a", "max_attempts", 0),
+# One encoder for all documents: `JSONEncoder.encode` makes one for each.
+_pieces = c_make_encoder(
+    None, None, encode_basestring_ascii, None, ":", ",", False, False, True
 )
-_RECIPIENT = Fields(
-    ("s", "status", RecipientStatus.PENDING),
-    ("r", "reason", FailureReason.UNSPECIFIED),
-    ("d", "detail", ""),
-    ("t", "settled_at", None),
-    ("u", "in_doubt", False),
-)
-_ATTEMPT = Fields(
-    ("e", "ended_at", None),
-    ("o", "outcome", AttemptOutcome.RUNNING),
-    ("p", "phase", Phase.UNSPECIFIED),
-    ("r", "reason", FailureReason.UNSPECIFIED),
-    ("d", "detail", ""),
-    ("h", "remote", ""),
-    ("u", "session_reused", False),
-    ("v", "tls_version", ""),
-    ("ok", "recipients_delivered", 0),
-    ("no", "recipients_refused", 0),
-    ("df", "recipients_deferred", 0),
-)
-_EVENT = Fields(
-    ("s", "status", 0),
-    ("to", "recipient", ""),
-    ("a", "attempt", 0),
-    ("r", "reason", FailureReason.UNSPECIFIED),
-    ("d", "detail", ""),
-    ("n", "next_attempt_at", None),
-)
+
+
+def compact(document: Document) -> str:
+    """*document* as ASCII text without spaces."""
+    return "".join(_pieces(document, 0))
 
 
 def put_reply(document: Document, reply: Reply | None) -> Document:
@@ -121,11 +78,8 @@ def plan_document(plan: Plan) -> Document:
         document["d"] = _dsn_document(plan.dsn)
     if plan.priority is not Priority.NORMAL:
         document["p"] = plan.priority
-    retry = _RETRY.put({}, plan.retry)
-    if plan.retry.quick_delays != _DEFAULT_RETRY.quick_delays:
-        retry["q"] = plan.retry.quick_delays
-    if retry:
-        document["r"] = retry
+    if plan.retry is not _DEFAULT_RETRY and plan.retry != _DEFAULT_RETRY:
+        document["r"] = _retry_document(plan.retry)
     return document
 
 
@@ -139,6 +93,22 @@ def plan_in(document: Read) -> Plan:
         dsn=_dsn_in(document["d"]) if "d" in document else None,
         priority=Priority(document.get("p", Priority.NORMAL)),
     )
+
+
+def _retry_document(retry: RetryPolicy) -> Document:
+    default = _DEFAULT_RETRY
+    document: Document = {}
+    if retry.disabled:
+        document["x"] = True
+    if retry.min_delay != default.min_delay:
+        document["n"] = retry.min_delay
+    if retry.max_delay != default.max_delay:
+        document["m"] = retry.max_delay
+    if retry.max_attempts:
+        document["a"] = retry.max_attempts
+    if retry.quick_delays != default.quick_delays:
+        document["q"] = retry.quick_delays
+    return document
 
 
 def _dsn_document(dsn: Dsn) -> list[Any]:
@@ -160,7 +130,16 @@ def recipient_document(recipient: Recipient) -> Document:
     document: Document = {"w": recipient.wire}
     if recipient.address != recipient.wire:
         document["a"] = recipient.address
-    _RECIPIENT.put(document, recipient)
+    if recipient.status is not RecipientStatus.PENDING:
+        document["s"] = recipient.status
+    if recipient.reason:
+        document["r"] = recipient.reason
+    if recipient.detail:
+        document["d"] = recipient.detail
+    if recipient.settled_at is not None:
+        document["t"] = recipient.settled_at
+    if recipient.in_doubt:
+        document["u"] = True
     return put_reply(document, recipient.reply)
 
 
@@ -186,10 +165,39 @@ def attempt_document(attempt: Attempt) -> Document:
         "l": attempt.relay,
         "b": attempt.started_at,
     }
-    _ATTEMPT.put(document, attempt)
+    if attempt.ended_at is not None:
+        document["e"] = attempt.ended_at
+    if attempt.outcome is not AttemptOutcome.RUNNING:
+        document["o"] = attempt.outcome
+    if attempt.phase:
+        document["p"] = attempt.phase
     if attempt.timings:
         document["t"] = [[timing.phase, timing.seconds] for timing in attempt.timings]
+    _put_session(document, attempt)
+    _put_end(document, attempt)
     return put_reply(document, attempt.reply)
+
+
+def _put_session(document: Document, attempt: Attempt) -> None:
+    if attempt.remote:
+        document["h"] = attempt.remote
+    if attempt.session_reused:
+        document["u"] = True
+    if attempt.tls_version:
+        document["v"] = attempt.tls_version
+
+
+def _put_end(document: Document, attempt: Attempt) -> None:
+    if attempt.reason:
+        document["r"] = attempt.reason
+    if attempt.detail:
+        document["d"] = attempt.detail
+    if attempt.recipients_delivered:
+        document["ok"] = attempt.recipients_delivered
+    if attempt.recipients_refused:
+        document["no"] = attempt.recipients_refused
+    if attempt.recipients_deferred:
+        document["df"] = attempt.recipients_deferred
 
 
 def attempt_in(document: Read) -> Attempt:
@@ -215,13 +223,40 @@ def attempt_in(document: Read) -> Attempt:
     )
 
 
-def event_document(event: Event) -> Document:
-    """*event* as an object, less what has a column: its kind and time."""
-    return put_reply(_EVENT.put({}, event), event.reply)
+def event_text(event: Event) -> str:
+    """*event* as the text of an object, less what has a column: its kind and time."""
+    if event.recipient or event.next_attempt_at is not None or event.reason:
+        return compact(_event_document(event))
+    if event.detail or event.reply is not None:
+        return compact(_event_document(event))
+    return _plain_event_text(int(event.status), event.attempt)
+
+
+@lru_cache(1024)
+def _plain_event_text(status: int, attempt: int) -> str:
+    """That of an event of the delivery: three in four, and few of them differ."""
+    return compact(_begun(status, attempt))
+
+
+def _event_document(event: Event) -> Document:
+    document = _begun(event.status, event.attempt)
+    if event.recipient:
+        document["to"] = event.recipient
+    if event.reason:
+        document["r"] = event.reason
+    if event.detail:
+        document["d"] = event.detail
+    if event.next_attempt_at is not None:
+        document["n"] = event.next_attempt_at
+    return put_reply(document, event.reply)
+
+
+def _begun(status: int, attempt: int) -> Document:
+    return {"s": status, "a": attempt} if attempt else {"s": status}
 
 
 def event_in(kind: EventKind, at: Instant, document: Read) -> Event:
-    """The event that `event_document` made, with what its columns hold."""
+    """The event that `event_text` made, with what its columns hold."""
     return Event(
         kind=kind,
         occurred_at=at,

@@ -14,7 +14,6 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.documents import (
     Document,
-    Fields,
     Read,
     attempt_document,
     attempt_in,
@@ -27,26 +26,6 @@ from postroom_server.outbox.documents import (
 
 FORMAT = 1
 
-_FIELDS = Fields(
-    ("from", "envelope_from", ""),
-    ("subj", "subject", ""),
-    ("exp", "expire_at", 0),
-    ("size", "size_bytes", 0),
-    ("trace", "trace_id", ""),
-    ("meta", "metadata", ()),
-    ("tags", "tags", ()),
-    ("at", "send_at", None),
-    ("due", "due_at", None),
-    ("lease", "leased_at", None),
-    ("made", "attempts_made", 0),
-    ("tries", "tries", 0),
-    ("crash", "crashes", 0),
-    ("mark", "data_marked", False),
-    ("unc", "uncertain_retries", 0),
-    ("dup", "maybe_duplicate", False),
-    ("sent", "sent_at", None),
-)
-
 
 class UnreadableDelivery(Exception):
     """The stored form of a delivery is damaged, or newer than this version."""
@@ -58,11 +37,53 @@ def delivery_document(delivery: Delivery) -> str:
         "v": FORMAT,
         "plan": plan_document(delivery.plan),
         "to": [recipient_document(r) for r in delivery.recipients],
+        "from": delivery.envelope_from,
+        "subj": delivery.subject,
+        "exp": delivery.expire_at,
     }
-    _FIELDS.put(document, delivery)
+    _put_asked(document, delivery)
+    _put_state(document, delivery)
+    _put_tries(document, delivery)
+    return compact(document)
+
+
+def _put_asked(document: Document, delivery: Delivery) -> None:
+    if delivery.size_bytes:
+        document["size"] = delivery.size_bytes
+    if delivery.trace_id:
+        document["trace"] = delivery.trace_id
+    if delivery.metadata:
+        document["meta"] = delivery.metadata
+    if delivery.tags:
+        document["tags"] = delivery.tags
+    if delivery.send_at is not None:
+        document["at"] = delivery.send_at
+
+
+def _put_state(document: Document, delivery: Delivery) -> None:
+    if delivery.due_at is not None:
+        document["due"] = delivery.due_at
+    if delivery.leased_at is not None:
+        document["lease"] = delivery.leased_at
+    if delivery.data_marked:
+        document["mark"] = True
+    if delivery.sent_at is not None:
+        document["sent"] = delivery.sent_at
+
+
+def _put_tries(document: Document, delivery: Delivery) -> None:
+    if delivery.attempts_made:
+        document["made"] = delivery.attempts_made
+    if delivery.tries:
+        document["tries"] = delivery.tries
+    if delivery.crashes:
+        document["crash"] = delivery.crashes
+    if delivery.uncertain_retries:
+        document["unc"] = delivery.uncertain_retries
+    if delivery.maybe_duplicate:
+        document["dup"] = True
     if delivery.attempts:
         document["att"] = [attempt_document(a) for a in delivery.attempts]
-    return compact(document)
 
 
 def delivery_in(row: tuple[Any, ...]) -> Delivery:

@@ -9,16 +9,18 @@ order among themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from postroom_server.domain.address import Address
+from postroom_server.domain.attempt import Attempt
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.counters import COUNTED, Counters
+from postroom_server.domain.counters import COUNTED, Counters, counts_of
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import Event
 from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.submission import Priority
 from postroom_server.domain.transitions import Change
-from postroom_server.outbox.documents import attempt_document, compact, event_document
+from postroom_server.outbox.documents import attempt_document, compact, event_text
 from postroom_server.outbox.label_keys import keys_of
 from postroom_server.outbox.records import delivery_document
 from postroom_server.outbox.statements import Row
@@ -67,15 +69,19 @@ def rows_of_new(change: Change, content: Row, recipients: Iterable[Address]) -> 
 
 def rows_of_change(change: Change) -> Rows:
     """What turns *change.before* into *change.after*."""
-    before, after, attempt = change.before, change.after, change.attempt
+    before, after = change.before, change.after
     rows: Rows = {"change_delivery": [_changed_row(change)]}
-    if attempt is not None:
-        document = compact(attempt_document(attempt))
-        rows["add_attempt"] = [(after.id, attempt.number, document)]
+    if change.attempt is not None and len(after.attempts) == len(before.attempts):
+        rows["add_attempt"] = [_attempt_row(after, before.attempts[1])]
     if before.due_at is not None and after.due_at is None:
         rows["drop_due"] = [(after.id,)]
     _add_common(rows, change)
     return rows
+
+
+def _attempt_row(delivery: Delivery, attempt: Attempt) -> Row:
+    """*attempt*, whose place in *delivery* was taken by one that ended after it."""
+    return (delivery.id, attempt.number, compact(attempt_document(attempt)))
 
 
 def lane_number(lane: LaneKey) -> int:
@@ -103,17 +109,18 @@ def request_row(request: RequestRecord) -> Row:
 
 def counter_rows(delivery: Delivery, counters: Counters, sign: int = 1) -> list[Row]:
     """What *counters* add (or, *sign* being -1, take) for the relay and tenant."""
-    return [
-        (delivery.relay, delivery.tenant, name, sign * value)
-        for name in COUNTED
-        if (value := getattr(counters, name))
-    ]
+    relay, tenant = delivery.relay, delivery.tenant
+    counted = zip(COUNTED, counts_of(counters), strict=True)
+    return [(relay, tenant, name, sign * value) for name, value in counted if value]
 
 
 def merged(works: Iterable[Rows]) -> Rows:
     """The rows of all *works*; of one counter there is one row."""
+    every = tuple(works)
+    if len(every) == 1:
+        return every[0]
     together: Rows = {}
-    for rows in works:
+    for rows in every:
         for name, part in rows.items():
             together.setdefault(name, []).extend(part)
     if "add_counter" in together:
@@ -180,7 +187,7 @@ def _event_rows(delivery: Delivery, events: Sequence[Event]) -> list[Row]:
             last - index,
             int(event.kind),
             event.occurred_at,
-            compact(event_document(event)),
+            event_text(event),
         )
         for index, event in enumerate(events)
     ]
@@ -195,7 +202,7 @@ def _due_row(delivery: Delivery, due_at: Instant) -> Row:
 
 def _summed(rows: Iterable[Row]) -> list[Row]:
     totals: dict[tuple[object, ...], int] = {}
-    for *counter, value in rows:
-        key = tuple(counter)
-        totals[key] = totals.get(key, 0) + int(str(value))
+    for relay, tenant, name, value in rows:
+        key = (relay, tenant, name)
+        totals[key] = totals.get(key, 0) + cast("int", value)
     return [(*key, value) for key, value in totals.items()]

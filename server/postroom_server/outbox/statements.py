@@ -63,6 +63,8 @@ def write_rows(connection: Connection, name: str, rows: Sequence[Row]) -> int:
     """Run the query *name* over *rows*; how many rows it changed."""
     if not isinstance(connection, sqlite3.Connection):
         return cast("RowWriter", connection).write_rows(name, rows)
+    if len(rows) == 1:
+        return connection.execute(_for_rows(name, 1), rows[0]).rowcount
     changed = 0
     for start in range(0, len(rows), MOST_ROWS):
         part = rows[start : start + MOST_ROWS]

@@ -12,9 +12,8 @@ repair, overwrites what reached the log; elsewhere it is told as `doubtful`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.errors import (
@@ -27,6 +26,8 @@ from postroom_server.outbox.rows import EXACT, ORDER, Rows, merged
 from postroom_server.outbox.statements import Connection, statement, write_rows
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Outcome, Work
+
+T = TypeVar("T")
 
 Works = Sequence[Work[Any]]
 Outcomes = list[Outcome[Any]]
@@ -110,8 +111,7 @@ class Writer:
     def _committed(
         self, works: Works, written: Callable[[Works], Outcomes]
     ) -> Outcomes:
-        with self._transaction():
-            return written(works)
+        return self._transacted(lambda: written(works))
 
     def _one_by_one(self, works: Works) -> Outcomes:
         return [self._alone(work) for work in works]
@@ -182,21 +182,22 @@ class Writer:
 
     def _repaired(self) -> bool:
         try:
-            with self._transaction():
-                self._connection.execute(statement("count_repair"))
+            query = statement("count_repair")
+            self._transacted(lambda: self._connection.execute(query))
         except DRIVER_ERRORS:
             return False
         return True
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transacted(self, written: Callable[[], T]) -> T:
+        """What *written* returns, once all that it wrote is stored."""
         connection = self._connection
         connection.execute(self.BEGIN)
         try:
-            yield
+            result = written()
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 with contextlib.suppress(*DRIVER_ERRORS):
                     connection.execute("ROLLBACK")
             raise
+        return result

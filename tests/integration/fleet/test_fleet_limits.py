@@ -56,7 +56,8 @@ def rows(url: str, query: str) -> list:
 
 def starts(url: str) -> list[float]:
     """When each attempt that was made began, in seconds."""
-    attempts = [json.loads(doc) for (doc,) in rows(url, "SELECT doc FROM attempt")]
+    mails = [json.loads(doc) for (doc,) in rows(url, "SELECT doc FROM delivery")]
+    attempts = [one for mail in mails for one in mail.get("att", ())]
     return sorted(one["b"] / 1e6 for one in attempts if one.get("p", 0) > 1)
 
 

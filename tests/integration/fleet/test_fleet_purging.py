@@ -50,6 +50,7 @@ def multiply(run, table: str, *keys: str) -> None:
 def test_each_turn_is_small_and_all_of_it_goes(join, run):
     outbox = join()
     settle(outbox)
+    run("INSERT INTO attempt (delivery, number, doc) SELECT id, 2, '{}' FROM delivery")
     for table, key in (
         ("delivery", "id"),
         ("content", "delivery"),

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.delivery import DeliveryStatus
+from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.events import EventKind
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox import sqlite_writer as writer
@@ -87,17 +87,27 @@ def test_numbers_of_events_are_never_used_twice(open_outbox, rows):
     assert rows("SELECT min(seq) > ? FROM event", before) == [(1,)]
 
 
-def test_every_attempt_is_kept_beyond_those_that_the_delivery_carries(outbox, rows):
+def defer(outbox, times: int) -> Delivery:
+    """A new delivery after so many attempts."""
     accept(outbox)
-    retries = False
-    for _ in range(25):
-        (claimed,) = claim(outbox, retries=retries)
+    for turn in range(times):
+        (claimed,) = claim(outbox, retries=turn > 0)
         change = a_deferral(claimed, NOW)
         outbox.save(change)
-        retries = True
+    return change.after
 
-    assert len(change.after.attempts) == 21
-    assert rows("SELECT count(*), max(number) FROM attempt") == [(25, 25)]
+
+def test_every_attempt_is_kept_beyond_those_that_the_delivery_carries(outbox, rows):
+    deferred = defer(outbox, 25)
+    carried = [attempt.number for attempt in deferred.attempts]
+
+    assert carried == [1, *range(6, 26)]
+    assert rows("SELECT number FROM attempt ORDER BY number") == [
+        (2,),
+        (3,),
+        (4,),
+        (5,),
+    ]
 
 
 def test_what_the_delivery_says_and_its_row_agree(outbox, rows):
@@ -137,11 +147,15 @@ def test_one_turn_of_purging_is_small_and_all_turns_purge_all(outbox, rows):
 
 
 def test_nothing_is_left_of_a_purged_delivery(outbox, rows):
-    settle(outbox)
+    defer(outbox, 22)
+    (claimed,) = claim(outbox, retries=True)
+    outbox.save(a_finish(claimed))
+    ((attempts,),) = rows("SELECT count(*) FROM attempt")
     while outbox.purge(Instant(NOW + 40 * DAY), KEEP):
         pass
     tables = ["delivery", "content", "due", "attempt", "event", "recipient", "request"]
 
+    assert attempts == 2
     assert {t: rows(f"SELECT count(*) FROM {t}") for t in tables} == {
         t: [(0,)] for t in tables
     }

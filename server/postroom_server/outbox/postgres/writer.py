@@ -47,8 +47,7 @@ class PostgresWriter(Writer):
         self._check_lease()
         outcomes: Outcomes = []
         try:
-            with self._transaction():
-                outcomes = written(works)
+            self._transacted(lambda: outcomes.extend(written(works)))
         except DRIVER_ERRORS as error:
             if outcomes and trouble_of(error) is Trouble.AWAY:
                 # Its commit was under way: nobody knows.

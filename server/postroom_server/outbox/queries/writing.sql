@@ -25,7 +25,9 @@ WHERE delivery.id = v.column1 AND delivery.version = v.column2
 INSERT INTO content (delivery, format, data) VALUES EACH(?, ?, ?)
 
 -- add_attempt --
+-- Those that their delivery carries no more.  Older versions stored all.
 INSERT INTO attempt (delivery, number, doc) VALUES EACH(?, ?, ?)
+ON CONFLICT (delivery, number) DO NOTHING
 
 -- add_event --
 -- tenant, delivery, how many of its events come behind this one, kind, at, doc.

@@ -43,6 +43,7 @@ INSERT INTO content (delivery, format, data) SELECT * FROM ROWS(text, int8, byte
 
 -- add_attempt --
 INSERT INTO attempt (delivery, number, doc) SELECT * FROM ROWS(text, int8, text)
+ON CONFLICT (delivery, number) DO NOTHING
 
 -- add_event --
 -- Numbered in the order of the rows.
