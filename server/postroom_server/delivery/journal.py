@@ -8,8 +8,8 @@ mail.  `GetDelivery` tells them to those whose mail it is.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Mapping
 
 import structlog
 
@@ -18,8 +18,9 @@ from postroom_server.domain.clock import seconds_between
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import EventKind
 from postroom_server.domain.transitions import Change
+from postroom_server.telemetry.naming import facts, identity
 
-_BOUND = ("delivery", "relay", "tenant", "request_id", "trace_id")
+_BOUND = ("delivery", "relay", "tenant", "request_id")
 # structlog makes a name's variable when the name is first bound.  Threads that did so
 # at once would make two, and one of them would name its delivery for good.
 contextvars.Context().run(
@@ -29,34 +30,29 @@ _log = structlog.get_logger(__name__)
 
 
 def bind(delivery: Delivery) -> None:
-    """Name *delivery* in whatever the call or thread under way logs from now on."""
+    """Name *delivery* in whatever the call under way logs from now on."""
     structlog.contextvars.bind_contextvars(
         delivery=delivery.id, relay=delivery.relay, tenant=delivery.tenant
     )
 
 
-@contextmanager
-def bound(delivery: Delivery) -> Iterator[None]:
-    """Name *delivery* in all that is logged within the ``with`` block."""
-    facts = {**_identity(delivery), "trace_id": delivery.trace_id}
-    with structlog.contextvars.bound_contextvars(**_told(facts)):
-        yield
-
-
 def tell(change: Change) -> None:
     """Log what *change* means, now that it is stored."""
+    if not _log.is_enabled_for(logging.INFO):
+        # What nobody hears need not be put into words.
+        return
     after = change.after
     if change.events and change.events[0].kind is EventKind.ACCEPTED:
-        _log.info("delivery.accepted", **_told(_acceptance(after)))
+        _log.info("delivery.accepted", **facts(_acceptance(after)))
     elif change.attempt is not None and change.attempt.ended_at is not None:
-        _log.info("delivery.attempted", **_told(_attempt(after, change.attempt)))
+        _log.info("delivery.attempted", **facts(_attempt(after, change.attempt)))
     elif after.settled_at is not None and change.before.settled_at is None:
-        _log.info("delivery.ended", **_identity(after), status=after.status)
+        _log.info("delivery.ended", **identity(after), status=after.status)
 
 
 def _acceptance(delivery: Delivery) -> Mapping[str, object]:
     return {
-        **_identity(delivery),
+        **identity(delivery),
         "trace_id": delivery.trace_id,
         "message_id": delivery.message_id,
         "recipients": len(delivery.recipients),
@@ -68,7 +64,7 @@ def _attempt(delivery: Delivery, attempt: Attempt) -> Mapping[str, object]:
     ended_at, reply = attempt.ended_at, attempt.reply
     took = 0.0 if ended_at is None else seconds_between(attempt.started_at, ended_at)
     return {
-        **_identity(delivery),
+        **identity(delivery),
         "trace_id": delivery.trace_id,
         "attempt": attempt.number,
         "outcome": attempt.outcome,
@@ -89,18 +85,3 @@ def _pause(delivery: Delivery, attempt: Attempt) -> object:
     if delivery.due_at is None or attempt.ended_at is None:
         return ""
     return round(seconds_between(attempt.ended_at, delivery.due_at), 3)
-
-
-def _identity(delivery: Delivery) -> dict[str, object]:
-    told = {
-        "delivery": delivery.id,
-        "relay": delivery.relay,
-        "tenant": delivery.tenant,
-        "request_id": delivery.request_id,
-    }
-    return _told(told)
-
-
-def _told(facts: Mapping[str, object]) -> dict[str, object]:
-    """The facts that there are."""
-    return {name: fact for name, fact in facts.items() if fact != ""}

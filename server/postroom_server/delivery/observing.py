@@ -48,8 +48,8 @@ class Observer:
         if sent_at is not None and sent_at == delivery.attempts[-1].ended_at:
             since = max(delivery.accepted_at, delivery.send_at or delivery.accepted_at)
             spent[LatencyKind.SEND] = max(0.0, seconds_between(since, sent_at))
-        for kind, seconds in spent.items():
-            self.meter.observe(delivery.relay, kind, seconds, delivery.tenant)
+        if spent:
+            self.meter.observe(delivery.relay, spent, delivery.tenant)
 
 
 _KINDS = {

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from postroom_server.delivery import journal
 from postroom_server.delivery.attempts import Course, for_all, make_attempt
 from postroom_server.delivery.control import AttemptControl, UnderWay
 from postroom_server.delivery.decision import Decision, Situation, decide
@@ -35,6 +34,7 @@ from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change, finish_attempt, mark_data
 from postroom_server.outbox.marks import MarkKeeper
 from postroom_server.outbox.store import Claimed, Outbox
+from postroom_server.telemetry import naming
 
 RECORD_AGAIN = 0.5
 """Seconds between tries to store an outcome; jittered."""
@@ -93,13 +93,14 @@ class Worker:
         """
         lease = _Lease(claimed.delivery, self._ports)
         self._ports.under_way.begin(claimed.delivery.id, lease.control)
+        named = naming.name(claimed.delivery)
         try:
-            with journal.bound(claimed.delivery):
-                course = self._course(claimed, mailing, lease.control)
-                self._conclude(lease, course)
+            course = self._course(claimed, mailing, lease.control)
+            self._conclude(lease, course)
         except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
             _log.exception("delivery.not_recorded", delivery=claimed.delivery.id)
         finally:
+            naming.unname(named)
             self._ports.under_way.end(claimed.delivery.id)
             lease.control.recorded.set()
 

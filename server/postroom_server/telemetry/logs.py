@@ -23,6 +23,7 @@ from typing import Protocol
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from postroom_server.telemetry.naming import add_delivery
 from postroom_server.telemetry.redaction import Redaction
 
 
@@ -118,6 +119,7 @@ def _chain(
 ) -> list[Processor]:
     return [
         *(() if process is None else (_numbered(process),)),
+        add_delivery,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,

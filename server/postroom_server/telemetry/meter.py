@@ -53,13 +53,12 @@ class Meter:
     def observe(
         self,
         relay: str,
-        kind: LatencyKind,
-        seconds: float,
+        spent: Mapping[LatencyKind, float],
         tenant: str = DEFAULT_TENANT,
     ) -> None:
-        """Add that something of *kind* took *seconds* at *relay*."""
+        """Add that at *relay* steps took the seconds *spent* on each."""
         with self._lock:
-            self._tally(relay, tenant).time(self._moment(), kind, seconds)
+            self._tally(relay, tenant).time(self._moment(), spent)
 
     def judge(self, relay: str, attempt: Attempt) -> None:
         """Count how *attempt*, which ended, went at *relay*."""

@@ -57,15 +57,17 @@ class Tally:
         now = self._at(moment)
         now[:_COUNTERS] = map(add, now, _counted(counters))
 
-    def time(self, moment: float, kind: LatencyKind, seconds: float) -> None:
-        """Add that something of *kind* took *seconds*.
+    def time(self, moment: float, spent: Mapping[LatencyKind, float]) -> None:
+        """Add that steps took the seconds *spent* on each.
 
         What ends on the wall clock may seem to end before it began; it took no time.
         """
-        seconds = max(0.0, seconds)
-        now, place = self._at(moment), _PLACES[kind]
-        now[place] += seconds
-        now[place + 1 + bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        now = self._at(moment)
+        for kind, seconds in spent.items():
+            place = _PLACES[kind]
+            if seconds > 0:
+                now[place] += seconds
+            now[place + 1 + bisect_left(LATENCY_BOUNDS, seconds)] += 1
 
     def vectors(self, moment: float) -> dict[StatsWindow, list[Vector]]:
         """What adds up to the counts of each window that ends at *moment*."""

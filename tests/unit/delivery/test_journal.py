@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextvars
+import logging
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import structlog
@@ -106,19 +105,14 @@ def test_steps_on_the_way_are_none(change):
     assert told(change) == []
 
 
-def test_what_a_delivering_thread_logs_names_the_delivery():
-    delivery = replace(a_delivery(request_id="mine"), trace_id="4b")
+def test_what_nobody_hears_is_not_put_into_words(monkeypatch):
+    change = newly_accepted(a_delivery())
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
 
-    def deliver():
-        with journal.bound(delivery):
-            inside = structlog.contextvars.get_contextvars()
-        return inside, structlog.contextvars.get_contextvars()
+    monkeypatch.setattr(journal, "_log", quiet(None, [], {}))
+    monkeypatch.setattr(journal, "identity", None)
 
-    # A context of its own, as each thread has: other tests left things in this one.
-    inside, outside = contextvars.Context().run(deliver)
-
-    assert inside == IDENTITY | {"trace_id": "4b"}
-    assert outside == {}
+    assert told(change) == []
 
 
 def test_names_are_known_before_threads_bind_them():
@@ -131,4 +125,4 @@ def test_names_are_known_before_threads_bind_them():
     )
     names = {name.removeprefix("structlog_") for name in printed.stdout.split()}
 
-    assert names >= IDENTITY.keys() | {"trace_id"}
+    assert names >= IDENTITY.keys()

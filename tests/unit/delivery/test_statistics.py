@@ -132,7 +132,7 @@ def test_one_relay_is_told_alone():
 def test_latencies_are_told_when_asked_for(wanted):
     clock = FakeClock()
     meter = Meter(clock)
-    meter.observe("main", LatencyKind.SEND, 0.2)
+    meter.observe("main", {LatencyKind.SEND: 0.2})
     found = report(stats=statistics(meter=meter, clock=clock), latencies=wanted)
 
     assert not found.windows[0].latencies
@@ -188,7 +188,7 @@ def of_two_tenants():
     meter = Meter(clock)
     meter.record("main", Counters(accepted=2), "acme")
     meter.record("main", Counters(accepted=5), "bravo")
-    meter.observe("main", LatencyKind.SEND, 0.2, "bravo")
+    meter.observe("main", {LatencyKind.SEND: 0.2}, "bravo")
     store = Store(
         tenant_counts={"acme": Counters(accepted=3), "bravo": Counters(accepted=9)},
         tenant_depths={"bravo": QueueDepth(due=4)},

@@ -18,6 +18,7 @@ from postroom.v1.message_pb2 import Message
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.draft import MailboxDraft
 from postroom_server.domain.secret import Secret
+from postroom_server.telemetry import naming
 from postroom_server.telemetry.logs import (
     LogFormat,
     LogLevel,
@@ -25,6 +26,8 @@ from postroom_server.telemetry.logs import (
     set_up_logs,
 )
 from postroom_server.telemetry.redaction import Redaction, masked
+
+from tests.support.deliveries import a_delivery
 
 CANARY = "s3cr3t-canary"
 
@@ -71,6 +74,17 @@ def log():
 
 def events(stream):
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_names_the_delivery_that_its_thread_is_at(logging_to, log):
+    stream = logging_to()
+    named = naming.name(a_delivery(request_id="mine"))
+    with structlog.contextvars.bound_contextvars(request_id="the call's"):
+        log.warning("relay.slowed_down")
+    naming.unname(named)
+    (event,) = events(stream)
+
+    assert event == event | {"delivery": a_delivery().id, "request_id": "mine"}
 
 
 def test_an_event_is_a_line_of_json_with_time_level_and_context(logging_to, log):

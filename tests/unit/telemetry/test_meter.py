@@ -117,7 +117,7 @@ def test_relays_are_counted_apart_and_together(meter):
 
 
 def test_latencies_come_only_when_asked_for(meter):
-    meter.observe("main", LatencyKind.TLS, 0.2)
+    meter.observe("main", {LatencyKind.TLS: 0.2})
 
     assert all(w.latencies == () for w in meter.windows())
 
@@ -130,7 +130,7 @@ def test_every_kind_is_listed_once(meter):
 
 def test_a_latency_falls_in_the_bucket_of_the_bound_that_it_does_not_exceed(meter):
     for seconds in (-1.0, LATENCY_BOUNDS[3], LATENCY_BOUNDS[-1] + 1):
-        meter.observe("main", LatencyKind.AUTH, seconds)
+        meter.observe("main", {LatencyKind.AUTH: seconds})
     auth = meter.windows(latencies=True)[-1].latencies[LatencyKind.AUTH - 1]
 
     assert [n for n, count in enumerate(auth.bucket_counts) if count] == [
@@ -181,7 +181,7 @@ def test_threads_lose_no_count(meter):
         barrier.wait(10)
         for _ in range(500):
             meter.record("main", ACCEPTED)
-            meter.observe("main", LatencyKind.SEND, 0.01)
+            meter.observe("main", {LatencyKind.SEND: 0.01})
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
