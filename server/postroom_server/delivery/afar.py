@@ -9,7 +9,7 @@ while one waits here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import structlog
 
@@ -20,6 +20,7 @@ from postroom_server.domain.clock import Clock, seconds_between
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.errors import PostroomError
 from postroom_server.domain.submission import Completion
+from postroom_server.domain.values import value
 from postroom_server.outbox.fleet import Alone, Fleet
 from postroom_server.outbox.store import Outbox
 
@@ -34,7 +35,7 @@ NEWS_WANTED = 5.0
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Afar:
     """What callers here learn of deliveries elsewhere."""
 

@@ -8,10 +8,10 @@ seem to be left is asked before, and they are spent (`spend`) by who is to send 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from postroom_server.domain.clock import MICROSECONDS, Clock
 from postroom_server.domain.pacing import DAY, Limits
+from postroom_server.domain.values import value
 from postroom_server.outbox.quotas import Quota, Quotas
 from postroom_server.outbox.tokens import Tokens
 
@@ -23,7 +23,7 @@ def _all_of_it(most: int) -> int:
     return most
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Gear:
     """What allowances are kept with; days are those of UTC.
 
@@ -44,7 +44,7 @@ class Gear:
         return DAY - self.clock.now() / MICROSECONDS % DAY
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Spent:
     """*count* recipients that were spent of a *quota*."""
 

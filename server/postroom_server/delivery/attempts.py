@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from postroom_server.delivery.control import AttemptControl
 from postroom_server.delivery.findings import (
@@ -32,6 +32,7 @@ from postroom_server.domain.attempt import (
 )
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.values import value
 from postroom_server.smtp.errors import (
     PoolClosed,
     PoolSaturated,
@@ -45,7 +46,7 @@ from postroom_server.smtp.transaction import Transaction, TransactionReport
 _NO_DSN = "sent without asking for notifications: the relay does not offer DSN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Course:
     """How an attempt went: *findings* by the recipients' `wire`, and the facts.
 

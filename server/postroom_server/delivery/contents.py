@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from postroom_server.domain.errors import BlobNotFound, Problem
 from postroom_server.domain.limits import Limits
@@ -19,10 +18,11 @@ from postroom_server.domain.octets import (
 )
 from postroom_server.domain.references import BLOBS, Reference, references
 from postroom_server.domain.submission import Submission
+from postroom_server.domain.values import value
 from postroom_server.outbox.store import Blobs
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PartsExpected:
     """What must come with a call: the most octets of each part, and of all together.
 
@@ -43,7 +43,7 @@ def parts_expected(submission: Submission, limits: Limits) -> PartsExpected:
     return PartsExpected(each, limits.max_message_bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Looked:
     """What was found of the octets that a submission names.
 

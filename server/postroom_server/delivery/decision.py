@@ -8,7 +8,7 @@ the next due time come out.  The rules are those of `Completion`, `OnUncertain` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.schedule import (
@@ -24,9 +24,10 @@ from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.delivery import Delivery, RecipientStatus
 from postroom_server.domain.submission import Completion, OnUncertain
 from postroom_server.domain.transitions import Fate
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Situation:
     """What a decision depends on beside the delivery.
 
@@ -40,7 +41,7 @@ class Situation:
     cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decision:
     """*fates* by the recipients' `wire`; *due_at* when something stays open.
 
@@ -57,7 +58,7 @@ class Decision:
         return replace(self, fates=fates)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Next:
     """What becomes of recipients that are not through: stop as, or go on after."""
 

@@ -8,7 +8,7 @@ laid out per recipient.  Nothing here decides what follows from it: that is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from postroom_server.domain.attempt import (
@@ -19,6 +19,7 @@ from postroom_server.domain.attempt import (
 )
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.text import printable
+from postroom_server.domain.values import value
 from postroom_server.domain.verdict import Outcome, Scope, judge
 from postroom_server.smtp.errors import NeedsAdministrator, SessionError
 from postroom_server.smtp.transaction import TransactionReport
@@ -42,7 +43,7 @@ class Found(Enum):
     CALLED_OFF = "called off"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Finding:
     """What was found about one recipient, and the evidence."""
 

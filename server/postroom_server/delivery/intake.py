@@ -7,8 +7,6 @@ still listens, and the first attempt has its bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from postroom_server.delivery.contents import Looked, damage_told, look_up
 from postroom_server.delivery.mailing import Mailing, composed
 from postroom_server.delivery.options import begins_at, option_problems, plan_of
@@ -34,13 +32,14 @@ from postroom_server.domain.validation import (
     ValidMessage,
     check_any,
 )
+from postroom_server.domain.values import value
 from postroom_server.mail.composer import Composed, HeaderBlockTooLarge
 from postroom_server.mail.identity import new_identity
 from postroom_server.outbox.ids import new_id
 from postroom_server.outbox.store import Blobs, Content
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Ready:
     """A mail that can be accepted: the delivery to be, and its bytes."""
 

@@ -8,7 +8,6 @@ mail that would go beyond it waits for the next day and spends no attempt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from postroom_server.delivery.allowance import Allowance, Spent
 from postroom_server.delivery.findings import Finding, Found
@@ -16,9 +15,10 @@ from postroom_server.delivery.gate import RelayGate
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Leave:
     """Leave to send, with what was *spent* for it; or why not (*refusal*)."""
 
@@ -34,7 +34,7 @@ class Leave:
 FREE_LEAVE = Leave()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DayLeave:
     """Asks the *gates* of relays (by id) and of *tenants*."""
 

@@ -17,6 +17,7 @@ from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.delivery import Delivery, Recipient
 from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.message import RawMessage
+from postroom_server.domain.values import value
 from postroom_server.mail.composer import Composed, Form, compose
 from postroom_server.outbox.store import Content
 from postroom_server.smtp.transaction import Transaction
@@ -37,7 +38,7 @@ def composed(content: Content, form: Form = Form.ASCII) -> Composed:
         return compose(content.message, content.identity, form)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Offer:
     """What to send, or None when nobody is left; and who can't be sent to at all."""
 

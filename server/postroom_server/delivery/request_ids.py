@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.errors import RequestIdReused
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.values import value
 from postroom_server.outbox.store import RequestRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Use:
     """One use of a request id: by *method*, for what *fingerprint* stands for (32
     bytes), which made or changed the delivery of *delivery_id*.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from postroom_server.delivery import journal
 from postroom_server.delivery.afar import look_at_once
@@ -41,12 +40,13 @@ from postroom_server.domain.transitions import (
     accepted_and_begun,
     newly_accepted,
 )
+from postroom_server.domain.values import value
 from postroom_server.outbox.store import Claimed, Outbox, RequestRecord
 
 METHOD = "SendMessage"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Answer:
     """What a caller gets: the delivery, and whether its request id was used before."""
 
@@ -54,7 +54,7 @@ class Answer:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Waiting:
     """What a caller waits for, and at most how long (seconds; None: no own limit)."""
 
@@ -62,7 +62,7 @@ class Waiting:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Prepared:
     """Mail that can be accepted: what its request id stands for, what its caller
     waits for, and when it is begun.
@@ -74,7 +74,7 @@ class Prepared:
     start: Start
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Going:
     """The caller's place, if it has one, and whether its own thread is to deliver."""
 
@@ -82,7 +82,7 @@ class _Going:
     here: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Again:
     """Who makes a request again, and *waits* in a place for what was *asked*."""
 
@@ -92,7 +92,7 @@ class Again:
     waits: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Sending:
     """Accepts mail and waits for its fate as long as its caller wants."""
 

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class News:
     """A delivery after a step; *answers_now* when it is worth an answer."""
 

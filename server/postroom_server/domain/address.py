@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 import email_validator
 import idna
+
+from postroom_server.domain.values import value
 
 MAX_ADDRESS = 254
 """Octets of the whole address with the domain as A-label (RFC 5321 §4.5.3.1.3)."""
@@ -30,7 +31,7 @@ class AddressProblem(ValueError):
     """Why a text is no address, as one sentence that does not repeat the text."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Address:
     """An addr-spec that was found valid.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.values import value
 
 if TYPE_CHECKING:
     from postroom_server.domain.reply import Reply
@@ -74,7 +74,7 @@ class AttemptOutcome(IntEnum):
     RUNNING = 7
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PhaseTiming:
     """How long one step took, in seconds."""
 
@@ -82,7 +82,7 @@ class PhaseTiming:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """What one attempt met; the fields of `postroom.v1.Attempt`."""
 

@@ -7,11 +7,13 @@ it: accepted + reopened = the sum of those that ended + those not final.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from operator import add, attrgetter
 
+from postroom_server.domain.values import value
 
-@dataclass(frozen=True, slots=True)
+
+@value(frozen=True, slots=True)
 class Counters:
     """The fields of `postroom.v1.DeliveryCounters`."""
 

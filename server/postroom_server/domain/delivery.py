@@ -7,7 +7,6 @@ The delivery's status is a function of its recipients' alone (the table above
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 
 from postroom_server.domain.attempt import Attempt, FailureReason
@@ -22,6 +21,7 @@ from postroom_server.domain.submission import (
     Priority,
     RetryPolicy,
 )
+from postroom_server.domain.values import value
 
 
 class DeliveryStatus(IntEnum):
@@ -68,7 +68,7 @@ class RecipientStatus(IntEnum):
         return self in {RecipientStatus.PENDING, RecipientStatus.DEFERRED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """One envelope recipient and its state.
 
@@ -92,7 +92,7 @@ class Recipient:
         return self.status is RecipientStatus.TEMP_FAILED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What was asked for, fixed when the mail was accepted."""
 
@@ -108,7 +108,7 @@ class Plan:
         return self.on_uncertain is OnUncertain.HOLD
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A delivery as it stands, without its content.
 

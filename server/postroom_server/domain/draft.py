@@ -6,8 +6,9 @@ becomes a `Message` in `domain.validation` or is refused; nothing else reads it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from postroom_server.domain.values import value
 
 
 class Disposition(IntEnum):
@@ -18,13 +19,13 @@ class Disposition(IntEnum):
     INLINE = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MailboxDraft:
     address: str
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Header:
     """A header that has no field of its own."""
 
@@ -32,7 +33,7 @@ class Header:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class AttachmentDraft:
     """Exactly one of *data*, *data_base64* and *blob* is to be set.
 
@@ -48,7 +49,7 @@ class AttachmentDraft:
     content_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class UnsubscribeDraft:
     """How recipients may unsubscribe; empty is what was not given."""
 
@@ -57,7 +58,7 @@ class UnsubscribeDraft:
     one_click: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class MessageDraft:
     """A mail as the caller described it; None is what was not given at all.
 
@@ -82,7 +83,7 @@ class MessageDraft:
     unsubscribe: UnsubscribeDraft | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RawDraft:
     """A mail that the caller composed; exactly one of *data* and *blob* is set."""
 

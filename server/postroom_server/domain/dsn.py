@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 
 from postroom_server.domain.errors import Problem
+from postroom_server.domain.values import value
 
 MAX_ENVELOPE_ID = 100
 """Characters, before they are encoded (RFC 3461 §4.4)."""
@@ -34,7 +34,7 @@ class DsnReturn(IntEnum):
     HEADERS = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Dsn:
     """What is asked; what is left out is as the relay has it.
 

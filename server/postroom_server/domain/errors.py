@@ -8,11 +8,12 @@ error has on the wire stands in `postroom_server.rpc.errors` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from postroom_server.domain.values import value
 
-@dataclass(frozen=True, slots=True)
+
+@value(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong: the field's path in the contract, and a sentence."""
 

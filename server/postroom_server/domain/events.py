@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import DeliveryStatus
 from postroom_server.domain.reply import Reply
+from postroom_server.domain.values import value
 
 
 class EventKind(IntEnum):
@@ -30,7 +30,7 @@ class EventKind(IntEnum):
     RETRY_REQUESTED = 14
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened; *status* is the delivery's after it."""
 

@@ -8,12 +8,11 @@ due first goes first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from postroom_server.domain.submission import Priority
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class LaneKey:
     """What names a lane of a relay; *retries*: of deliveries that were tried before."""
 

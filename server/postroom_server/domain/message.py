@@ -7,15 +7,15 @@ composes and what sends may rely on it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from postroom_server.domain.address import Address
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import Disposition, Header
 from postroom_server.domain.octets import StoredOctets, StoredText, size_of
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Mailbox:
     """An address and the name shown beside it (empty: none)."""
 
@@ -23,7 +23,7 @@ class Mailbox:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A file that travels with the mail; *data* is decoded, *content_id* bare."""
 
@@ -34,7 +34,7 @@ class Attachment:
     content_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Unsubscribe:
     """How recipients may unsubscribe: an https URI (empty: none), an address."""
 
@@ -43,7 +43,7 @@ class Unsubscribe:
     one_click: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Message:
     """What is to be composed.  *text* and *html* have CRLF, LF or CR line ends."""
 
@@ -80,7 +80,7 @@ class Message:
         return each_once(mailbox.address for mailbox in named)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RawMessage:
     """A mail whose bytes the caller composed, and what was read from its header.
 
@@ -123,7 +123,7 @@ def each_once(addresses: Iterable[Address]) -> tuple[Address, ...]:
 AnyMessage = Message | RawMessage
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Identity:
     """What makes two compositions of one message the same bytes.
 

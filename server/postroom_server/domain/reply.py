@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.text import printable
+from postroom_server.domain.values import value
 
 TEXT_LIMIT = 512
 # RFC 2034 §4: class.subject.detail, then a space or the end of the line.
@@ -17,7 +17,7 @@ _SHORT = 64
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reply:
     """One reply, its text already made safe to show.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
@@ -11,6 +11,7 @@ from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.labels import Pairs
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT
+from postroom_server.domain.values import value
 
 
 class Completion(IntEnum):
@@ -44,7 +45,7 @@ MIN_DELAY = 60.0
 MAX_DELAY = 4 * 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How to retry; delays in seconds, *max_attempts* 0 for no limit but expiry."""
 
@@ -55,7 +56,7 @@ class RetryPolicy:
     max_attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RetryDraft:
     """A retry policy as asked for; None takes the relay's setting."""
 
@@ -66,7 +67,7 @@ class RetryDraft:
     max_attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Submission:
     """A request to send, converted and not yet checked.
 
@@ -96,7 +97,7 @@ class Submission:
     trace_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RecipientPlan:
     """What would become of one recipient: as written, and as RCPT TO has it."""
 
@@ -104,7 +105,7 @@ class RecipientPlan:
     envelope_address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ValidationReport:
     """What would be sent; *relay* and *envelope_from* as the contract writes them."""
 

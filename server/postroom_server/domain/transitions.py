@@ -9,7 +9,7 @@ we recorded is never sent to again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason
@@ -24,12 +24,13 @@ from postroom_server.domain.delivery import (
 )
 from postroom_server.domain.events import Event, EventKind
 from postroom_server.domain.reply import Reply
+from postroom_server.domain.values import value
 
 ATTEMPTS_KEPT = 20
 """Of the ended attempts a delivery carries the first and so many of the last."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Change:
     """A step of a delivery: *before* and *after*, and what is recorded with it."""
 
@@ -40,7 +41,7 @@ class Change:
     attempt: Attempt | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Fate:
     """What an attempt or a decision makes of one recipient.
 

@@ -37,9 +37,10 @@ from postroom_server.domain.validation_raw import check_raw
 from postroom_server.domain.validation_text import Bodies, check_bodies, check_subject
 from postroom_server.domain.validation_unsubscribe import check_unsubscribe
 from postroom_server.domain.validation_warnings import warnings_of
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SenderDefaults:
     """What the relay's configuration says where the mail says nothing.
 
@@ -54,7 +55,7 @@ class SenderDefaults:
 NO_CONTENTS: Contents = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class ValidMessage:
     """A mail without problems.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from postroom_server.domain.draft import MessageDraft
 from postroom_server.domain.limits import MB, Limits
@@ -21,6 +20,7 @@ from postroom_server.domain.octets import (
     with_crlf,
 )
 from postroom_server.domain.validation_problems import Problems
+from postroom_server.domain.values import value
 
 _NOT_IN_HEADERS = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]"  # all but TAB
@@ -51,7 +51,7 @@ def check_subject(problems: Problems, subject: str, limits: Limits) -> None:
     check_line(problems, "message.subject", subject, limits.max_subject_length)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Bodies:
     """The text and the HTML of a mail, as they were found; None: there is none."""
 
@@ -89,7 +89,7 @@ def _size(text: str | None, blob: str | None, contents: Contents) -> int:
     return contents[blob].size if blob is not None else len(text or "")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Bodies:
     problems: Problems
     contents: Contents

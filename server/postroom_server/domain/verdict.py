@@ -10,11 +10,11 @@ and names the paragraph that justifies it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.reply import Reply
+from postroom_server.domain.values import value
 
 
 class Outcome(Enum):
@@ -33,7 +33,7 @@ class Scope(Enum):
     RELAY = "relay"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Verdict:
     """What we conclude from a reply."""
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import binascii
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pybase64
 
 from postroom_server.domain.limits import MB
 from postroom_server.domain.lines import has_long_lines
 from postroom_server.domain.octets import StoredOctets, StoredText, crlf
+from postroom_server.domain.values import value
 from postroom_server.mail.pieces import Blocks, Piece
 
 _MAX_ENCODED = 76
@@ -34,7 +34,7 @@ twenty times as fast."""
 _PLAIN_OCTETS = bytes(range(32, 127)) + b"\t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Body:
     """Encoded octets, and the name of their encoding."""
 

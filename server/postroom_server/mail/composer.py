@@ -11,7 +11,6 @@ on its way through SMTP.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from postroom_server.domain.draft import Disposition
@@ -23,6 +22,7 @@ from postroom_server.domain.message import (
     RawMessage,
 )
 from postroom_server.domain.octets import StoredOctets
+from postroom_server.domain.values import value
 from postroom_server.mail.bodies import Body, file_body, text_body
 from postroom_server.mail.fields import block
 from postroom_server.mail.headers import header_fields
@@ -54,7 +54,7 @@ class HeaderBlockTooLarge(ValueError):
         self.size = size
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Composed:
     """A composed mail: its bytes in order, and how many they are.
 

@@ -14,7 +14,6 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.domain.address import Address
@@ -30,6 +29,7 @@ from postroom_server.domain.message import (
     Unsubscribe,
 )
 from postroom_server.domain.octets import StoredOctets, StoredText
+from postroom_server.domain.values import value
 from postroom_server.outbox.documents import Document, Read, compact
 from postroom_server.outbox.store import Content
 
@@ -87,7 +87,7 @@ def decode_content(form: int, data: bytes, find: Find) -> Content | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Packed:
     """A part as it is stored: its entry in the head, and the octets behind it."""
 

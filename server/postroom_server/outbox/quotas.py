@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.domain.errors import PostroomError
+from postroom_server.domain.values import value
 from postroom_server.outbox.telling import tell
 
 MOST_HELD = 100
@@ -24,7 +25,7 @@ IDLE = 1.0
 """Seconds after which what was not wanted is for others."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Quota:
     """*most* on *day* (UTC, since 1970) for *scope*, such as "relay:main"."""
 
@@ -33,7 +34,7 @@ class Quota:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Taken:
     """What the store gave: *count*, and how many are *left* for everybody."""
 

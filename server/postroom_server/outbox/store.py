@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.domain.clock import Instant
@@ -33,11 +32,12 @@ from postroom_server.domain.message import AnyMessage, Identity
 from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import Change
+from postroom_server.domain.values import value
 from postroom_server.outbox.event_pages import EventPage, EventQuery, Place
 from postroom_server.outbox.holds import Holds
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Content:
     """What a mail is composed from, the same bytes each time."""
 
@@ -45,7 +45,7 @@ class Content:
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
     """A request id that was used: by which method, with which body, for what.
 
@@ -60,7 +60,7 @@ class RequestRecord:
     expires_at: Instant
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Claimed:
     """A delivery whose attempt is ours to make, and its content.
 
@@ -71,7 +71,7 @@ class Claimed:
     content: Content | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class DeliveryQuery:
     """Conditions that must all hold; empty ones do.  *relay* is a bare id,
     *recipient* an `Address.key`; *before* pages: older than that (accepted_at, id).
@@ -90,7 +90,7 @@ class DeliveryQuery:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class QueueDepth:
     """What waits: due now, for its time, for a retry, under way; and the oldest due."""
 
@@ -101,7 +101,7 @@ class QueueDepth:
     oldest_due_at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Retention:
     """How long after settling, in seconds."""
 
@@ -110,7 +110,7 @@ class Retention:
     events: float = 7 * 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Blob:
     """Octets that *tenant* may refer to until *expires_at*.
 
@@ -127,7 +127,7 @@ class Blob:
         return f"blobs/{self.octets.sha256}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class BlobTerms:
     """For how long blobs are kept (seconds), and how many octets a tenant may have."""
 

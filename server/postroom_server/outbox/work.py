@@ -7,9 +7,9 @@ own, or both.  All of it is stored or none of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from postroom_server.domain.values import value
 from postroom_server.outbox.rows import Rows
 from postroom_server.outbox.statements import Connection
 
@@ -46,7 +46,7 @@ class Work(Generic[T]):
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outcome(Generic[T]):
     """The result of a piece of work, or what its caller must be told instead."""
 

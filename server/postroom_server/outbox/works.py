@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.transitions import Change
+from postroom_server.domain.values import value
 from postroom_server.outbox.content import encode_content
 from postroom_server.outbox.rows import (
     Rows,
@@ -69,7 +69,7 @@ class Remember(UseOnce):
         return [self._forget] if result is None else ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Times:
     """When a delivery is accepted, and until when its *blobs*, those that it names by
     their digests, are kept for others.

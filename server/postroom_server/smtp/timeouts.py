@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from postroom_server.domain.attempt import FailureReason
+from postroom_server.domain.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Seconds for each step; *min_rate* is octets of content per second.
 
@@ -49,7 +50,7 @@ class Timeouts:
         return self.block + size / self.min_rate
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Deadline:
     """The moment, in monotonic seconds, at which the caller's time is up."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.domain.attempt import Phase, PhaseTiming
 from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.reply import Reply
+from postroom_server.domain.values import value
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.timeouts import Deadline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """One mail for one envelope.
 
@@ -56,7 +56,7 @@ class Control(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class TransactionReport:
     """What the relay said, and how far we came; judged by others.
 
