@@ -174,6 +174,10 @@ class ScriptedRelay:
         }
         return RelaySettings(**(given | fields))
 
+    def hold_little(self) -> None:
+        """Have the system keep hardly anything of what comes and was not read yet."""
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
     def hang_up(self) -> None:
         """Close all connections from the relay's side."""
         for peer in self._peers:
