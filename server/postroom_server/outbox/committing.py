@@ -116,7 +116,7 @@ class CommittingOutbox(Reading):
         patience: float = math.inf,
     ) -> RequestRecord | None:
         """Store a new delivery; see `Outbox.accept`."""
-        work = self._accept(change, content, request, waits=True)
+        work = self._accept(change, content, request)
         used = self._committer.run(work, patience)
         if used is None:
             self._tell(change)
@@ -130,7 +130,7 @@ class CommittingOutbox(Reading):
         on_end: Callable[[Accepting], object],
     ) -> Accepting:
         """Store a new delivery meanwhile; see `Outbox.begin_accept`."""
-        work = self._accept(change, content, request, waits=False)
+        work = self._accept(change, content, request)
         ticket = Ticket(work, lambda: on_end(accepting))
         accepting = _Accepting(ticket, self._committer, lambda: self._tell(change))
         self._committer.begin(ticket)
@@ -141,12 +141,10 @@ class CommittingOutbox(Reading):
         change: Change,
         content: Content,
         request: RequestRecord | None,
-        *,
-        waits: bool,
     ) -> Accept:
         named = content.message.stored
         self.blobs.secure(named)
-        kept = self._aside.content(change.after.tenant, content, waits=waits)
+        kept = self._aside.content(change.after.tenant, content)
         now = self._clock.now()
         blobs_until = after(now, self.blobs.terms.retention)
         blobs = frozenset(octets.sha256 for octets in named)

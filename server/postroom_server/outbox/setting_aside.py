@@ -32,18 +32,17 @@ Octets = bytes | StoredOctets
 class Aside(Protocol):
     """Where large octets of a mail are kept."""
 
-    def content(self, tenant: str, content: Content, *, waits: bool) -> Content:
+    def content(self, tenant: str, content: Content) -> Content:
         """*content*, with its large octets kept durably.
 
-        Unless it *waits*, none are written: what is there is referred to, and the rest
-        stays as it is.  Raises `StoreFull` or `NotReady`.
+        Waits for the disk, and raises `StoreFull` or `NotReady`.
         """
 
 
 class InRow:
     """They stay where they are."""
 
-    def content(self, _tenant: str, content: Content, *, waits: bool) -> Content:  # noqa: ARG002  the protocol's
+    def content(self, _tenant: str, content: Content) -> Content:
         return content
 
 
@@ -55,23 +54,21 @@ class InFiles:
         self._own: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def content(self, tenant: str, content: Content, *, waits: bool) -> Content:
+    def content(self, tenant: str, content: Content) -> Content:
         """See `Aside.content`."""
 
         def kept(octets: Octets) -> Octets:
             if isinstance(octets, StoredOctets) or len(octets) < LARGE:
                 return octets
-            return self._kept(tenant, octets, waits=waits)
+            return self._kept(tenant, octets)
 
         return _with_octets(content, kept)
 
-    def _kept(self, tenant: str, data: bytes, *, waits: bool) -> Octets:
+    def _kept(self, tenant: str, data: bytes) -> Octets:
         sha256 = hashlib.sha256(data).hexdigest()
         octets = self._files.find(sha256, len(data))
         if self._is_own(tenant, sha256) and self._files.touch(octets):
             return octets
-        if not waits:
-            return data
         octets = self._files.put(data, sha256)
         self._remember(tenant, sha256)
         return octets

@@ -12,7 +12,8 @@
   before it is acted on, but for `save`: its change may have been stored, and repeating
   it tells.
 
-Every method may be called from any thread and blocks, but `begin_accept`.
+Every method may be called from any thread and blocks; `begin_accept` waits for no
+commit, only until large octets are written.
 """
 
 from __future__ import annotations
@@ -246,9 +247,10 @@ class Outbox(Protocol):
         request: RequestRecord | None,
         on_end: Callable[[Accepting], object],
     ) -> Accepting:
-        """The same without the wait: *on_end* is given what is returned at its end.
+        """The same without the wait for a commit: *on_end* is given what is returned.
 
-        It may be called by any thread, and before this returns; it must not block.
+        It is called at its end, by any thread, perhaps before this returns; it must
+        not block.
         What `accept` raises at once is raised here.
         """
 

@@ -116,15 +116,10 @@ def test_a_file_that_is_gone_is_written_again(outbox, path):
     assert [found.read_bytes() for found in stored_files(path)] == [BIG]
 
 
-def test_who_may_not_wait_writes_no_file_and_uses_what_is_there(outbox, path, rows):
-    assert not post(outbox, with_files(BIG))
-    assert not stored_files(path)
-    accept(outbox, with_files(BIG))
-    before = in_rows(rows)
+def test_mail_that_is_posted_brings_its_octets_first(outbox, path):
+    assert post(outbox, with_files(BIG)) is None
 
-    assert not post(outbox, with_files(BIG))
-
-    assert in_rows(rows) < before + 2000
+    assert [found.read_bytes() for found in stored_files(path)] == [BIG]
 
 
 def post(outbox, content: Content):
