@@ -4,7 +4,8 @@
         relay.port
         relay.counts()
 
-Its answers come *rtt* milliseconds after what they answer.
+Its answers come *rtt* milliseconds after what they answer; with *tls* it offers
+STARTTLS.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from tests.support.certificates import good
 from tests.support.counting_relay import BOTH, CountingRelay, Counts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,9 +42,10 @@ class Sink:
 
 
 @contextlib.contextmanager
-def sink(rtt: float = 0.0) -> Iterator[Sink]:
+def sink(rtt: float = 0.0, *, tls: bool = False) -> Iterator[Sink]:
     """A relay that runs for the length of a ``with`` block."""
     command = [sys.executable, "-m", "benchmarks.sink", "--rtt", str(rtt)]
+    command += ["--tls"] if tls else []
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True
@@ -59,7 +62,9 @@ def sink(rtt: float = 0.0) -> Iterator[Sink]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rtt", type=float, default=0.0, help="milliseconds")
-    relay = CountingRelay(BOTH, parser.parse_args().rtt / 1e3)
+    parser.add_argument("--tls", action="store_true")
+    asked = parser.parse_args()
+    relay = CountingRelay(BOTH, asked.rtt / 1e3, good() if asked.tls else None)
     relay.__enter__()
     print(relay.port, flush=True)
     for _ in sys.stdin:

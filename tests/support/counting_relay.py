@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -95,11 +96,20 @@ class Dialogue:
             self._skip(int(size))
             self.mails += bool(last)
         self._answers.append(self._relay.words.get(verb, OK))
-        if verb == b"DATA":
+        if verb == b"STAR":
+            self._start_tls()
+        elif verb == b"DATA":
             self._flush()
             self._read_to_dot()
             self.mails += 1
             self._answers.append(OK)
+
+    def _start_tls(self) -> None:
+        assert self._relay.tls is not None
+        self._socket.sendall(self._answers.pop())
+        self._socket = self._relay.tls.wrap_socket(self._socket, server_side=True)
+        if not self._relay.delay:
+            self._write = self._socket.sendall
 
     def _line(self) -> bytes:
         while (end := self._unread.find(b"\n")) < 0:
@@ -151,15 +161,23 @@ class Dialogue:
 class CountingRelay:
     """Listens on loopback; a thread for each connection."""
 
-    def __init__(self, extensions: tuple[str, ...] = BOTH, delay: float = 0.0) -> None:
-        lines = ["sink.example", *extensions]
+    def __init__(
+        self,
+        extensions: tuple[str, ...] = BOTH,
+        delay: float = 0.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        starttls = ["STARTTLS"] if tls else []
+        lines = ["sink.example", *starttls, *extensions]
         told = [f"250-{word}\r\n" for word in lines[:-1]] + [f"250 {lines[-1]}\r\n"]
         self.words = {
             b"EHLO": "".join(told).encode(),
+            b"STAR": b"220 go ahead\r\n",
             b"DATA": b"354 go on\r\n",
             b"QUIT": b"221 bye\r\n",
         }
         self.delay = delay
+        self.tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._dialogues: list[Dialogue] = []
