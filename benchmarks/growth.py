@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import Any
 
 from postroom.v1 import message_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
-from postroom.v1.send_pb2 import SendMessageRequest
+from postroom.v1.send_pb2 import COMPLETION_ACCEPTED, SendMessageRequest
+from postroom.v1.stats_pb2 import GetStatsRequest, RelayStats
 from postroom_server.domain.limits import MB
 
 from benchmarks.compose import prose
@@ -133,22 +135,36 @@ def idle(asked: argparse.Namespace) -> Iterator[Row]:
                 other = {**plain(far.port, **keys), "encryption": encryption}
                 relays = {**main_relay(relay), "other": other}
                 served[step] = stack.enter_context(serving(relays))
-                rows[step] = opened(served[step], far, step)
+                rows[step] = opened(served[step], step)
             ratios = rates(served, asked)
             for step, row in rows.items():
                 middle = statistics.median(ratios[step])
                 yield {"idle": step, "TLS": encryption, **row, "rate, to none": middle}
 
 
-def opened(service: Served, far: Sink, step: int) -> Row:
-    """Open so many sessions; what each takes."""
+def opened(service: Served, step: int) -> Row:
+    """Open so many sessions with the other relay; what each takes."""
     service.unary(sender(small()), CALLERS, 0.5)
     before, threads = service.resident, service.process.num_threads()
-    while far.counts().sessions < step:
-        service.unary(sender(small(relay="relays/other")), step, 0.0)
+    mail = small(relay="relays/other", completion=COMPLETION_ACCEPTED)
+    while (other := far_one(service)).pool.idle < step:
+        if other.queue.due or other.queue.sending:
+            time.sleep(0.1)
+            continue
+        # All at once: what is idle would carry the few that are missing.
+        for _ in range(step):
+            service.stubs[0].SendMessage(mail, timeout=DEADLINE)
     each = (service.resident - before) / max(1, step)
     more = service.process.num_threads() - threads
     return {"KiB each": each, "more threads": more}
+
+
+def far_one(service: Served) -> RelayStats:
+    """What the service tells of the relay far away."""
+    asked = GetStatsRequest(include_relays=True)
+    every = service.stubs[0].GetStats(asked, timeout=DEADLINE).relays
+    (found,) = (one for one in every if one.relay == "relays/other")
+    return found
 
 
 def rates(
