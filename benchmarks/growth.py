@@ -14,7 +14,8 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 from postroom.v1 import message_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from postroom.v1.send_pb2 import COMPLETION_ACCEPTED, SendMessageRequest
-from postroom.v1.stats_pb2 import GetStatsRequest, RelayStats
+from postroom.v1.stats_pb2 import GetStatsRequest
 from postroom_server.domain.limits import MB
 
 from benchmarks.compose import prose
@@ -35,8 +36,6 @@ from tests.support.streams import mail_frames
 Row = dict[str, Any]
 TEXT = prose(10_240, random.Random(1))
 CALLERS, SESSIONS = 8, 32
-FAR_AWAY = 2000.0
-"""Milliseconds: so long each session is busy that is to become an idle one."""
 
 
 def sender(*requests: SendMessageRequest) -> Send:
@@ -130,40 +129,48 @@ def idle(asked: argparse.Namespace) -> Iterator[Row]:
             rows: dict[int, Row] = {}
             served: dict[int, Served] = {}
             for step in steps:
-                far = stack.enter_context(sink(FAR_AWAY, tls=encryption == "tls"))
+                far = stack.enter_context(sink(tls=encryption == "tls"))
                 keys = {"pool_size": max(1, step), "tls_verify": False}
                 other = {**plain(far.port, **keys), "encryption": encryption}
                 relays = {**main_relay(relay), "other": other}
                 served[step] = stack.enter_context(serving(relays))
-                rows[step] = opened(served[step], step)
+                rows[step] = opened(served[step], far, step)
             ratios = rates(served, asked)
             for step, row in rows.items():
                 middle = statistics.median(ratios[step])
                 yield {"idle": step, "TLS": encryption, **row, "rate, to none": middle}
 
 
-def opened(service: Served, step: int) -> Row:
+def opened(service: Served, relay: Sink, step: int) -> Row:
     """Open so many sessions with the other relay; what each takes."""
     service.unary(sender(small()), CALLERS, 0.5)
     before, threads = service.resident, service.process.num_threads()
     mail = small(relay="relays/other", completion=COMPLETION_ACCEPTED)
-    while (other := far_one(service)).pool.idle < step:
-        if other.queue.due or other.queue.sending:
-            time.sleep(0.1)
-            continue
-        # All at once: what is idle would carry the few that are missing.
-        for _ in range(step):
-            service.stubs[0].SendMessage(mail, timeout=DEADLINE)
-    each = (service.resident - before) / max(1, step)
+
+    def accept(_number: int) -> None:
+        service.stubs[0].SendMessage(mail, timeout=DEADLINE)
+
+    relay.hold()
+    with ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(accept, range(step)))
+    until(lambda: relay.counts().sessions == step)
+    relay.go_on()
+    until(lambda: idle_ones(service) == step)
+    each = (service.resident - before) / step if step else 0.0
     more = service.process.num_threads() - threads
     return {"KiB each": each, "more threads": more}
 
 
-def far_one(service: Served) -> RelayStats:
-    """What the service tells of the relay far away."""
+def until(true: Callable[[], bool]) -> None:
+    while not true():
+        time.sleep(0.1)
+
+
+def idle_ones(service: Served) -> int:
+    """How many sessions with the other relay wait."""
     asked = GetStatsRequest(include_relays=True)
     every = service.stubs[0].GetStats(asked, timeout=DEADLINE).relays
-    (found,) = (one for one in every if one.relay == "relays/other")
+    (found,) = (one.pool.idle for one in every if one.relay == "relays/other")
     return found
 
 

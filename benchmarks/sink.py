@@ -36,7 +36,18 @@ class Sink:
 
     def counts(self) -> Counts:
         """What came so far."""
-        self._asks.write("counts\n")
+        return self._ask("counts")
+
+    def hold(self) -> None:
+        """Answer no mail until `go_on`."""
+        self._ask("hold")
+
+    def go_on(self) -> None:
+        """Answer them again."""
+        self._ask("go on")
+
+    def _ask(self, word: str) -> Counts:
+        self._asks.write(f"{word}\n")
         self._asks.flush()
         return Counts(**json.loads(self._hears.readline()))
 
@@ -67,7 +78,12 @@ def main() -> None:
     relay = CountingRelay(BOTH, asked.rtt / 1e3, good() if asked.tls else None)
     relay.__enter__()
     print(relay.port, flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        word = line.strip()
+        if word == "hold":
+            relay.goes_on.clear()
+        elif word == "go on":
+            relay.goes_on.set()
         print(json.dumps(asdict(relay.counts())), flush=True)
 
 

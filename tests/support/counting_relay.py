@@ -94,15 +94,20 @@ class Dialogue:
         if verb == b"BDAT":
             _, size, *last = line.split()
             self._skip(int(size))
-            self.mails += bool(last)
+            if last:
+                self._took_mail()
         self._answers.append(self._relay.words.get(verb, OK))
         if verb == b"STAR":
             self._start_tls()
         elif verb == b"DATA":
             self._flush()
             self._read_to_dot()
-            self.mails += 1
+            self._took_mail()
             self._answers.append(OK)
+
+    def _took_mail(self) -> None:
+        self._relay.goes_on.wait()
+        self.mails += 1
 
     def _start_tls(self) -> None:
         assert self._relay.tls is not None
@@ -159,7 +164,10 @@ class Dialogue:
 
 
 class CountingRelay:
-    """Listens on loopback; a thread for each connection."""
+    """Listens on loopback; a thread for each connection.
+
+    With *tls* it offers STARTTLS.  While *goes_on* is not set no mail is answered.
+    """
 
     def __init__(
         self,
@@ -178,6 +186,8 @@ class CountingRelay:
         }
         self.delay = delay
         self.tls = tls
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._dialogues: list[Dialogue] = []
