@@ -1,6 +1,7 @@
 """What a session costs that waits in the pool: memory, and time to open it.
 
-The sessions alone, with STARTTLS and without, in a process that does nothing else;
+The sessions alone, with STARTTLS and without, in a process that does nothing else,
+ours and smtplib's;
 `benchmarks.growth` has them in a service, with the threads that delivered over them.
 
     python -m benchmarks.idle [--sessions 500]
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import multiprocessing
+import smtplib
+import ssl
 import time
-from multiprocessing.pool import Pool
+from collections.abc import Callable
 
 import psutil
 from postroom_server.smtp.session import open_session
@@ -30,20 +34,44 @@ def resident() -> float:
     return psutil.Process().memory_info().rss / 1024
 
 
-def opened(port: int, encryption: Encryption, count: int) -> tuple[float, float]:
-    """KiB of each session, and milliseconds to open it."""
+def ours(port: int, *, tls: bool) -> Callable[[], object]:
+    """Opens a session of our pool."""
     relay = RelaySettings(
         id="main",
         host="127.0.0.1",
         port=port,
-        encryption=encryption,
+        encryption=Encryption.TLS if tls else Encryption.NONE,
         tls_verify=False,
     )
-    kept = [open_session(relay) for _ in range(FIRST)]
+    return lambda: open_session(relay)
+
+
+def theirs(port: int, *, tls: bool) -> Callable[[], object]:
+    """Opens a connection of smtplib; all have one TLS context."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def connect() -> smtplib.SMTP:
+        relay = smtplib.SMTP("127.0.0.1", port)
+        if tls:
+            relay.starttls(context=context)
+        relay.ehlo()
+        return relay
+
+    return connect
+
+
+def opened(way: str, port: int, tls: bool, count: int) -> tuple[float, float]:  # noqa: FBT001  a pool gives it on
+    """KiB of each session, and milliseconds to open it."""
+    connect = WAYS[way](port, tls=tls)
+    kept = [connect() for _ in range(FIRST)]
     before, began = resident(), time.monotonic()
-    kept += [open_session(relay) for _ in range(count)]
+    kept += [connect() for _ in range(count)]
     took = time.monotonic() - began
     return (resident() - before) / count, took / count * 1e3
+
+
+WAYS = {"ours": ours, "smtplib": theirs}
 
 
 def main() -> None:
@@ -51,12 +79,11 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=500)
     count = parser.parse_args().sessions
     context = multiprocessing.get_context("spawn")
-    for encryption in (Encryption.NONE, Encryption.TLS):
-        with sink(tls=encryption is Encryption.TLS) as relay:
-            processes: Pool = context.Pool(1)
-            with processes:
-                each, took = processes.apply(opened, (relay.port, encryption, count))
-        print(f"{encryption.name:6} {each:6.1f} KiB each, {took:.2f} ms to open")
+    for way, tls in itertools.product(WAYS, (False, True)):
+        with sink(tls=tls) as relay, context.Pool(1) as process:
+            each, took = process.apply(opened, (way, relay.port, tls, count))
+        words = "TLS" if tls else "plain"
+        print(f"{way:8} {words:6} {each:6.1f} KiB each, {took:5.2f} ms to open")
 
 
 if __name__ == "__main__":
