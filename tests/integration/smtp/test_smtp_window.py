@@ -107,7 +107,8 @@ def test_of_a_pair_that_breaks_only_the_first_is_in_doubt():
     assert not usable
 
 
-def test_the_mail_behind_is_called_off_at_once_and_the_one_ahead_is_not_touched():
+@pytest.mark.parametrize("behind", [(), ("250 ok", "250 ok", "354 go on")])
+def test_the_mail_behind_is_called_off_at_once_and_the_one_ahead_is_not_touched(behind):
     called_off = threading.Event()
 
     def rest(peer: Peer) -> None:
@@ -115,7 +116,8 @@ def test_the_mail_behind_is_called_off_at_once_and_the_one_ahead_is_not_touched(
         pair.second.deadline = NOT_AT_ALL
         pair.second.abort()
         assert called_off.wait(PATIENCE)
-        peer.say("250 taken one", "250 ok", "250 ok", "354 go on")
+        # The answers to what was said for the one behind may come late, or never.
+        peer.say("250 taken one", *behind)
         peer.expect_end()
 
     class Watched(Pair):
