@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -35,28 +35,25 @@ def decode(kind: type[_M], raw: bytes, *, strict: bool = True) -> _M:
     lacks; in any case `InvalidRequestError` for far too many fields.
     """
     described: Any = kind.DESCRIPTOR
-    all_known = refuse_flood(raw, described)
+    refuse_flood(raw, described)
     try:
         request = kind.FromString(raw)
     except DecodeError as error:
         text = f"the request is no valid {kind.DESCRIPTOR.full_name}"
         raise MalformedRequest(text) from error
     if strict:
-        refuse_unknown(request, only_values=all_known)
+        refuse_unknown(request)
     return request
 
 
-def refuse_unknown(request: Message, *, only_values: bool = False) -> None:
-    """Raise `UnknownField` if there is anything in *request* that we don't know.
-
-    *only_values*: its fields are known, which costs copies of a large one to find out.
-    """
+def refuse_unknown(request: Message) -> None:
+    """Raise `UnknownField` if there is anything in *request* that we don't know."""
+    if _kind(request.DESCRIPTOR).knows(request):
+        return
     problems: list[Problem] = []
-    if not only_values and _has_unknown_fields(request):
-        _collect(problems, _unknown_fields(request, ""))
+    _collect(problems, _unknown_fields(request, ""))
     _collect(problems, _unknown_values(request, ""))
-    if problems:
-        raise UnknownField(problems)
+    raise UnknownField(problems)
 
 
 def refuse_unknown_here(request: Message) -> None:
@@ -73,13 +70,6 @@ def _collect(problems: list[Problem], found: Iterator[Problem]) -> None:
         if len(problems) == PROBLEMS_LIMIT:
             return
         problems.append(problem)
-
-
-def _has_unknown_fields(request: Message) -> bool:
-    known = type(request)()
-    known.CopyFrom(request)
-    known.DiscardUnknownFields()
-    return known.ByteSize() != request.ByteSize()
 
 
 def _unknown_in(message: Message) -> Iterable[Any]:
@@ -101,14 +91,14 @@ def _unknown_fields(message: Message, path: str) -> Iterator[Problem]:
 
 
 def _unknown_values(message: Message, path: str) -> Iterator[Problem]:
-    enums, messages = _enum_plan(message.DESCRIPTOR)
-    for field, kind in enums:
-        for place, number in _entries(field, getattr(message, field.name), path):
-            if number not in kind.values_by_number:
-                yield Problem(place, f"unknown value {number}")
-    for field in messages:
-        if field.is_repeated or message.HasField(field.name):
-            value = getattr(message, field.name)
+    fields = message.ListFields()
+    for field, value in fields:
+        if field.enum_type is not None:
+            for place, number in _entries(field, value, path):
+                if number not in field.enum_type.values_by_number:
+                    yield Problem(place, f"unknown value {number}")
+    for field, value in fields:
+        if field.message_type is not None and not _is_map(field):
             for place, child in _entries(field, value, path):
                 yield from _unknown_values(child, f"{place}.")
 
@@ -116,40 +106,6 @@ def _unknown_values(message: Message, path: str) -> Iterator[Problem]:
 def _is_map(field: FieldDescriptor) -> bool:
     kind = field.message_type
     return kind is not None and bool(kind.GetOptions().map_entry)
-
-
-_Enums = tuple[tuple[FieldDescriptor, EnumDescriptor], ...]
-_Messages = tuple[FieldDescriptor, ...]
-
-
-@cache
-def _enum_plan(kind: Descriptor) -> tuple[_Enums, _Messages]:
-    """The fields that are enums, and those below which an enum can be.
-
-    Most of a large request is neither, and is not walked.
-    """
-    enums = tuple(
-        (field, field.enum_type) for field in kind.fields if field.enum_type is not None
-    )
-    messages = tuple(
-        field
-        for field in kind.fields
-        if field.message_type is not None and _leads_to_enum(field.message_type, ())
-    )
-    return enums, messages
-
-
-def _leads_to_enum(kind: Descriptor, above: tuple[Descriptor, ...]) -> bool:
-    if kind in above:
-        return False
-    return any(
-        field.enum_type is not None
-        or (
-            field.message_type is not None
-            and _leads_to_enum(field.message_type, (*above, kind))
-        )
-        for field in kind.fields
-    )
 
 
 def _entries(
@@ -160,3 +116,51 @@ def _entries(
         return
     for index, entry in enumerate(value):
         yield f"{path}{field.name}[{index}]", entry
+
+
+class _Kind:
+    """Tells whether there is anything unknown in messages of one kind.
+
+    Asked of every request; only where there is, it is looked for with a path.
+    """
+
+    def __init__(self, kind: Descriptor) -> None:
+        enums = [
+            (field, frozenset(field.enum_type.values_by_number))
+            for field in kind.fields
+            if field.enum_type is not None
+        ]
+        self._enums = [(f.name, known) for f, known in enums if not f.is_repeated]
+        self._enum_lists = [(f.name, known) for f, known in enums if f.is_repeated]
+        below = [
+            (field, field.message_type)
+            for field in kind.fields
+            if field.message_type is not None and not _is_map(field)
+        ]
+        self._messages = [(f.name, kind) for f, kind in below if not f.is_repeated]
+        self._lists = [(f.name, kind) for f, kind in below if f.is_repeated]
+
+    def knows(self, message: Message) -> bool:
+        """Whether all in *message* is known."""
+        if UnknownFieldSet(message):
+            return False
+        for name, known in self._enums:
+            if getattr(message, name) not in known:
+                return False
+        for name, known in self._enum_lists:
+            if not known.issuperset(getattr(message, name)):
+                return False
+        return self._knows_below(message)
+
+    def _knows_below(self, message: Message) -> bool:
+        for name, kind in self._messages:
+            if message.HasField(name) and not _kind(kind).knows(getattr(message, name)):
+                return False
+        for name, kind in self._lists:
+            children = getattr(message, name)
+            if children and not all(map(_kind(kind).knows, children)):
+                return False
+        return True
+
+
+_kind = cache(_Kind)

@@ -28,7 +28,7 @@ from postroom_server.rpc.convert.page_tokens import PageTokens, Position
 from postroom_server.rpc.convert.reports import validation_report
 from postroom_server.rpc.convert.results import (
     cancel_response,
-    delivery_result,
+    result_fields,
     stored_delivery,
 )
 from postroom_server.rpc.convert.stats import stats_response
@@ -75,7 +75,7 @@ class DeliveryBehaviours:
             report = validation_report(self._engine.validate(submission))
             return send_pb2.SendMessageResponse(validation=report)
         answer = self._engine.send(submission, call)
-        result = delivery_result(answer.delivery, replayed=answer.replayed)
+        result = result_fields(answer.delivery, replayed=answer.replayed)
         return send_pb2.SendMessageResponse(result=result)
 
     def get_delivery(
@@ -115,7 +115,7 @@ class DeliveryBehaviours:
         """Move what waits to another time, or to now."""
         wanted = requests.reschedule_request(request, call.principal.tenant)
         answer = self._engine.reschedule(wanted)
-        result = delivery_result(answer.delivery, replayed=answer.replayed)
+        result = result_fields(answer.delivery, replayed=answer.replayed)
         return looking.RescheduleDeliveryResponse(result=result)
 
     def retry_delivery(
@@ -124,7 +124,7 @@ class DeliveryBehaviours:
         """Go on with the recipients that are still open, or settle them."""
         wanted = requests.retry_request(request, call.principal)
         answer = self._engine.retry(wanted, call)
-        result = delivery_result(answer.delivery, replayed=answer.replayed)
+        result = result_fields(answer.delivery, replayed=answer.replayed)
         return looking.RetryDeliveryResponse(result=result)
 
     def test_connection(

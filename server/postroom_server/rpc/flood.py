@@ -35,24 +35,19 @@ _FIXED = {1: 8, 5: 4}
 _IN_THE_MAIL = "message."
 
 
-def refuse_flood(raw: bytes, kind: Descriptor) -> bool:
-    """Raise `InvalidRequestError` if *raw* has too many fields for any *kind*.
-
-    Whether all its fields are known, which is told on the way: False also for what is
-    too short to be looked at.
-    """
+def refuse_flood(raw: bytes, kind: Descriptor) -> None:
+    """Raise `InvalidRequestError` if *raw* has too many fields for any *kind*."""
     # No field has less than one octet.
     if len(raw) <= FIELDS_MOST:
-        return False
+        return
     count = _Count(raw)
     try:
         count.walk(kind)
     except IndexError:
         # It ends within a field.
-        return False
+        return
     if count.fields > FIELDS_MOST:
         raise count.refusal()
-    return count.all_known
 
 
 class _Count:
@@ -60,7 +55,6 @@ class _Count:
 
     def __init__(self, raw: bytes) -> None:
         self.fields = 0
-        self.all_known = True
         self._raw = raw
         self._at = 0
         self._inside: list[tuple[int, int, Descriptor, str]] = []
@@ -95,8 +89,6 @@ class _Count:
         number, wire_type = tag >> 3, tag & 7
         self.fields += 1
         self._seen[path, kind, number] += 1
-        if (number, wire_type) not in _known(kind):
-            self.all_known = False
         if wire_type == 0:
             self._varint()
         elif wire_type == _LENGTH_DELIMITED:
@@ -130,33 +122,6 @@ class _Count:
             if octet < 0x80:
                 return value
         raise IndexError("a number without end")
-
-
-_FIXED_TYPES: Final = {
-    FieldDescriptor.TYPE_DOUBLE: 1,
-    FieldDescriptor.TYPE_FIXED64: 1,
-    FieldDescriptor.TYPE_SFIXED64: 1,
-    FieldDescriptor.TYPE_FLOAT: 5,
-    FieldDescriptor.TYPE_FIXED32: 5,
-    FieldDescriptor.TYPE_SFIXED32: 5,
-}
-_LONG_TYPES: Final = {
-    FieldDescriptor.TYPE_STRING,
-    FieldDescriptor.TYPE_BYTES,
-    FieldDescriptor.TYPE_MESSAGE,
-}
-
-
-@cache
-def _known(kind: Descriptor) -> frozenset[tuple[int, int]]:
-    """The fields of *kind* with their wire types: with another one is unknown, too."""
-    known = set()
-    for field in kind.fields:
-        if field.type in _LONG_TYPES or field.is_packed:
-            known.add((field.number, _LENGTH_DELIMITED))
-        if field.type not in _LONG_TYPES:
-            known.add((field.number, _FIXED_TYPES.get(field.type, 0)))
-    return frozenset(known)
 
 
 @cache

@@ -145,6 +145,7 @@ def test_ten_megabytes_cost_no_time(octets):
 
 LARGE = within(1, within(9, b"a" * FIELDS_MOST))
 """A mail with a long text: it is walked."""
+SMALL = within(1, within(9, b"a"))
 NUMBERS = st.integers(1, 30) | st.integers(900, 999)
 FIELD = st.one_of(
     st.builds(lambda n, v: varint(n << 3) + varint(v), NUMBERS, st.integers(0, 9)),
@@ -162,7 +163,7 @@ FIELDS = st.recursive(
 
 @given(FIELDS)
 def test_a_large_request_may_hold_what_a_small_one_may(raw):
-    assert came_of(raw + LARGE) == came_of(raw)
+    assert came_of(raw + LARGE) == came_of(raw + SMALL)
 
 
 def came_of(raw):
@@ -174,14 +175,3 @@ def came_of(raw):
     except MalformedRequest:
         return "malformed"
     return "taken"
-
-
-def test_a_large_request_is_known_to_be_known():
-    request = SendMessageRequest(relay="relays/main", tags=["a"])
-    request.message.to.add(address="a@example.com")
-    request.metadata["a"] = "b"
-    request.dsn.notify.append(1)
-    request.expire_at.seconds = 1
-
-    assert refuse_flood(request.SerializeToString() + LARGE, KIND)
-    assert not refuse_flood(request.SerializeToString(), KIND)

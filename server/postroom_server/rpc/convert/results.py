@@ -8,14 +8,19 @@ from postroom.v1 import delivery_pb2 as wire
 from postroom.v1 import delivery_requests_pb2 as stored
 
 from postroom_server.domain.attempt import Attempt
-from postroom_server.domain.clock import after
+from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.deciding import deciding_recipient
 from postroom_server.domain.delivery import Delivery, DeliveryStatus, Recipient
 from postroom_server.domain.limits import Limits
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.transitions import kept_attempts
 from postroom_server.rpc.convert.attempts import attempt, number, smtp_reply
-from postroom_server.rpc.convert.times import timestamp, timestamp_if
+from postroom_server.rpc.convert.times import (
+    Fields,
+    timestamp,
+    timestamp_fields,
+    timestamp_if,
+)
 
 
 def delivery_result(
@@ -26,39 +31,51 @@ def delivery_result(
     with_attempts: bool = True,
 ) -> wire.DeliveryResult:
     """What became of *delivery*; without recipients and attempts unless *full*."""
+    fields = result_fields(
+        delivery, full=full, replayed=replayed, with_attempts=with_attempts
+    )
+    return wire.DeliveryResult(**fields)
+
+
+def result_fields(
+    delivery: Delivery,
+    *,
+    full: bool = True,
+    replayed: bool = False,
+    with_attempts: bool = True,
+) -> Fields:
+    """The fields of `delivery_result`, for what holds it."""
     status = delivery.status
     attempts = _attempts(delivery) if full and with_attempts else ()
-    result = wire.DeliveryResult(
-        delivery=delivery.name,
-        status=number(status),
-        is_final=status.is_final,
-        is_retryable=delivery.is_retryable,
-        message_id=delivery.message_id,
-        accepted_at=timestamp(delivery.accepted_at),
-        sent_at=timestamp_if(delivery.sent_at),
-        settled_at=timestamp_if(delivery.settled_at),
-        recipients=map(_recipient, delivery.recipients) if full else (),
-        retry_count=max(0, delivery.attempts_made - 1),
-        attempts=map(attempt, attempts),
-        attempts_omitted=max(0, delivery.attempts_made - len(attempts)) if full else 0,
-        maybe_duplicate=delivery.maybe_duplicate,
-        replayed=replayed,
-        size_bytes=delivery.size_bytes,
-        trace_id=delivery.trace_id,
-    )
-    if _tells_when(delivery) and delivery.due_at is not None:
-        result.next_attempt_at.CopyFrom(timestamp(delivery.due_at))
-    decisive = deciding_recipient(status, delivery.recipients)
-    if decisive is not None:
-        _add_failure(result, decisive)
-    return result
+    return {
+        "delivery": delivery.name,
+        "status": status,
+        "is_final": status.is_final,
+        "is_retryable": delivery.is_retryable,
+        "message_id": delivery.message_id,
+        "accepted_at": timestamp_fields(delivery.accepted_at),
+        "sent_at": timestamp_if(delivery.sent_at),
+        "settled_at": timestamp_if(delivery.settled_at),
+        "next_attempt_at": timestamp_if(_next_attempt_at(delivery, status)),
+        "recipients": list(map(_recipient, delivery.recipients)) if full else (),
+        "retry_count": max(0, delivery.attempts_made - 1),
+        "attempts": list(map(attempt, attempts)),
+        "attempts_omitted": max(0, delivery.attempts_made - len(attempts))
+        if full
+        else 0,
+        "maybe_duplicate": delivery.maybe_duplicate,
+        "replayed": replayed,
+        "size_bytes": delivery.size_bytes,
+        "trace_id": delivery.trace_id,
+        **_failure(deciding_recipient(status, delivery.recipients)),
+    }
 
 
-def _tells_when(delivery: Delivery) -> bool:
-    """Whether it waits for a time, rather than for its turn alone."""
-    if delivery.status is DeliveryStatus.QUEUED:
-        return delivery.send_at is not None
-    return delivery.status is DeliveryStatus.RETRY
+def _next_attempt_at(delivery: Delivery, status: DeliveryStatus) -> Instant | None:
+    """Where it waits for a time, rather than for its turn alone."""
+    if status is DeliveryStatus.QUEUED:
+        return None if delivery.send_at is None else delivery.due_at
+    return delivery.due_at if status is DeliveryStatus.RETRY else None
 
 
 def stored_delivery(
@@ -68,7 +85,7 @@ def stored_delivery(
     settled_at = delivery.settled_at
     return stored.Delivery(
         name=delivery.name,
-        result=delivery_result(delivery, full=full),
+        result=result_fields(delivery, full=full),
         request_id=delivery.request_id,
         completion=number(delivery.plan.completion),
         relay=f"relays/{delivery.relay}",
@@ -91,29 +108,31 @@ def cancel_response(delivery: Delivery) -> stored.CancelDeliveryResponse:
         outcome=stored.CANCEL_OUTCOME_CANCELLED
         if delivery.status.is_final
         else stored.CANCEL_OUTCOME_PENDING,
-        result=delivery_result(delivery),
+        result=result_fields(delivery),
     )
 
 
-def _recipient(recipient: Recipient) -> wire.RecipientResult:
-    return wire.RecipientResult(
-        address=recipient.address,
-        status=number(recipient.status),
-        reason=number(recipient.reason),
-        reply=smtp_reply(recipient.reply),
-        detail=recipient.detail,
-        is_retryable=recipient.is_retryable,
-        settled_at=timestamp_if(recipient.settled_at),
-    )
+def _recipient(recipient: Recipient) -> Fields:
+    return {
+        "address": recipient.address,
+        "status": recipient.status,
+        "reason": recipient.reason,
+        "reply": smtp_reply(recipient.reply),
+        "detail": recipient.detail,
+        "is_retryable": recipient.is_retryable,
+        "settled_at": timestamp_if(recipient.settled_at),
+    }
 
 
-def _add_failure(result: wire.DeliveryResult, decisive: Recipient) -> None:
-    result.reason = number(decisive.reason)
-    result.detail = decisive.detail
-    # A recipient that failed may have had a "yes" as its last reply: not an error.
-    error = smtp_reply(_negative(decisive.reply))
-    if error is not None:
-        result.smtp_error.CopyFrom(error)
+def _failure(decisive: Recipient | None) -> Fields:
+    if decisive is None:
+        return {}
+    return {
+        "reason": decisive.reason,
+        "detail": decisive.detail,
+        # A recipient that failed may have had a "yes" as its last reply: not an error.
+        "smtp_error": smtp_reply(_negative(decisive.reply)),
+    }
 
 
 def _negative(reply: Reply | None) -> Reply | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from postroom.v1 import delivery_pb2, delivery_requests_pb2
+from postroom.v1 import attempt_pb2, delivery_pb2, delivery_requests_pb2
 from postroom_server.domain.attempt import (
     Attempt,
     AttemptOutcome,
@@ -85,12 +85,16 @@ def with_recipients(*recipients: Recipient, **fields: object) -> Delivery:
     )
 
 
+def made(ended: Attempt) -> attempt_pb2.Attempt:
+    return attempt_pb2.Attempt(**attempt(ended))
+
+
 def test_no_field_of_an_attempt_is_forgotten():
-    assert list(unset(attempt(FULL_ATTEMPT))) == []
+    assert list(unset(made(FULL_ATTEMPT))) == []
 
 
 def test_an_attempt_keeps_what_it_says():
-    found = attempt(FULL_ATTEMPT)
+    found = made(FULL_ATTEMPT)
 
     assert (found.number, found.detail, found.remote, found.tls_version) == (
         3,
@@ -110,7 +114,7 @@ def test_an_attempt_keeps_what_it_says():
 
 
 def test_the_steps_stay_in_order():
-    timings = attempt(FULL_ATTEMPT).timings
+    timings = made(FULL_ATTEMPT).timings
 
     assert [(t.phase, t.duration.ToMicroseconds()) for t in timings] == [
         (3, 1_000),
