@@ -9,7 +9,6 @@ a file is large: its text goes as base64 too, and all of it block by block.
 
 from __future__ import annotations
 
-import binascii
 import struct
 from collections.abc import Callable, Iterator
 
@@ -20,6 +19,7 @@ from postroom_server.domain.lines import has_long_lines
 from postroom_server.domain.octets import StoredOctets, StoredText, crlf
 from postroom_server.domain.values import value
 from postroom_server.mail.pieces import Blocks, Piece
+from postroom_server.mail.quoted import quoted_printable
 
 _MAX_ENCODED = 76
 _OCTETS_PER_LINE = 57
@@ -59,9 +59,8 @@ def text_body(text: str | StoredText) -> Body:
     # The octets beyond one a character tell how much is not ASCII, without counting.
     # At a tenth, quoted-printable is about as long as base64.
     if len(lines) <= _READABLE and foreign * 10 <= len(lines):
-        readable = _quoted_printable(lines)
-        # `binascii` may make a line too long that ends in white space (RFC 2045 §6.7).
-        if max(map(len, readable.split(b"\r\n"))) <= _MAX_ENCODED:
+        readable = quoted_printable(lines)
+        if readable is not None:
             return Body("quoted-printable", (readable,))
     return Body("base64", tuple(base64_lines(lines)))
 
@@ -122,12 +121,3 @@ def _has_controls(raw: bytes) -> bool:
     return any(
         raw[i : i + MB].translate(None, _PLAIN_OCTETS) for i in range(0, len(raw), MB)
     )
-
-
-def _quoted_printable(raw: bytes) -> bytes:
-    # `binascii` takes soft line ends from the first line end, LF where there is none.
-    ended = binascii.b2a_qp(raw + b"\r\n", istext=True)[:-2]
-    while b"\nFrom " in ended or ended.startswith(b"From "):
-        # Broken after the word, or the line might grow too long.
-        ended = (b"\n" + ended).replace(b"\nFrom ", b"\n=46rom =\r\n")[1:]
-    return ended
