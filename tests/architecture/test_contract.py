@@ -55,6 +55,7 @@ def enumerations() -> set[type[IntEnum]]:
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, IntEnum)
+        and value.__members__
         and value.__module__.startswith("postroom_server.")
     }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.numbered import Numbered
 from postroom_server.domain.values import value
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ DETAIL_LIMIT = 512
 """Octets of our own words about a failure (`detail`), everywhere."""
 
 
-class FailureReason(IntEnum):
+class FailureReason(Numbered):
     """The kind of a failure; from the enhanced code, then the code, then the phase."""
 
     UNSPECIFIED = 0
@@ -38,7 +38,7 @@ class FailureReason(IntEnum):
     INTERNAL = 18
 
 
-class Phase(IntEnum):
+class Phase(Numbered):
     """A step on the way to the relay, in the order in which they come."""
 
     UNSPECIFIED = 0
@@ -61,7 +61,7 @@ class Phase(IntEnum):
     QUIT = 17
 
 
-class AttemptOutcome(IntEnum):
+class AttemptOutcome(Numbered):
     """How an attempt ended."""
 
     UNSPECIFIED = 0

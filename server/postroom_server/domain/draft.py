@@ -6,12 +6,11 @@ becomes a `Message` in `domain.validation` or is refused; nothing else reads it.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from postroom_server.domain.numbered import Numbered
 from postroom_server.domain.values import value
 
 
-class Disposition(IntEnum):
+class Disposition(Numbered):
     """Where a part of the mail is shown."""
 
     UNSPECIFIED = 0

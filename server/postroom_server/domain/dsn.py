@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import IntEnum
 
 from postroom_server.domain.errors import Problem
+from postroom_server.domain.numbered import Numbered
 from postroom_server.domain.values import value
 
 MAX_ENVELOPE_ID = 100
@@ -16,7 +16,7 @@ _ENVELOPE_ID = re.compile(r"[ -~]{1,100}")
 _TIMES_MOST = 3
 
 
-class DsnNotify(IntEnum):
+class DsnNotify(Numbered):
     """When the relay shall notify."""
 
     UNSPECIFIED = 0
@@ -26,7 +26,7 @@ class DsnNotify(IntEnum):
     DELAY = 4
 
 
-class DsnReturn(IntEnum):
+class DsnReturn(Numbered):
     """How much of the mail a notification returns."""
 
     UNSPECIFIED = 0

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from postroom_server.domain.attempt import FailureReason
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import DeliveryStatus
+from postroom_server.domain.numbered import Numbered
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.values import value
 
 
-class EventKind(IntEnum):
+class EventKind(Numbered):
     """What happened; "of the delivery" has no recipient, "of a recipient" has one."""
 
     UNSPECIFIED = 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.numbered import Numbered
 
 
-class RelayState(IntEnum):
+class RelayState(Numbered):
     """Whether mail goes to a relay; where several hold, the last is told."""
 
     UNSPECIFIED = 0
@@ -19,7 +19,7 @@ class RelayState(IntEnum):
     PAUSED = 5
 
 
-class SessionState(IntEnum):
+class SessionState(Numbered):
     """What a session of a relay does."""
 
     UNSPECIFIED = 0

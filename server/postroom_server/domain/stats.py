@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.hold import Hold
+from postroom_server.domain.numbered import Numbered
 from postroom_server.domain.relays import RelayCondition
 
 
-class StatsWindow(IntEnum):
+class StatsWindow(Numbered):
     """A span of time."""
 
     UNSPECIFIED = 0
@@ -27,7 +27,7 @@ class StatsWindow(IntEnum):
     LAST_60M = 5
 
 
-class LatencyKind(IntEnum):
+class LatencyKind(Numbered):
     """What is timed."""
 
     UNSPECIFIED = 0
@@ -39,7 +39,7 @@ class LatencyKind(IntEnum):
     SEND = 6
 
 
-class CloseReason(IntEnum):
+class CloseReason(Numbered):
     """Why a session was closed."""
 
     UNSPECIFIED = 0

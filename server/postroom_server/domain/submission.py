@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import field
-from enum import IntEnum
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft, RawDraft
 from postroom_server.domain.dsn import Dsn
 from postroom_server.domain.labels import Pairs
+from postroom_server.domain.numbered import Numbered
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.principal import ANY_SENDER, DEFAULT_TENANT
 from postroom_server.domain.values import value
 
 
-class Completion(IntEnum):
+class Completion(Numbered):
     """When the caller wants the answer."""
 
     UNSPECIFIED = 0
@@ -23,7 +23,7 @@ class Completion(IntEnum):
     RELAYED_OR_QUEUED = 3
 
 
-class OnUncertain(IntEnum):
+class OnUncertain(Numbered):
     """What to do when the link was lost after the end of data."""
 
     UNSPECIFIED = 0
@@ -31,7 +31,7 @@ class OnUncertain(IntEnum):
     HOLD = 2
 
 
-class Priority(IntEnum):
+class Priority(Numbered):
     """How urgently a mail is taken from the queue."""
 
     UNSPECIFIED = 0

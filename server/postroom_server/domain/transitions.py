@@ -8,7 +8,7 @@ we recorded is never sent to again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from postroom_server.domain.delivery import (
     DeliveryStatus,
     Recipient,
     RecipientStatus,
+    changed,
     status_of,
 )
 from postroom_server.domain.events import Event, EventKind
@@ -67,37 +68,42 @@ def expired(recipient: Recipient) -> Fate:
 
 def newly_accepted(delivery: Delivery) -> Change:
     """*delivery* is durably stored."""
-    event = Event(
-        kind=EventKind.ACCEPTED,
-        occurred_at=delivery.accepted_at,
-        status=delivery.status,
-    )
-    events: tuple[Event, ...] = (event,)
-    if delivery.send_at is not None:
-        events += (_scheduled(delivery, delivery.accepted_at),)
     return Change(
-        before=delivery, after=delivery, events=events, counters=Counters(accepted=1)
+        before=delivery,
+        after=delivery,
+        events=_of_acceptance(delivery),
+        counters=_ACCEPTED,
     )
 
 
 def accepted_and_begun(delivery: Delivery) -> Change:
     """*delivery* is durably stored, with its first attempt under way already."""
-    accepted = newly_accepted(delivery)
     # What makes a delivery has the version that it begins with.
     begun = begin_attempt(delivery, delivery.accepted_at, version=delivery.version)
     return Change(
         before=delivery,
         after=begun.after,
-        events=accepted.events + begun.events,
-        counters=accepted.counters + begun.counters,
+        events=_of_acceptance(delivery) + begun.events,
+        counters=_ACCEPTED_AND_BEGUN,
     )
+
+
+def _of_acceptance(delivery: Delivery) -> tuple[Event, ...]:
+    accepted = Event(
+        kind=EventKind.ACCEPTED,
+        occurred_at=delivery.accepted_at,
+        status=delivery.status,
+    )
+    if delivery.send_at is None:
+        return (accepted,)
+    return (accepted, _scheduled(delivery, delivery.accepted_at))
 
 
 def begin_attempt(
     delivery: Delivery, now: Instant, *, version: int | None = None
 ) -> Change:
     """An attempt is under way from *now* on; *version* where it isn't the next."""
-    after = replace(
+    after = changed(
         delivery,
         version=version or delivery.version + 1,
         due_at=None,
@@ -108,10 +114,10 @@ def begin_attempt(
     started = Event(
         kind=EventKind.ATTEMPT_STARTED,
         occurred_at=now,
-        status=after.status,
+        status=DeliveryStatus.SENDING,
         attempt=after.attempts_made,
     )
-    counters = Counters(attempts=1, retries=int(delivery.attempts_made > 0))
+    counters = _BEGUN_AGAIN if delivery.was_tried else _BEGUN
     return Change(before=delivery, after=after, events=(started,), counters=counters)
 
 
@@ -134,10 +140,11 @@ def finish_attempt(
         raise ValueError("no attempt is under way, or it has not ended")
     lost = attempt.outcome is AttemptOutcome.LOST
     uncertain = attempt.outcome is AttemptOutcome.UNCERTAIN
-    change = _step(
+    return _step(
         delivery,
         fates,
         (now, due_at),
+        attempt,
         leased_at=None,
         data_marked=False,
         attempts=kept_attempts((*delivery.attempts, attempt)),
@@ -146,13 +153,6 @@ def finish_attempt(
         uncertain_retries=delivery.uncertain_retries + uncertain,
         maybe_duplicate=delivery.maybe_duplicate
         or _sent_after_uncertain(delivery, attempt),
-    )
-    return Change(
-        before=delivery,
-        after=change.after,
-        events=change.events,
-        counters=change.counters + _of_attempt(delivery, attempt),
-        attempt=attempt,
     )
 
 
@@ -168,13 +168,13 @@ def settle(delivery: Delivery, fates: Mapping[str, Fate], now: Instant) -> Chang
 
 def mark_data(delivery: Delivery) -> Change:
     """The end of data is about to be written; for those who must know for sure."""
-    after = replace(delivery, version=delivery.version + 1, data_marked=True)
+    after = changed(delivery, version=delivery.version + 1, data_marked=True)
     return Change(before=delivery, after=after)
 
 
 def hurry(delivery: Delivery, now: Instant) -> Change:
     """What waits for its next attempt may begin it *now*."""
-    after = replace(delivery, version=delivery.version + 1, due_at=now)
+    after = changed(delivery, version=delivery.version + 1, due_at=now)
     return Change(before=delivery, after=after)
 
 
@@ -232,34 +232,39 @@ def _step(
     before: Delivery,
     fates: Mapping[str, Fate],
     times: tuple[Instant, Instant | None],
-    **changed: Any,  # noqa: ANN401  fields of a delivery
+    attempt: Attempt | None = None,
+    **fields: Any,  # noqa: ANN401  of a delivery
 ) -> Change:
-    """Recipients meet *fates*, and what else *changed* of it; it is under way no more.
+    """Recipients meet *fates*, and other *fields* change; it is under way no more.
 
-    One delivery is made of another once: that is what a step costs most.
+    *attempt* is the one that ended so.  One delivery is made of another once: that is
+    what a step costs most.
     """
     now, due_at = times
-    if before.leased_at is not None and "leased_at" not in changed:
+    if before.leased_at is not None and "leased_at" not in fields:
         raise ValueError("an attempt is under way")
-    recipients = tuple(_meet(r, fates.get(r.wire), now) for r in before.recipients)
-    status = status_of(r.status for r in recipients)
+    recipients = tuple([_meet(r, fates.get(r.wire), now) for r in before.recipients])
+    statuses = [r.status for r in recipients]
+    status = status_of(statuses)
     is_final = status.is_final
     if (due_at is None) != is_final:
         raise ValueError(f"{status.name} with due_at {due_at}")
-    after = replace(
+    sent = before.sent_at is None and RecipientStatus.DELIVERED in statuses
+    after = changed(
         before,
         version=before.version + 1,
         recipients=recipients,
         due_at=due_at,
-        sent_at=_sent_at(before, recipients, now),
+        sent_at=now if sent else before.sent_at,
         settled_at=now if is_final else None,
-        **changed,
+        **fields,
     )
     return Change(
         before=before,
         after=after,
-        events=tuple(_events(before, after, (status, now))),
-        counters=_counted(before, after, status),
+        events=_events(before, after, (status, now)),
+        counters=_counted(before, after, status, attempt),
+        attempt=attempt,
     )
 
 
@@ -271,8 +276,9 @@ def _meet(recipient: Recipient, fate: Fate | None, now: Instant) -> Recipient:
         # It was not sent again, so whether it has the mail is still not known.
         status = RecipientStatus.UNCERTAIN
     deferred = status is RecipientStatus.DEFERRED
-    return replace(
-        recipient,
+    return Recipient(
+        address=recipient.address,
+        wire=recipient.wire,
         status=status,
         reason=fate.reason,
         reply=fate.reply,
@@ -282,25 +288,19 @@ def _meet(recipient: Recipient, fate: Fate | None, now: Instant) -> Recipient:
     )
 
 
-def _sent_at(
-    before: Delivery, recipients: Iterable[Recipient], now: Instant
-) -> Instant | None:
-    if before.sent_at is not None:
-        return before.sent_at
-    delivered = any(r.status is RecipientStatus.DELIVERED for r in recipients)
-    return now if delivered else None
+def _met(before: Delivery, after: Delivery) -> list[tuple[Recipient, Recipient]]:
+    """Whom a fate met, as it was and as it is."""
+    pairs = zip(before.recipients, after.recipients, strict=True)
+    return [(old, new) for old, new in pairs if new is not old]
 
 
 def _events(
     before: Delivery, after: Delivery, became: tuple[DeliveryStatus, Instant]
-) -> Iterable[Event]:
+) -> tuple[Event, ...]:
     status, now = became
-    for old, new in zip(before.recipients, after.recipients, strict=True):
-        kind = _KINDS.get(new.status)
-        if new is old or kind is None:
-            continue
-        yield Event(
-            kind=kind,
+    events = [
+        Event(
+            kind=_KINDS[new.status],
             occurred_at=now,
             status=status,
             recipient=new.address,
@@ -310,45 +310,53 @@ def _events(
             detail=new.detail,
             next_attempt_at=after.due_at if new.status.is_open else None,
         )
+        for _, new in _met(before, after)
+        if new.status in _KINDS
+    ]
     if status.is_final:
-        yield Event(kind=EventKind.SETTLED, occurred_at=now, status=status)
+        events.append(Event(kind=EventKind.SETTLED, occurred_at=now, status=status))
+    return tuple(events)
 
 
-def _counted(before: Delivery, after: Delivery, status: DeliveryStatus) -> Counters:
-    gained = _newly(before, after, RecipientStatus.DELIVERED)
-    refused = _newly(before, after, RecipientStatus.REFUSED)
-    counters = Counters(recipients_delivered=gained, recipients_refused=refused)
-    ended = _ENDED.get(status)
-    return counters + ended(1) if ended else counters
+def _counted(
+    before: Delivery, after: Delivery, status: DeliveryStatus, attempt: Attempt | None
+) -> Counters:
+    counted = {} if attempt is None else _of_attempt(before, attempt)
+    for old, new in _met(before, after):
+        name = _COUNTED_OF_RECIPIENTS.get(new.status)
+        if name and old.status is not new.status:
+            counted[name] = counted.get(name, 0) + 1
+    if status in _ENDED:
+        counted[_ENDED[status]] = 1
+    return Counters(**counted) if counted else NOTHING
 
 
-def _newly(before: Delivery, after: Delivery, status: RecipientStatus) -> int:
-    pairs = zip(before.recipients, after.recipients, strict=True)
-    return sum(new.status is status and old.status is not status for old, new in pairs)
-
-
-def _of_attempt(delivery: Delivery, attempt: Attempt) -> Counters:
-    accepted = attempt.outcome is AttemptOutcome.ACCEPTED
-    return Counters(
-        temporary_failures=int(attempt.outcome is AttemptOutcome.TEMP_FAILED),
-        transactions_accepted=int(accepted),
-        bytes_sent=delivery.size_bytes if accepted else 0,
-    )
+def _of_attempt(delivery: Delivery, attempt: Attempt) -> dict[str, int]:
+    if attempt.outcome is AttemptOutcome.TEMP_FAILED:
+        return {"temporary_failures": 1}
+    if attempt.outcome is AttemptOutcome.ACCEPTED:
+        return {"transactions_accepted": 1, "bytes_sent": delivery.size_bytes}
+    return {}
 
 
 def _sent_after_uncertain(delivery: Delivery, attempt: Attempt) -> bool:
     """Whether a recipient may now have it twice: it was uncertain, and went again."""
-    again = attempt.outcome in {AttemptOutcome.ACCEPTED, AttemptOutcome.UNCERTAIN}
-    return again and any(
+    return attempt.outcome in _MAY_HAVE_ARRIVED and any(
         a.outcome is AttemptOutcome.UNCERTAIN for a in delivery.attempts
     )
 
 
-_NOT_SENT_AGAIN = {
+_ACCEPTED = Counters(accepted=1)
+_BEGUN = Counters(attempts=1)
+_BEGUN_AGAIN = Counters(attempts=1, retries=1)
+_ACCEPTED_AND_BEGUN = _ACCEPTED + _BEGUN
+
+_MAY_HAVE_ARRIVED = (AttemptOutcome.ACCEPTED, AttemptOutcome.UNCERTAIN)
+_NOT_SENT_AGAIN = (
     RecipientStatus.TEMP_FAILED,
     RecipientStatus.EXPIRED,
     RecipientStatus.CANCELLED,
-}
+)
 
 _KINDS = {
     RecipientStatus.DEFERRED: EventKind.DEFERRED,
@@ -362,13 +370,18 @@ _KINDS = {
     RecipientStatus.EXPIRED: EventKind.EXPIRED,
 }
 
-_ENDED: Mapping[DeliveryStatus, Callable[[int], Counters]] = {
-    DeliveryStatus.SUCCESS: lambda n: Counters(succeeded=n),
-    DeliveryStatus.PARTIAL: lambda n: Counters(partial=n),
-    DeliveryStatus.REJECTED: lambda n: Counters(rejected=n),
-    DeliveryStatus.FAILED: lambda n: Counters(failed=n),
-    DeliveryStatus.TEMP_FAILED: lambda n: Counters(temp_failed=n),
-    DeliveryStatus.UNCERTAIN: lambda n: Counters(uncertain=n),
-    DeliveryStatus.EXPIRED: lambda n: Counters(expired=n),
-    DeliveryStatus.CANCELLED: lambda n: Counters(cancelled=n),
+_COUNTED_OF_RECIPIENTS = {
+    RecipientStatus.DELIVERED: "recipients_delivered",
+    RecipientStatus.REFUSED: "recipients_refused",
+}
+
+_ENDED = {
+    DeliveryStatus.SUCCESS: "succeeded",
+    DeliveryStatus.PARTIAL: "partial",
+    DeliveryStatus.REJECTED: "rejected",
+    DeliveryStatus.FAILED: "failed",
+    DeliveryStatus.TEMP_FAILED: "temp_failed",
+    DeliveryStatus.UNCERTAIN: "uncertain",
+    DeliveryStatus.EXPIRED: "expired",
+    DeliveryStatus.CANCELLED: "cancelled",
 }

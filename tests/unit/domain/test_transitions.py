@@ -173,3 +173,12 @@ def test_reopening_begins_a_new_round_of_tries():
 
     assert (after.tries, after.uncertain_retries, after.attempts_made) == (0, 0, 4)
     assert after.status is D.QUEUED
+
+
+def test_only_of_a_recipient_that_stays_open_is_the_next_attempt_told():
+    fates = {ADA: Fate(status=R.DELIVERED), BOB: Fate(status=R.DEFERRED)}
+
+    change = finish_attempt(under_way(R.PENDING, R.PENDING), ended(), fates, LATER)
+
+    told = {event.kind: event.next_attempt_at for event in change.events}
+    assert told == {E.DELIVERED: None, E.DEFERRED: LATER}
