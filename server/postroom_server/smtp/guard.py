@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from postroom_server.domain.lines import are_paired
 
-_WINDOW = 32 * 1024
+_WINDOW = 40 * 1024
+"""Octets looked at together: a block of base64 as it is composed, and little more."""
 _LONG = 4096
 
 
