@@ -38,6 +38,8 @@ class Place:
 
     folder: Path
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _flushed: set[Path] = field(default_factory=set)
+    """Folders in it whose own names are durable."""
 
     @property
     def incoming(self) -> Path:
@@ -51,6 +53,21 @@ class Place:
     def stored(self, sha256: str, size: int) -> StoredOctets:
         """The file of that digest, to be read any number of times."""
         return octets_at(self.of(sha256), sha256, size)
+
+    def adopt(self, path: Path, sha256: str) -> None:
+        """Give the file at *path*, which was flushed, its name, durably."""
+        target = self.of(sha256)
+        shard = target.parent
+        if not shard.is_dir():
+            self._flushed.discard(shard)
+            shard.mkdir(mode=0o700, exist_ok=True)
+        os.utime(path)
+        with self.lock:
+            path.replace(target)
+        flush_folder(shard)
+        if shard not in self._flushed:
+            flush_folder(self.folder)
+            self._flushed.add(shard)
 
 
 def octets_at(path: Path, sha256: str, size: int) -> StoredOctets:
@@ -119,15 +136,9 @@ class Incoming:
     def keep(self) -> StoredOctets:
         """All that came, durably.  Raises `StoreFull` or `NotReady`."""
         sha256 = self.sha256
-        target = self._place.of(sha256)
         self.rest()
         with file_errors():
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            os.utime(self._path)
-            with self._place.lock:
-                self._path.replace(target)
-            flush_folder(target.parent)
-            flush_folder(self._place.folder)
+            self._place.adopt(self._path, sha256)
         return self._place.stored(sha256, self.size)
 
     def discard(self) -> None:

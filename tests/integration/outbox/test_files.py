@@ -356,3 +356,17 @@ def test_a_folder_that_cannot_be_made_ends_the_start(tmp_path):
 
     with pytest.raises(OSError, match=r"store\.files"):
         Files(tmp_path / "store.files")
+
+
+def test_the_name_of_a_folder_is_flushed_once(files, folder, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(incoming, "flush_folder", flushed.append)
+    shard = folder / SHA256[:2]
+
+    bring(files)
+    bring(files)
+    (shard / SHA256).unlink()
+    shard.rmdir()
+    bring(files)
+
+    assert flushed == [shard, folder, shard, shard, folder]
