@@ -8,9 +8,11 @@ finds the mail delivered.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 
+from postroom_server.delivery.signals import Latch
 from postroom_server.smtp.timeouts import NO_DEADLINE, NOT_AT_ALL, Deadline
 
 
@@ -44,7 +46,7 @@ class AttemptControl:
         self._stage = Stage.OPEN
         self._abort: Callable[[], None] | None = None
         self._cancelled = False
-        self.recorded = threading.Event()
+        self.recorded = Latch()
 
     @property
     def deadline(self) -> Deadline:
@@ -124,12 +126,14 @@ class UnderWay:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._controls: dict[str, AttemptControl] = {}
+        self._watched = 0
         self._calls_off = False
 
     def begin(self, delivery_id: str, control: AttemptControl) -> None:
         with self._lock:
             self._controls[delivery_id] = control
-            self._changed.notify_all()
+            if self._watched:
+                self._changed.notify_all()
             called_off = self._calls_off
         if called_off:
             control.call_off()
@@ -137,7 +141,8 @@ class UnderWay:
     def end(self, delivery_id: str) -> None:
         with self._lock:
             self._controls.pop(delivery_id, None)
-            self._changed.notify_all()
+            if self._watched:
+                self._changed.notify_all()
 
     def get(self, delivery_id: str) -> AttemptControl | None:
         with self._lock:
@@ -145,7 +150,7 @@ class UnderWay:
 
     def changed(self, seconds: float) -> None:
         """Wait until an attempt begins or ends, at most so long."""
-        with self._lock:
+        with self._watching():
             self._changed.wait(seconds)
 
     def call_off_all(self) -> None:
@@ -158,8 +163,18 @@ class UnderWay:
 
     def wait_for_none(self, seconds: float) -> bool:
         """Wait until nothing is under way; False if something still is."""
-        with self._lock:
+        with self._watching():
             return self._changed.wait_for(lambda: not self._controls, seconds)
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Be told of changes; to be told costs those who make them."""
+        with self._lock:
+            self._watched += 1
+            try:
+                yield
+            finally:
+                self._watched -= 1
 
     def __len__(self) -> int:
         with self._lock:

@@ -55,6 +55,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._ended = threading.Condition(self._lock)
+        self._awaiting_end = 0
         self._stopping = False
         self._deliver: Deliver | None = None
         self._thread = threading.Thread(
@@ -100,7 +101,8 @@ class Dispatcher:
         with self._lock:
             lane = self._lanes[relay]
             lane.give_back(slots, retries=retries)
-            self._ended.notify_all()
+            if self._awaiting_end:
+                self._ended.notify_all()
             # Waking a thread for nothing costs more than all else here.
             if lane.knows_of_mail:
                 self._changed.notify_all()
@@ -140,7 +142,11 @@ class Dispatcher:
         """Wait until no attempt on *relay* is under way; how many there still are."""
         with self._lock:
             lane = self._lanes[relay]
-            self._ended.wait_for(lambda: not lane.under_way, seconds)
+            self._awaiting_end += 1
+            try:
+                self._ended.wait_for(lambda: not lane.under_way, seconds)
+            finally:
+                self._awaiting_end -= 1
             return lane.under_way
 
     def hear(self, delivery: Delivery) -> None:

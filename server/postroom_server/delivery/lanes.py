@@ -12,8 +12,8 @@ nor new mail the retries.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
+from postroom_server.delivery.crew import Crew
 from postroom_server.delivery.turns import Turns
 from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.lane import LaneKey
@@ -44,11 +44,11 @@ class Lane:
         """When the first delivery of each lane is due, as far as is known."""
         self._turns = {False: Turns(), True: Turns()}
         self._fresh_in_a_row = 0
-        self._threads = ThreadPoolExecutor(most, f"postroom-deliver-{relay}")
+        self._threads = Crew(most, f"postroom-deliver-{relay}")
 
     def run(self, work: Callable[[], None]) -> None:
         """Start *work* on a thread of its own; a slot must have been reserved."""
-        self._threads.submit(work)
+        self._threads.run(work)
 
     @property
     def retries_first(self) -> bool:
@@ -145,4 +145,4 @@ class Lane:
 
     def close(self) -> None:
         """Wait for the threads, which must have come to an end of their work."""
-        self._threads.shutdown(wait=True)
+        self._threads.close()

@@ -68,13 +68,12 @@ class Patience:
         mail that was accepted is no error, not even when the store can't be read.
         """
         while True:
-            wait.woken.clear()
             answer = self.look(wait, delivery)
             if answer is not None:
                 return answer
             if not wait.left:
                 pause = self.until(wait, delivery) - self.clock.monotonic()
-                wait.woken.wait(max(0.0, pause))
+                wait.woken.hear(pause)
 
     def look(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         """What `wait` would return or raise now; None: it would go on."""
@@ -150,7 +149,6 @@ class Patience:
     def _ended(self, wait: Wait, delivery: Delivery) -> Delivery:
         patience_ends = self.clock.monotonic() + BREAKING_OFF
         while self.waits.is_last(wait):
-            wait.woken.clear()
             control = self.under_way.get(delivery.id)
             if control is not None:
                 control.call_off()
@@ -169,7 +167,7 @@ class Patience:
             if remaining <= 0 or (control is not None and control.past_end_of_data):
                 return now
             # It may be claimed and not begun yet.
-            wait.woken.wait(remaining if control else min(remaining, NOT_BEGUN))
+            wait.woken.hear(remaining if control else min(remaining, NOT_BEGUN))
         return self._now(wait, delivery)
 
     def awaited(self, delivery: Delivery) -> bool:
@@ -212,12 +210,11 @@ class Patience:
         if self.waits.is_last(wait):
             self.afar.leave(wait, BREAKING_OFF)
         while True:
-            wait.woken.clear()
             now = self._now(wait, delivery)
             remaining = until - self.clock.monotonic()
             if now.status.is_final or remaining <= 0:
                 return now
-            wait.woken.wait(min(remaining, BREAKING_OFF / 4))
+            wait.woken.hear(min(remaining, BREAKING_OFF / 4))
 
     def _end(self, delivery: Delivery, wait: Wait) -> Delivery | None:
         """Settle what waits; None when something else came first."""

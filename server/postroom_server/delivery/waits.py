@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from postroom_server.delivery.signals import Bell
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.values import value
 
@@ -51,7 +52,7 @@ class Wait:
     look_paused: float = 0.0
     nudged: bool = False
     is_told: bool = False
-    woken: threading.Event = field(default_factory=threading.Event)
+    woken: Bell = field(default_factory=Bell)
 
     def leave(self) -> None:
         """The caller is gone."""
@@ -60,7 +61,7 @@ class Wait:
 
     def wake(self) -> None:
         """There is something to look at."""
-        self.woken.set()
+        self.woken.ring()
         if self.bell is not None:
             self.bell()
 

@@ -102,7 +102,7 @@ class Worker:
         finally:
             naming.unname(named)
             self._ports.under_way.end(claimed.delivery.id)
-            lease.control.recorded.set()
+            lease.control.recorded.open()
 
     def _course(
         self, claimed: Claimed, mailing: Mailing | None, control: AttemptControl

@@ -90,7 +90,7 @@ def test_who_gives_up_tells_a_twin_that_came_meanwhile():
     waiter.answer()
 
     assert late[0].answer().status is D.TEMP_FAILED
-    assert late[0].woken.is_set()
+    assert late[0].woken.is_rung
 
 
 def test_a_caller_that_leaves_does_not_end_the_wait_of_its_twin():

@@ -48,7 +48,7 @@ def test_all_who_wait_look_up_when_the_room_closes(room):
     room.close()
 
     assert room.closing
-    assert all(wait.woken.is_set() for wait in waits)
+    assert all(wait.woken.is_rung for wait in waits)
 
 
 def test_callers_of_one_tenant_leave_places_to_those_of_another():

@@ -51,8 +51,8 @@ def test_a_nudge_wakes_who_waits_for_the_delivery_and_no_other(room):
 
         assert heard.is_set()
     assert wait.nudged
-    assert wait.woken.is_set()
-    assert not other.woken.is_set()
+    assert wait.woken.is_rung
+    assert not other.woken.is_rung
 
 
 def test_nobody_listens_any_more_after_the_block(room):
