@@ -26,7 +26,7 @@ import psycopg
 from postroom.v1 import message_pb2, send_pb2
 from postroom.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 
-from benchmarks.sink import sink
+from tests.support.counting_process import sink
 from tests.support.fleets import fleet, fleet_settings
 from tests.support.postgres import postgres, stop_postgres
 from tests.support.process import daemon, free_port

@@ -28,8 +28,8 @@ from postroom_server.domain.limits import MB
 
 from benchmarks.compose import prose
 from benchmarks.growing import DEADLINE, Cost, Send, Served, delivered, serving
-from benchmarks.sink import Sink, sink
 from tests.gates.large import Letter
+from tests.support.counting_process import Sink, sink
 from tests.support.service import a_request, plain
 from tests.support.streams import mail_frames
 
@@ -129,7 +129,9 @@ def idle(asked: argparse.Namespace) -> Iterator[Row]:
             rows: dict[int, Row] = {}
             served: dict[int, Served] = {}
             for step in steps:
-                far = stack.enter_context(sink(tls=encryption == "tls"))
+                far = stack.enter_context(
+                    sink(tickets=2 if encryption == "tls" else None)
+                )
                 keys = {"pool_size": max(1, step), "tls_verify": False}
                 other = {**plain(far.port, **keys), "encryption": encryption}
                 relays = {**main_relay(relay), "other": other}

@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks import contender, library, rivals
 from benchmarks.compose import prose
-from benchmarks.sink import sink
+from tests.support.counting_process import sink
 
 CONC = 8
 NOOP, AIO = "smtplib, NOOP", "aiosmtplib, kept"

@@ -2,7 +2,7 @@
 
 As fast as Python can.  With a *delay* each answer comes so many seconds after what it
 answers, as if the relay were far away.  It can run in a process of its own
-(`benchmarks.sink`).
+(`counting_process`).
 
 with CountingRelay() as relay:
     ... connect to relay.port ...

@@ -4,8 +4,8 @@
         relay.port
         relay.counts()
 
-Its answers come *rtt* milliseconds after what they answer; with *tls* it offers
-STARTTLS.
+Its answers come *rtt* milliseconds after what they answer; with
+*tickets* it offers STARTTLS, and as many session tickets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO
 from tests.support.certificates import good
 from tests.support.counting_relay import BOTH, CountingRelay, Counts
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,16 @@ class Sink:
 
 
 @contextlib.contextmanager
-def sink(rtt: float = 0.0, *, tls: bool = False) -> Iterator[Sink]:
+def sink(rtt: float = 0.0, tickets: int | None = None) -> Iterator[Sink]:
     """A relay that runs for the length of a ``with`` block."""
-    command = [sys.executable, "-m", "benchmarks.sink", "--rtt", str(rtt)]
-    command += ["--tls"] if tls else []
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.counting_process",
+        "--rtt",
+        str(rtt),
+    ]
+    command += [] if tickets is None else ["--tickets", str(tickets)]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True
@@ -70,21 +76,29 @@ def sink(rtt: float = 0.0, *, tls: bool = False) -> Iterator[Sink]:
             process.kill()
 
 
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rtt", type=float, default=0.0, help="milliseconds")
-    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--tickets", type=int, help="with STARTTLS")
     asked = parser.parse_args()
-    relay = CountingRelay(BOTH, asked.rtt / 1e3, good() if asked.tls else None)
+    tls = None if asked.tickets is None else good()
+    if tls:
+        tls.num_tickets = asked.tickets
+    relay = CountingRelay(BOTH, asked.rtt / 1e3, tls)
     relay.__enter__()
-    print(relay.port, flush=True)
+    tell(str(relay.port))
     for line in sys.stdin:
         word = line.strip()
         if word == "hold":
             relay.goes_on.clear()
         elif word == "go on":
             relay.goes_on.set()
-        print(json.dumps(asdict(relay.counts())), flush=True)
+        tell(json.dumps(asdict(relay.counts())))
 
 
 if __name__ == "__main__":
