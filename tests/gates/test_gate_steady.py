@@ -9,9 +9,9 @@ from tests.gates.steady import grown, steady
 
 pytestmark = [pytest.mark.gate, pytest.mark.timeout(3000)]
 
-MAILS = figure(6000, 100_000)
+MAILS = figure(10_000, 100_000)
 SAMPLES, SPARE = 24, 5
-ALLOWED = figure(1500, 100)
+ALLOWED = figure(700, 100)
 """Octets a mail: what is kept of each delivery by mistake is more."""
 
 
