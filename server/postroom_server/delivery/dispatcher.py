@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from enum import Enum
 
 import structlog
 
@@ -32,7 +33,23 @@ SAFETY_NET = 5.0
 Deliver = Callable[[Claimed, Mailing | None], None]
 """Makes the attempt and records it; never raises."""
 
+TakeUp = Callable[[str], tuple[Claimed, Mailing] | None]
+"""What a thread of a relay (by its id) is to deliver next, if anything stands for it:
+a slot is reserved.  Never raises."""
+
 _log = structlog.get_logger(__name__)
+
+
+class Slot(Enum):
+    """What mail gets that asks for a slot of its relay."""
+
+    TAKEN = "one is reserved for it"
+    FULL = "attempts hold all of them, and nothing else waits for one"
+    REFUSED = "it has to wait its turn"
+
+
+def _nothing_stands(_relay: str) -> None:
+    """Mail waits in the store alone."""
 
 
 class Dispatcher:
@@ -58,13 +75,18 @@ class Dispatcher:
         self._awaiting_end = 0
         self._stopping = False
         self._deliver: Deliver | None = None
+        self._take_up: TakeUp = _nothing_stands
         self._thread = threading.Thread(
             target=self._run, name="postroom-dispatcher", daemon=True
         )
 
-    def start(self, deliver: Deliver) -> None:
-        """Begin to claim what is due and give it to *deliver*."""
+    def start(self, deliver: Deliver, take_up: TakeUp = _nothing_stands) -> None:
+        """Begin to claim what is due and give it to *deliver*.
+
+        A thread that has delivered one asks *take_up* for another.
+        """
         self._deliver = deliver
+        self._take_up = take_up
         self._look_everywhere()
         self._thread.start()
 
@@ -73,18 +95,23 @@ class Dispatcher:
 
         Nobody jumps the queue: while mail waits for the relay, new mail does too.
         """
+        return self.slot(relay, tenant) is Slot.TAKEN
+
+    def slot(self, relay: str, tenant: str, *, last: bool = False) -> Slot:
+        """The same, and why not; *last*: retries that are due go before it as well."""
         with self._lock:
             lane = self._lanes[relay]
-            waiting = lane.waits(self._clock.now())
-            if self._stopping or lane.free == 0 or waiting:
-                return False
+            if self._stopping or lane.holds_due(self._clock.now(), retries=last):
+                return Slot.REFUSED
+            if lane.free == 0:
+                return Slot.FULL
             if not self._tenants.take(tenant, 1):
-                return False
+                return Slot.REFUSED
             if not self._gates[relay].take(1, lane.under_way):
                 self._tenants.give_back(tenant, 1)
-                return False
+                return Slot.REFUSED
             lane.take(1, retries=False)
-            return True
+            return Slot.TAKEN
 
     def give_back(
         self, relay: str, unused: Mapping[str, int], *, retries: bool = False
@@ -308,6 +335,14 @@ class Dispatcher:
         return {lane: due for lane, due in dues.items() if due is not None}
 
     def _work(
+        self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
+    ) -> None:
+        relay = claimed.delivery.relay
+        self._deliver_one(claimed, mailing, retries=retries)
+        while (following := self._take_up(relay)) is not None:
+            self._deliver_one(*following, retries=False)
+
+    def _deliver_one(
         self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
     ) -> None:
         deliver = self._deliver

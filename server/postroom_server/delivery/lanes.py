@@ -78,12 +78,11 @@ class Lane:
         )
         return min(waits, default=None)
 
-    def waits(self, now: Instant, *, retries: bool = False) -> bool:
-        """Whether a delivery of a kind is due *now*."""
+    def holds_due(self, now: Instant, *, retries: bool) -> bool:
+        """Whether fresh mail is due *now*, or, with *retries*, any."""
         return any(
-            due_at <= now
+            due_at <= now and (retries or not lane.retries)
             for lane, due_at in self._due.items()
-            if lane.retries is retries
         )
 
     def due(

@@ -8,8 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from postroom_server.delivery.caller import Caller
-from postroom_server.delivery.intake import Ready
-from postroom_server.delivery.sending import Answer
+from postroom_server.delivery.sending import Answer, Prepared
 from postroom_server.delivery.waits import Wait
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.store import Accepting
@@ -21,7 +20,9 @@ Done: TypeAlias = Callable[[Answer | Exception], object]
 class Stage(Enum):
     """Who has it."""
 
-    STORING = "the store"
+    STANDING = "who takes it out of its line"
+    STORING = "the store, or the thread that has it accepted"
+    BEGUN = "the thread that hears; it was not heard of yet"
     WAITING = "nobody: it waits for news, or for its time"
     LOOKED_AT = "a thread that may block"
     ANSWERED = "nobody any more"
@@ -32,7 +33,7 @@ class Posted:
     """One mail that *caller* posted; *done* hears what becomes of it.
 
     *reserved*: it has a slot.  *replayed*: the same request came before.  *rung* notes
-    that there was news while another had it.
+    that there was news while another had it.  It stands *since* then (monotonic).
     """
 
     caller: Caller
@@ -46,7 +47,8 @@ class Posted:
     reserved: bool = False
     replayed: bool = False
     rung: bool = False
-    _ready: Ready | None = None
+    since: float = 0.0
+    _mail: Prepared | None = None
     _delivery: Delivery | None = None
 
     @property
@@ -60,16 +62,25 @@ class Posted:
         """Whether its attempt is to be made without a slot."""
         return self.delivery.leased_at is not None and not self.reserved
 
-    def begin(self, ready: Ready, accepted: Delivery) -> None:
-        """It is given to the store, to be *accepted*."""
-        self._ready, self._delivery = ready, accepted
+    @property
+    def mail(self) -> Prepared:
+        """What the first attempt sends."""
+        assert self._mail is not None
+        return self._mail
 
-    def take_ready(self) -> Ready:
+    def begin(self, mail: Prepared) -> None:
+        """It is made ready to be accepted."""
+        self._mail, self._delivery = mail, mail.ready.delivery
+
+    def given(self, accepted: Delivery) -> None:
+        """It is given to the store, to be *accepted*."""
+        self._delivery = accepted
+
+    def take_mail(self) -> Prepared:
         """What the first attempt sends; it is kept here no longer."""
-        ready, self._ready = self._ready, None
-        assert ready is not None
-        return ready
+        mail, self._mail = self.mail, None
+        return mail
 
     def gone_on(self, delivery: Delivery) -> None:
         """The same request made *delivery* before."""
-        self._ready, self._delivery, self.replayed = None, delivery, True
+        self._mail, self._delivery, self.replayed = None, delivery, True

@@ -5,35 +5,41 @@ Who posts a mail prepares it and has it stored, and waits for neither.  One thre
 It never blocks; what may (giving up, a repetition, a relay that will not be asked) is
 done by `LOOKERS` others.
 
-A mail has one owner at a time, so that no lock guards it: who posts it, until it is
-given to the store; then the thread that hears; and another as long as it looks.
+A mail has one owner at a time, so that no lock guards it: who posts it, until it stands
+for a slot or is given to the store; who takes it out of its line; then the thread that
+hears; and another as long as it looks.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 
 import structlog
 
 from postroom_server.delivery.caller import Caller
+from postroom_server.delivery.dispatcher import Slot
 from postroom_server.delivery.fingerprint import fingerprint
+from postroom_server.delivery.hearing import Duties, Event, Hearing
+from postroom_server.delivery.line_start import (
+    STORING,
+    Fates,
+    LineStart,
+    give_slot_back,
+)
 from postroom_server.delivery.posted import Done, Posted, Stage
 from postroom_server.delivery.sending import (
     Again,
     Answer,
-    Prepared,
     Sending,
     Waiting,
     accepted_now,
 )
+from postroom_server.delivery.standing import Standing
 from postroom_server.delivery.starts import Start
-from postroom_server.delivery.timetable import Timetable
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import NotReady, PostroomError
 from postroom_server.domain.submission import Completion, Submission
@@ -41,13 +47,6 @@ from postroom_server.outbox.store import Accepting, RequestRecord
 
 LOOKERS = 8
 """Threads for what may block; they share commits of the store."""
-STORING = 30.0
-"""Seconds that the store may take."""
-LOOK = 0.1
-"""Seconds between looks at mail that the store has; a look for each mail that is given
-to it would cost more than all else here."""
-
-_Event = Callable[[], object]
 _log = structlog.get_logger(__name__)
 
 
@@ -57,26 +56,35 @@ class Posting:
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
         self._clock = sending.clock
-        self._events: SimpleQueue[_Event | None] = SimpleQueue()
-        self._times: Timetable[Posted] = Timetable()
-        self._given: deque[tuple[Posted, Accepting]] = deque()
-        self._looks = False
-        self._look_at = 0.0
-        self._lookers = ThreadPoolExecutor(LOOKERS, "postroom-posting")
-        self._thread = threading.Thread(
-            target=self._run, name="postroom-posting", daemon=True
+        self._standing = Standing(
+            sending.dispatcher, sending.clock, shared=sending.outbox.is_shared
         )
+        self._given: deque[tuple[Posted, Accepting | None]] = deque()
+        self._lookers = ThreadPoolExecutor(LOOKERS, "postroom-posting")
+        self._hearing: Hearing[Posted] = Hearing(
+            "postroom-posting",
+            Duties(self._overdue, self._take_in, self._is_watched),
+            sending.clock,
+        )
+
+        tell = self._hearing.tell
+        fates = Fates(
+            begun=self._begun_there,
+            queued=self._queue,
+            refused=lambda posted, error: tell(partial(self._end, posted, error)),
+            used=lambda posted, used: tell(partial(self._used, posted, used)),
+        )
+        self.take_up = LineStart(sending, self._standing, fates).take_up
+        """What a thread of a relay is to deliver next; see there."""
 
     def start(self) -> None:
         """Begin to hear."""
-        self._thread.start()
+        self._hearing.start()
 
     def close(self) -> None:
         """End the threads; whoever was not told yet is not told any more."""
         self._lookers.shutdown(wait=True)
-        self._events.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        self._hearing.close()
 
     def post(self, submission: Submission, caller: Caller, done: Done) -> None:
         """Accept *submission* and see to its delivery, as `Sending.send` does.
@@ -98,36 +106,54 @@ class Posting:
                 raise
             self._block(posted, partial(self._repeat, posted, used))
             return
-        self._store(posted, mail)
+        self._place(posted, mail.ready.delivery, mail.asked)
+        posted.begin(mail)
+        if posted.wait is None or mail.start is Start.HERE:
+            self._store(posted, leased=posted.wait is not None)
+            return
+        # Set first: whoever is done with another may take it up at once.
+        posted.stage = Stage.STANDING
+        slot = self._standing.enter(posted)
+        if slot is Slot.FULL:
+            self._hearing.look_soon()
+            return
+        posted.reserved = slot is Slot.TAKEN
+        self._store(posted, leased=posted.reserved)
 
-    def _store(self, posted: Posted, mail: Prepared) -> None:
-        ready, delivery = mail.ready, mail.ready.delivery
-        self._place(posted, delivery, mail.asked)
-        here = posted.wait is not None and mail.start is Start.HERE
-        if posted.wait is not None and not here:
-            dispatcher = self._sending.dispatcher
-            posted.reserved = dispatcher.reserve(delivery.relay, delivery.tenant)
-        change = accepted_now(delivery, leased=here or posted.reserved)
-        posted.begin(ready, change.after)
+    def _begun_there(self, posted: Posted) -> None:
+        self._given.append((posted, None))
+        self._hearing.look_soon()
+
+    def _queue(self, posted: Posted) -> None:
+        """Have *posted* wait its turn in the store."""
+        try:
+            self._store(posted, leased=False)
+        except Exception as error:  # noqa: BLE001  it is its caller's to hear
+            self._hearing.tell(partial(self._end, posted, error))
+
+    def _store(self, posted: Posted, *, leased: bool) -> None:
+        posted.stage = Stage.STORING
+        mail = posted.mail
+        change = accepted_now(posted.delivery, leased=leased)
+        posted.given(change.after)
         on_end = partial(self._on_stored, posted)
         try:
             accepting = self._sending.outbox.begin_accept(
-                change, ready.content, mail.request, on_end
+                change, mail.ready.content, mail.request, on_end
             )
         except BaseException:
-            self._give_back(posted)
+            give_slot_back(posted, self._sending)
             self._leave(posted)
             raise
         self._given.append((posted, accepting))
-        if not self._looks:
-            self._events.put(_nothing)
+        self._hearing.look_soon()
 
     def _place(self, posted: Posted, delivery: Delivery, asked: Waiting) -> None:
         """Have *posted* wait for news of *delivery*, if it is to."""
         if asked.completion is Completion.ACCEPTED:
             return
         limit = self._sending.until(posted.caller, asked)
-        bell = partial(self._events.put, partial(self._heard, posted))
+        bell = partial(self._hearing.tell, partial(self._heard, posted))
         posted.wait = self._sending.waits.enter(
             delivery.id, delivery.relay, limit, delivery.tenant, bell=bell
         )
@@ -135,54 +161,31 @@ class Posting:
             posted.caller.on_leave(posted.wait.leave)
 
     def _on_stored(self, posted: Posted, accepting: Accepting) -> None:
-        self._events.put(partial(self._stored, posted, accepting))
+        self._hearing.tell(partial(self._stored, posted, accepting))
 
     # From here on: what the thread that hears does.
 
-    def _run(self) -> None:
-        while True:
-            try:
-                event = self._events.get(timeout=self._pause())
-            except Empty:
-                event = _nothing
-            if event is None:
-                return
-            self._guarded(event)
-            for posted in list(self._times.due(self._clock.monotonic())):
-                self._guarded(partial(self._overdue, posted))
-
-    def _pause(self) -> float | None:
-        """How long to wait for an event."""
-        now = self._clock.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + LOOK
-            self._take_in()
-        # In this order: who gives mail to the store asks last whether we look.
-        self._looks = False
-        wait = self._times.wait(now)
-        if wait is None and not self._given:
-            return None
-        self._looks = True
-        return LOOK if wait is None else min(wait, LOOK)
+    def _is_watched(self) -> bool:
+        return bool(self._given or self._standing)
 
     def _take_in(self) -> None:
-        """Bound the time of what the store still has."""
+        """Bound the time of what stands, of what the store still has, and of what was
+        begun and not heard of since.
+        """
+        for late in self._standing.late():
+            self._queue(late)
         while self._given:
             posted, accepting = self._given.popleft()
-            if posted.stage is Stage.STORING:
+            if posted.stage is Stage.BEGUN:
+                self._await(posted)
+            elif posted.stage is Stage.STORING and accepting is not None:
                 self._storing(posted, accepting)
-
-    def _guarded(self, event: _Event) -> None:
-        try:
-            event()
-        except Exception:  # noqa: BLE001  all others wait for this thread
-            _log.exception("posting.bug")
 
     def _storing(self, posted: Posted, accepting: Accepting) -> None:
         posted.accepting = accepting
         wait, at_most = posted.wait, self._clock.monotonic() + STORING
         until = min(wait.limit if wait else posted.caller.limit, at_most)
-        self._times.set(posted, until)
+        self._hearing.set(posted, until)
 
     def _stored(self, posted: Posted, accepting: Accepting) -> None:
         if posted.stage is not Stage.STORING:
@@ -193,9 +196,8 @@ class Posting:
             self._refuse(posted, error)
             return
         if used is not None:
-            self._give_back(posted)
-            self._leave(posted)
-            self._block(posted, partial(self._repeat, posted, used))
+            give_slot_back(posted, self._sending)
+            self._used(posted, used)
             return
         posted.caller.accepted()
         if posted.is_here:
@@ -206,8 +208,13 @@ class Posting:
         posted.rung = posted.rung or self._sending.waits.closing
         self._await(posted)
 
+    def _used(self, posted: Posted, used: RequestRecord) -> None:
+        """The same request came before, for that."""
+        self._leave(posted)
+        self._block(posted, partial(self._repeat, posted, used))
+
     def _begin(self, posted: Posted, *, here: bool = False) -> None:
-        ready = posted.take_ready()
+        ready = posted.take_mail().ready
         reserved = posted.reserved
         self._sending.begin(posted.delivery, ready, here=here, reserved=reserved)
 
@@ -218,7 +225,7 @@ class Posting:
             self._end(posted, Answer(delivery, replayed=posted.replayed))
             return
         posted.stage = Stage.WAITING
-        self._times.set(posted, self._sending.patience.until(wait, delivery))
+        self._hearing.set(posted, self._sending.patience.until(wait, delivery))
         if posted.rung:
             self._heard(posted)
 
@@ -227,8 +234,14 @@ class Posting:
         begun any more.
         """
         wait = posted.wait
-        posted.rung = posted.stage is not Stage.WAITING
-        if posted.stage is not Stage.WAITING or wait is None:
+        if wait is None:
+            return
+        if posted.stage is Stage.STANDING and self._standing.remove(posted):
+            self._queue(posted)
+            return
+        stage = posted.stage
+        posted.rung = stage is not Stage.WAITING and stage is not Stage.BEGUN
+        if posted.rung:
             return
         answer = wait.answer()
         if answer is not None:
@@ -255,21 +268,14 @@ class Posting:
             self._end(posted, Answer(found, replayed=posted.replayed))
 
     def _refuse(self, posted: Posted, error: Exception) -> None:
-        self._give_back(posted)
+        give_slot_back(posted, self._sending)
         self._end(posted, error)
 
     def _end(self, posted: Posted, outcome: Answer | Exception) -> None:
-        self._times.drop(posted)
+        self._hearing.drop(posted)
         self._leave(posted)
         posted.stage = Stage.ANSWERED
         posted.done(outcome)
-
-    def _give_back(self, posted: Posted) -> None:
-        """Free the slot of mail that was not stored."""
-        if posted.reserved:
-            posted.reserved = False
-            delivery = posted.delivery
-            self._sending.dispatcher.give_back(delivery.relay, {delivery.tenant: 1})
 
     def _leave(self, posted: Posted) -> None:
         wait, posted.wait = posted.wait, None
@@ -280,17 +286,17 @@ class Posting:
 
     def _block(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
         posted.stage = Stage.LOOKED_AT
-        self._times.drop(posted)
+        self._hearing.drop(posted)
         # Refused when the service closes, and with it the call that would be told.
         with suppress(RuntimeError):
             self._lookers.submit(self._blocking, posted, work)
 
     def _blocking(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
         try:
-            told: _Event = partial(self._looked, posted, work())
+            told: Event = partial(self._looked, posted, work())
         except Exception as error:  # noqa: BLE001  it is its caller's to hear
             told = partial(self._end, posted, error)
-        self._events.put(told)
+        self._hearing.tell(told)
 
     def _looking(self, posted: Posted) -> Delivery | None:
         wait = posted.wait
@@ -312,7 +318,3 @@ class Posting:
         now, waits = self._sending.gone_on(delivery, again)
         posted.gone_on(now)
         return self._looking(posted) if waits else posted.delivery
-
-
-def _nothing() -> None:
-    """Only time has passed."""

@@ -41,6 +41,8 @@ from postroom_server.rpc.reading import CallerGone
 
 MOST_UNSTORED = 4 * 1024 * 1024
 """Octets of requests that wait for the store; one more is read in any case."""
+MOST_MAILS_UNSTORED = 128
+"""Mails that wait for the store, or for a slot before; few enough to stand for one."""
 LAST_ANSWERS = 0.2
 """Seconds after the end of the call's time in which answers may still come."""
 AT_ANOTHER = 0.1
@@ -65,7 +67,7 @@ class MailStream:
         self._changed = threading.Condition()
         self._unanswered: dict[int, Item] = {}
         self._keys: set[str] = set()
-        self._unstored = 0
+        self._unstored = self._mails_unstored = 0
         self._read = 0
         self._idle_since = self._reading_since = self._clock.monotonic()
         self._read_all = self._over = self._draining = False
@@ -193,9 +195,10 @@ class MailStream:
         return not self._over
 
     def _has_room(self) -> bool:
-        unanswered = len(self._unanswered)
         return (
-            unanswered < self._exchange.windows.size and self._unstored < MOST_UNSTORED
+            len(self._unanswered) < self._exchange.windows.size
+            and self._unstored < MOST_UNSTORED
+            and self._mails_unstored < MOST_MAILS_UNSTORED
         )
 
     def _owed(self) -> float:
@@ -210,6 +213,7 @@ class MailStream:
         with self._changed:
             self._unanswered[item.index] = item
             self._unstored += item.size
+            self._mails_unstored += 1
         try:
             self._post(item, raw)
         except Exception as error:  # noqa: BLE001  its own item is told, no other
@@ -242,4 +246,5 @@ class MailStream:
     def _stored(self, item: Item) -> None:
         with self._changed:
             self._unstored -= item.size
+            self._mails_unstored -= 1
             self._changed.notify()

@@ -26,7 +26,11 @@ def nothing_left(service):
     engine = service.app.engine
     for _ in range(500):
         free = engine._lanes["main"].free == engine._lanes["main"].slots
-        if free and not engine.waiting("main") and not len(engine._posting._times):
+        if (
+            free
+            and not engine.waiting("main")
+            and not len(engine._posting._hearing._times)
+        ):
             return True
         threading.Event().wait(0.02)
     return False
