@@ -24,6 +24,8 @@ RESERVE = 64 * MB
 """Octets of the disk that uploads leave free: what becomes of mail under way must
 still be recorded when somebody fills the disk with files."""
 
+LOOK = MB
+"""Octets of one upload between two looks at how full the disk is."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -87,6 +89,7 @@ class Incoming:
         self.size = 0
         self._place = place
         self._most = most
+        self._look_at = 0
         self._known = sha256
         self._digest = hashlib.sha256()
         self._path = place.incoming / secrets.token_hex(16)
@@ -111,7 +114,9 @@ class Incoming:
             self._digest.update(data)
         left = memoryview(data)
         with file_errors():
-            self._refuse_if_full()
+            if self.size > self._look_at:
+                self._look_at = self.size + LOOK
+                self._refuse_if_full()
             while left:
                 left = left[os.write(self._file, left) :]
 

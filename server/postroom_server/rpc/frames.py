@@ -119,18 +119,12 @@ class ContentTally:
         """The SHA-256 so far."""
         return self._sha256.digest()
 
-    def check(self, size: int, sha256: bytes, path: str = "end") -> None:
-        """Compare with what the caller says; an empty *sha256* is not compared.
-
-        Raises `ChecksumMismatch`, or `InvalidArgument` for a field below *path*.
-        """
-        check_content((size, sha256), (self.size, self.sha256), path)
-
 
 def check_content(said: Content, came: Content, path: str = "end") -> None:
     """Compare what the caller *said* below *path* with what *came*.
 
-    Raises as `ContentTally.check` does.
+    Nothing said of the SHA-256 is not compared.  Raises `ChecksumMismatch`, or
+    `InvalidArgument` for a field below *path*.
     """
     (size, sha256), (came_size, came_sha256) = said, came
     check_sha256(sha256, f"{path}.sha256")

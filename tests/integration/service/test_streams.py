@@ -292,8 +292,11 @@ def test_frames_that_are_out_of_order_send_nothing_and_leave_nothing(service, fr
 @pytest.mark.parametrize(
     "told", [{"size_bytes": 8}, {"size_bytes": 0}, {"sha256": bytes(32)}], ids=str
 )
-def test_what_is_not_as_it_was_announced_is_not_sent(service, told):
-    frames = [header(with_file()), chunk(DATA[:9], A), end(DATA[:9], **told)]
+@pytest.mark.parametrize("parts", [(A,), (A, B)], ids=["one part", "two"])
+def test_what_is_not_as_it_was_announced_is_not_sent(service, told, parts):
+    chunks = [chunk(DATA[:9], part) for part in parts]
+    request = a_request(message={"attachments": list(map(attached, parts))})
+    frames = [header(request), *chunks, end(DATA[:9] * len(parts), **told)]
     error = refused(service, iter(frames))
 
     assert reason(error) == "CHECKSUM_MISMATCH"

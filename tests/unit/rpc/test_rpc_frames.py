@@ -10,7 +10,14 @@ from postroom_server.domain.errors import (
     InvalidArgument,
     StreamProtocol,
 )
-from postroom_server.rpc.frames import ContentTally, FrameOrder, PartOrder
+from postroom_server.rpc.frames import (
+    ContentTally,
+    FrameOrder,
+    PartOrder,
+    check_content,
+)
+
+FOUR = (4, hashlib.sha256(b"four").digest())
 
 KINDS = st.lists(st.sampled_from(["header", "chunk", "end", None]), max_size=6)
 PARTS = st.sampled_from(["parts/a", "parts/b", "parts/c"])
@@ -116,26 +123,26 @@ def test_size_and_checksum_are_those_of_all_chunks_together(chunks):
         tally.add(chunk)
     whole = b"".join(chunks)
 
-    tally.check(len(whole), hashlib.sha256(whole).digest())
-    tally.check(len(whole), b"")
+    assert (tally.size, tally.sha256) == (len(whole), hashlib.sha256(whole).digest())
 
 
 @pytest.mark.parametrize("size", [-1, 0, 3, 5, 1 << 40])
 def test_another_size_than_announced_is_refused(size):
-    tally = ContentTally()
-    tally.add(b"four")
     with pytest.raises(ChecksumMismatch, match=r"end\.size_bytes"):
-        tally.check(size, b"")
+        check_content((size, b""), FOUR)
 
 
 def test_another_checksum_than_announced_is_refused():
-    tally = ContentTally()
-    tally.add(b"four")
     with pytest.raises(ChecksumMismatch, match=r"end\.sha256"):
-        tally.check(4, bytes(32))
+        check_content((4, bytes(32)), FOUR)
+
+
+def test_a_checksum_that_was_not_announced_is_not_compared():
+    check_content((4, b""), FOUR)
+    check_content(FOUR, FOUR)
 
 
 @pytest.mark.parametrize("size", [1, 20, 31, 33, 64])
 def test_what_can_be_no_checksum_is_refused_as_such(size):
     with pytest.raises(InvalidArgument, match=r"end\.sha256: must have 32 bytes"):
-        ContentTally().check(0, bytes(size))
+        check_content((4, bytes(size)), FOUR)
