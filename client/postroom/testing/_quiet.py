@@ -18,7 +18,21 @@ _log = logging.getLogger("postroom.testing")
 
 
 class _Quiet:
-    """Stands for the logger of a module of the service."""
+    """Stands for the logger of a module of the service.
+
+    Has what the processors and wrappers of the code under test ask of a logger, too.
+    """
+
+    name = "postroom.testing"
+    disabled = False
+
+    def getEffectiveLevel(self) -> int:  # noqa: N802  its name in `logging`
+        """The least level that anybody hears."""
+        return logging.WARNING
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  its name in `logging`
+        """Whether anybody hears that *level*."""
+        return level >= self.getEffectiveLevel()
 
     def debug(self, *_: object, **__: object) -> None:
         """Nobody asked."""

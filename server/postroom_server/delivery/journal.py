@@ -18,6 +18,7 @@ from postroom_server.domain.clock import seconds_between
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import EventKind
 from postroom_server.domain.transitions import Change
+from postroom_server.telemetry.logs import is_heard
 from postroom_server.telemetry.naming import facts, identity
 
 _BOUND = ("delivery", "relay", "tenant", "request_id")
@@ -38,7 +39,7 @@ def bind(delivery: Delivery) -> None:
 
 def tell(change: Change) -> None:
     """Log what *change* means, now that it is stored."""
-    if not _log.is_enabled_for(logging.INFO):
+    if not is_heard(_log, logging.INFO):
         # What nobody hears need not be put into words.
         return
     after = change.after

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import structlog
 
+from postroom_server.telemetry.logs import is_heard
+
 _log = structlog.get_logger(__name__)
 
 
@@ -42,7 +44,7 @@ Observer = Callable[[CallRecord], None]
 
 def log_call(record: CallRecord) -> None:
     """Write *record* to the log."""
-    if not _log.is_enabled_for(logging.INFO):
+    if not is_heard(_log, logging.INFO):
         return
     facts = {
         "method": record.method,

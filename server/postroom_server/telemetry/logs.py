@@ -92,6 +92,17 @@ def keep_logs_as_set_up() -> None:
     structlog.configure(**settings)
 
 
+def is_heard(log: WrappedLogger, level: int) -> bool:
+    """Whether what *log* says at *level* is written.
+
+    Beside a test double structlog may be the application's, whose loggers may have no
+    word for it: then it is said, and they are the judge.
+    """
+    bound = log.bind()
+    ask = getattr(type(bound), "is_enabled_for", None)
+    return ask is None or bool(ask(bound, level))
+
+
 class _Lines:
     """Writes each finished event as one line; what structlog calls a logger."""
 

@@ -226,6 +226,35 @@ def test_the_log_is_as_before_in_the_end(configured):
         assert structlog.get_config()["logger_factory"] is before
 
 
+RECOMMENDED = {
+    "processors": [
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.JSONRenderer(),
+    ],
+    "logger_factory": structlog.stdlib.LoggerFactory(),
+}
+"""By the word of structlog's own documentation, for logs that go through `logging`."""
+
+
+@pytest.mark.usefixtures("log_settings")
+@pytest.mark.parametrize(
+    "wrapper", [structlog.stdlib.BoundLogger, structlog.BoundLogger]
+)
+@pytest.mark.parametrize("settings", [{}, RECOMMENDED], ids=["plain", "recommended"])
+def test_the_application_may_log_by_any_wrapper(wrapper, settings, capfd, caplog):
+    structlog.configure(wrapper_class=wrapper, **settings)
+
+    with PostroomDouble() as postroom:
+        result = postroom.client().send(to="ada@example.com", subject="x", text="x")
+
+    assert result.status is Status.SUCCESS
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages == []
+
+
 @pytest.mark.usefixtures("log_settings")
 def test_a_log_that_is_configured_meanwhile_stays_so():
     theirs = structlog.PrintLoggerFactory()
