@@ -67,6 +67,11 @@ class Allowance:
         self._sessions = limits.concurrent_sessions
         self._gear = gear
 
+    @property
+    def is_of_a_day(self) -> bool:
+        """Whether recipients are counted by the day."""
+        return self._recipients > 0
+
     def take(self, wanted: int) -> int:
         """Leave to start up to *wanted* mails."""
         if self._recipients:

@@ -43,10 +43,13 @@ class DayLeave:
 
     def of(self, delivery: Delivery) -> Leave:
         """Leave to send *delivery*; may wait for the store, and raises what it does."""
+        asked = self._asked(delivery)
+        if not asked:
+            return FREE_LEAVE
         spent: list[Spent] = []
         count = len(delivery.open_recipients)
         try:
-            for whose, allowance in self._asked(delivery).items():
+            for whose, allowance in asked.items():
                 one = allowance.spend(count)
                 if one is None:
                     Leave(spent=spent).give_back()
@@ -58,9 +61,12 @@ class DayLeave:
         return Leave(spent=spent)
 
     def _asked(self, delivery: Delivery) -> Mapping[str, Allowance]:
-        asked = {"relay": self.gates[delivery.relay].allowance}
-        own = self.tenants.allowance(delivery.tenant)
-        return asked if own is None else {**asked, "tenant": own}
+        """Whose recipients of the day are counted."""
+        both = {
+            "relay": self.gates[delivery.relay].allowance,
+            "tenant": self.tenants.allowance(delivery.tenant),
+        }
+        return {w: a for w, a in both.items() if a is not None and a.is_of_a_day}
 
 
 def _used_up(whose: str) -> Finding:

@@ -94,6 +94,7 @@ class RelayWatch:
         self._on_health = on_health
         self._chance = chance
         self._name = name
+        # What one attribute tells is read without it.
         self._lock = threading.Lock()
         self._refusal: Finding | None = None
         self._failures = 0
@@ -107,8 +108,7 @@ class RelayWatch:
     @property
     def pause(self) -> RelayPause | None:
         """Why nothing is begun: an administrator said so, or the store is on hold."""
-        with self._lock:
-            return self._held or self._paused
+        return self._held or self._paused
 
     def pause_for(self, pause: RelayPause | None) -> bool:
         """Begin nothing until it is called with None; whether that is new."""
@@ -122,8 +122,7 @@ class RelayWatch:
     @property
     def is_held(self) -> bool:
         """Whether nothing is begun because the store is on hold."""
-        with self._lock:
-            return self._held is not None
+        return self._held is not None
 
     def hold_for(self, hold: RelayPause | None) -> None:
         """The same for the whole store, whatever is said of the relay meanwhile."""
@@ -143,6 +142,8 @@ class RelayWatch:
         While the relay refuses us, or is left alone, one caller at a time is let
         through, as a probe; `worked`, `failed` or `undecided` tells how it ended.
         """
+        if not self.refuses:
+            return None
         with self._lock:
             if self._refusal is None:
                 return None
@@ -156,8 +157,7 @@ class RelayWatch:
     @property
     def refuses(self) -> bool:
         """Whether the relay refused us when it was last asked, or is left alone."""
-        with self._lock:
-            return self._refusal is not None
+        return self._refusal is not None
 
     @property
     def is_open(self) -> bool:
@@ -181,13 +181,16 @@ class RelayWatch:
 
     def resumes_in(self) -> float:
         """Seconds until queued mail may try again; 0 when it may now."""
+        if self._refusal is None:
+            return 0.0
         with self._lock:
-            if self._refusal is None:
-                return 0.0
             return max(0.0, self._probe_at - self._monotonic())
 
     def worked(self) -> None:
         """The relay answered to the end, whatever it said of the mail."""
+        if self._refusal is None and self._failures == 0:
+            # As nearly always: there is nothing to take back.
+            return
         with self._lock:
             was_well = self._refusal is None and self._failures == 0
             was_open = self._leaves_alone()

@@ -95,6 +95,7 @@ def bdat_last(octets: int) -> bytes:
 
 def _path(address: str, verb: Verb) -> str:
     # ``a@b> SIZE=1`` must not become a path and a parameter (threat B2).
-    if _UNSAFE_IN_PATH.search(_QUOTED.sub("", address)):
+    bare = _QUOTED.sub("", address) if '"' in address else address
+    if _UNSAFE_IN_PATH.search(bare):
         raise UnsafeCommand(f"an address that is no path in {verb}")
     return f"<{address}>"

@@ -128,7 +128,8 @@ class Dialogue:
 
     def at_hand(self, phase: Phase) -> Reply | None:
         """The reply to *phase* if it was read already.  Raises `SessionError`."""
-        self._require_no_fault()
+        if self.fault is not None:
+            raise self.fault
         try:
             raw = self.wire.reply_at_hand()
         except _FAILURES as failure:
@@ -144,13 +145,14 @@ class Dialogue:
         return self.hear(phase, seconds)
 
     def _checked(self, raw: RawReply, phase: Phase) -> RawReply:
+        code = raw.code
         if self.secrets:
-            raw = RawReply(raw.code, redacted(raw.lines, self.secrets))
-        if raw.code == 421:
+            raw = RawReply(code, redacted(raw.lines, self.secrets))
+        if code == 421:
             # RFC 5321 §3.8: the relay leaves; nothing that follows counts.
-            self.fail(SessionError.refused(Reply.of(raw.code, raw.lines, phase)))
-        elif raw.code < 400 and raw.code not in _POSITIVE.get(phase, _YES):
-            detail = f"a {raw.code} that is no answer to {phase.name}"
+            self.fail(SessionError.refused(Reply.of(code, raw.lines, phase)))
+        elif code < 400 and code not in _POSITIVE.get(phase, _YES):
+            detail = f"a {code} that is no answer to {phase.name}"
             raise self.fail(SessionError(phase, FailureReason.PROTOCOL, detail))
         return raw
 

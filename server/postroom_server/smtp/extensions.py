@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 from postroom_server.domain.text import printable
@@ -28,6 +28,13 @@ class Extensions:
     )
     size_limit: int | None = field(init=False, compare=False)
     """The largest mail in octets; 0: no fixed limit; None: SIZE not offered."""
+    # Asked for with every mail, of what all sessions with a relay share.
+    pipelining: bool = field(init=False, compare=False)
+    chunking: bool = field(init=False, compare=False)
+    eight_bit_mime: bool = field(init=False, compare=False)
+    smtputf8: bool = field(init=False, compare=False)
+    """Whether UTF-8 mail may be sent; RFC 6531 §3.1 asks for 8BITMIME as well."""
+    dsn: bool = field(init=False, compare=False)
 
     @classmethod
     def of(cls, lines: Iterable[bytes]) -> Extensions:
@@ -61,29 +68,8 @@ class Extensions:
         return "STARTTLS" in self
 
     @property
-    def pipelining(self) -> bool:
-        return "PIPELINING" in self
-
-    @property
-    def chunking(self) -> bool:
-        return "CHUNKING" in self
-
-    @property
-    def eight_bit_mime(self) -> bool:
-        return "8BITMIME" in self
-
-    @property
-    def smtputf8(self) -> bool:
-        """Whether UTF-8 mail may be sent; RFC 6531 §3.1 asks for 8BITMIME as well."""
-        return "SMTPUTF8" in self and self.eight_bit_mime
-
-    @property
     def vrfy(self) -> bool:
         return "VRFY" in self
-
-    @property
-    def dsn(self) -> bool:
-        return "DSN" in self
 
     @property
     def enhanced_status_codes(self) -> bool:
@@ -95,7 +81,14 @@ class Extensions:
         return tuple(dict.fromkeys(m.upper() for m in self.keywords.get("AUTH", ())))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size_limit", _size_limit(self.keywords))
+        utf8 = "SMTPUTF8" in self and "8BITMIME" in self
+        note = partial(object.__setattr__, self)
+        note("size_limit", _size_limit(self.keywords))
+        note("pipelining", "PIPELINING" in self)
+        note("chunking", "CHUNKING" in self)
+        note("eight_bit_mime", "8BITMIME" in self)
+        note("smtputf8", utf8)
+        note("dsn", "DSN" in self)
 
     def takes(self, size: int) -> bool:
         """Whether a mail of *size* octets is within SIZE."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.stats import CloseReason, PoolStats
@@ -80,10 +80,9 @@ class SessionPool:
         """The pool of *relay*, empty as yet."""
         return cls(lambda until: open_session(relay, until), relay.pool, relay.id)
 
-    @contextmanager
     def session(
         self, deadline: DeadlineSource = NO_DEADLINE, *, fresh: bool = False
-    ) -> Iterator[Session]:
+    ) -> AbstractContextManager[Session]:
         """Lend a working session for the length of a ``with`` block.
 
         A session gone dead while idle is replaced unseen.  Whether it returns to the
@@ -92,14 +91,10 @@ class SessionPool:
         for a session just opened, which nobody has yet: to try again where a pooled one
         was lost.
 
-        Raises `PoolTimeout`, `PoolSaturated`, `PoolClosed`, or what opening raised.
+        The block is entered with `PoolTimeout`, `PoolSaturated`, `PoolClosed`, or what
+        opening raised, where there is none to lend.
         """
-        pooled = self._borrow(deadline, fresh=fresh)
-        loan = pooled.unsettled
-        try:
-            yield pooled.session
-        finally:
-            self._give_back(pooled, loan)
+        return _Loan(self, deadline, fresh=fresh)
 
     def places(self) -> int:
         """How many transactions its sessions can carry at once, as far as is known."""
@@ -161,7 +156,9 @@ class SessionPool:
             f"{s.opening} opening of {s.max_size}, {s.waiting} waiting>"
         )
 
-    def _borrow(self, deadline: DeadlineSource, *, fresh: bool) -> Pooled:
+    # `session` is made of these two.
+
+    def borrow(self, deadline: DeadlineSource, *, fresh: bool) -> Pooled:
         grant = self._claim(deadline, alone=fresh)
         if isinstance(grant, Shared):
             self._note_reuse(grant.pooled)
@@ -251,7 +248,7 @@ class SessionPool:
         except BaseException:
             with self._lock:
                 self._seats.opening_failed()
-                self._quiet.notify_all()
+                self._note_quiet()
             if self._closed:
                 raise _closed() from None
             raise
@@ -262,7 +259,7 @@ class SessionPool:
         with self._lock:
             self._seats.opened(pooled)
         if self._closed:
-            self._give_back(pooled, None)
+            self.give_back(pooled, None)
             raise _closed()
         return pooled
 
@@ -278,7 +275,7 @@ class SessionPool:
     def _closed(self) -> bool:
         return self._seats.closed
 
-    def _give_back(self, pooled: Pooled, loan: object) -> None:
+    def give_back(self, pooled: Pooled, loan: object) -> None:
         now = self._now()
         with self._lock:
             if self._seats.shared_back(pooled, loan, now):
@@ -287,22 +284,30 @@ class SessionPool:
         reason = worn_out(pooled, pooled.idle_since)
         if not pooled.session.usable:
             reason = _reason_of_break(pooled.session)
-        self._put_back(pooled, reason, Deadline.after(_UPKEEP_PATIENCE))
+        self._put_back(pooled, reason)
 
     def _put_back(
-        self, pooled: Pooled, reason: CloseReason | None, patience: Deadline
+        self,
+        pooled: Pooled,
+        reason: CloseReason | None,
+        patience: Deadline | None = None,
     ) -> None:
         """End the use of a session: back to the others, or closed for *reason*."""
         with self._lock:
             if reason is None and pooled.generation == self._seats.generation:
                 self._seats.returned(pooled)
-                self._quiet.notify_all()
+                self._note_quiet()
                 return
             reason = reason or self._seats.drained_for
-        pooled.session.quit(patience)
+        pooled.session.quit(patience or Deadline.after(_UPKEEP_PATIENCE))
         # Only now is its seat free: the relay counts connections too.
         with self._lock:
             self._seats.gone(pooled, reason)
+            self._note_quiet()
+
+    def _note_quiet(self) -> None:
+        # Only who closes the pool waits for that.
+        if self._seats.closed:
             self._quiet.notify_all()
 
     def _drain(self, reason: CloseReason, patience: Deadline) -> None:
@@ -328,6 +333,27 @@ class SessionPool:
         if not dues:
             return self.settings.heartbeat
         return max(0.0, min(dues) - self._now())
+
+
+class _Loan(AbstractContextManager[Session]):
+    """A session of *pool* for the length of a ``with`` block."""
+
+    __slots__ = ("_deadline", "_fresh", "_loan", "_pool", "_pooled")
+
+    def __init__(
+        self, pool: SessionPool, deadline: DeadlineSource, *, fresh: bool
+    ) -> None:
+        self._pool = pool
+        self._deadline = deadline
+        self._fresh = fresh
+
+    def __enter__(self) -> Session:
+        self._pooled = pooled = self._pool.borrow(self._deadline, fresh=self._fresh)
+        self._loan = pooled.unsettled
+        return pooled.session
+
+    def __exit__(self, *_failure: object) -> None:
+        self._pool.give_back(self._pooled, self._loan)
 
 
 def _reason_of_death(session: Session) -> CloseReason:

@@ -11,6 +11,10 @@ from postroom_server.smtp.dialogue import Dialogue
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.transaction import envelope_refused
 
+_STEPS = frozenset(Phase) - {Phase.END_OF_DATA, Phase.RSET}
+"""The phases whose replies are steps on the way."""
+_PLACES = {Phase.RSET: "reset", Phase.MAIL: "mail", Phase.DATA: "data"}
+
 
 class Progress:
     """Replies, each in the place of its command: they come in the commands' order."""
@@ -78,7 +82,7 @@ class Progress:
     def lap(self, *phases: Phase) -> None:
         """The flight is over: its steps share its time."""
         seconds = time.monotonic() - self._began
-        self.timings.extend(PhaseTiming(phase, seconds) for phase in phases)
+        self.timings += [PhaseTiming(phase, seconds) for phase in phases]
 
     def _patience(self, phase: Phase) -> float:
         timeouts = self._dialogue.timeouts
@@ -87,20 +91,16 @@ class Progress:
         return timeouts.final if phase is Phase.END_OF_DATA else timeouts.command
 
     def _settle(self, reply: Reply) -> None:
-        if reply.phase not in {Phase.END_OF_DATA, Phase.RSET}:
-            self.step = reply.phase
-        match self._owed.popleft():
-            case Phase.RSET:
-                self.reset = reply
-            case Phase.MAIL:
-                self.mail = reply
-            case Phase.RCPT:
-                self.rcpt[self._recipient] = reply
-                self._recipient += 1
-            case Phase.DATA:
-                self.data = reply
-            case _:
-                self.final = self._of_content(reply)
+        phase = self._owed.popleft()
+        if phase in _STEPS:
+            self.step = phase
+        if phase is Phase.RCPT:
+            self.rcpt[self._recipient] = reply
+            self._recipient += 1
+        elif (place := _PLACES.get(phase)) is not None:
+            setattr(self, place, reply)
+        else:
+            self.final = self._of_content(reply)
 
     def _of_content(self, reply: Reply) -> Reply:
         if self.end_of_data_sent or self.refused:

@@ -58,6 +58,12 @@ class ReplyReader:
         """
         if self._breach is not None:
             raise self._breach
+        unread = self._unread
+        if not unread:
+            return None
+        if not self._lines and (found := _WHOLE.match(unread)):
+            self._unread = unread[found.end() :]
+            return RawReply(int(found[1]), (found[2] or b"",))
         try:
             return self._assemble()
         except ProtocolError as breach:
@@ -65,9 +71,6 @@ class ReplyReader:
             raise
 
     def _assemble(self) -> RawReply | None:
-        if not self._lines and (found := _WHOLE.match(self._unread)):
-            self._unread = self._unread[found.end() :]
-            return RawReply(int(found[1]), (found[2] or b"",))
         while (line := self._next_line()) is not None:
             if self._take(line):
                 reply = RawReply(int(self._code), tuple(self._lines))

@@ -105,4 +105,6 @@ def envelope_refused(mail: Reply | None, rcpt: Sequence[Reply | None]) -> bool:
     """Whether *mail*, or each of *rcpt*, is a refusal; an open reply is none."""
     if mail is not None and not mail.positive:
         return True
+    if rcpt and (rcpt[0] is None or rcpt[0].positive):
+        return False
     return all(reply is not None and not reply.positive for reply in rcpt)
