@@ -41,11 +41,12 @@ class Access(Enum):
 
 def authorization_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str | None:
     """The credential that a call carries; None: none, empty: what can't be one."""
-    given = [value for key, value in metadata or () if key == AUTHORIZATION]
-    if not given:
-        return None
-    # Of two it is open which one the caller, or a proxy between us, means.
-    return given[0] if len(given) == 1 and isinstance(given[0], str) else ""
+    found = None
+    for key, value in metadata or ():
+        if key == AUTHORIZATION:
+            # Of two it is open which one the caller, or a proxy between us, means.
+            found = value if found is None and isinstance(value, str) else ""
+    return found
 
 
 def identified(

@@ -139,6 +139,7 @@ class _Kind:
         ]
         self._messages = [(f.name, kind) for f, kind in below if not f.is_repeated]
         self._lists = [(f.name, kind) for f, kind in below if f.is_repeated]
+        self._below = bool(below)
 
     def knows(self, message: Message) -> bool:
         """Whether all in *message* is known."""
@@ -150,7 +151,7 @@ class _Kind:
         for name, known in self._enum_lists:
             if not known.issuperset(getattr(message, name)):
                 return False
-        return self._knows_below(message)
+        return not self._below or self._knows_below(message)
 
     def _knows_below(self, message: Message) -> bool:
         for name, kind in self._messages:

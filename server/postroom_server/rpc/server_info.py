@@ -11,7 +11,7 @@ from postroom.v1 import server_info_pb2 as wire
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.limits import Limits
 from postroom_server.rpc import wire as standard
-from postroom_server.rpc.convert.times import duration, timestamp
+from postroom_server.rpc.convert.times import duration_fields, timestamp_fields
 from postroom_server.rpc.methods import DELIVERY_SERVICE_NAME, RELAY_SERVICE_NAME
 
 FEATURES = (
@@ -67,8 +67,8 @@ class ServerFacts:
         return wire.GetServerInfoResponse(
             version=self.version or server_version(),
             instance=self.instance,
-            started_at=timestamp(self.started_at),
-            server_time=timestamp(now),
+            started_at=timestamp_fields(self.started_at),
+            server_time=timestamp_fields(now),
             limits=server_limits(self.limits),
             features=FEATURES,
             services=self._services(),
@@ -95,11 +95,11 @@ def server_limits(limits: Limits) -> wire.ServerLimits:
         max_batch_items=limits.max_batch_items,
         max_batch_recipients=limits.max_batch_recipients,
         max_chunk_bytes=limits.max_chunk_bytes,
-        max_wait=duration(limits.max_wait),
-        max_send_ahead=duration(limits.max_send_ahead),
-        request_id_retention=duration(limits.request_id_retention),
-        event_retention=duration(limits.events_kept),
-        delivery_retention=duration(limits.delivery_retention),
-        content_retention=duration(limits.content_retention),
-        max_watch=duration(limits.max_watch),
+        max_wait=duration_fields(limits.max_wait),
+        max_send_ahead=duration_fields(limits.max_send_ahead),
+        request_id_retention=duration_fields(limits.request_id_retention),
+        event_retention=duration_fields(limits.events_kept),
+        delivery_retention=duration_fields(limits.delivery_retention),
+        content_retention=duration_fields(limits.content_retention),
+        max_watch=duration_fields(limits.max_watch),
     )

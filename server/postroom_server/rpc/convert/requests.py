@@ -31,6 +31,10 @@ from postroom_server.rpc.convert.names import delivery_id
 from postroom_server.rpc.convert.times import instant_of, seconds_of
 
 _NO_POLICY = RetryDraft()
+# By number: to ask an enumeration for its member costs two calls.
+_COMPLETIONS = {int(one): one for one in Completion}
+_ON_UNCERTAIN = {int(one): one for one in OnUncertain}
+_PRIORITIES = {int(one): one for one in Priority}
 
 
 def submission(
@@ -41,15 +45,15 @@ def submission(
         message=_draft(request),
         relay=request.relay,
         request_id=request.request_id,
-        completion=Completion(request.completion),
+        completion=_COMPLETIONS[request.completion],
         wait_timeout=_wait_timeout(request),
         retry=_retry(request.retry) if request.HasField("retry") else _NO_POLICY,
-        on_uncertain=OnUncertain(request.on_uncertain),
+        on_uncertain=_ON_UNCERTAIN[request.on_uncertain],
         send_at=_send_at(request),
         expire_at=_expire_at(request),
         all_recipients_or_none=request.all_recipients_or_none,
         dsn=_dsn(request.dsn) if request.HasField("dsn") else None,
-        priority=Priority(request.priority),
+        priority=_PRIORITIES[request.priority],
         metadata=tuple(sorted(request.metadata.items())),
         tags=tuple(request.tags),
         tenant=principal.tenant,
