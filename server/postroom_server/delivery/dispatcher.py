@@ -13,8 +13,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 
 import structlog
 
@@ -159,6 +161,19 @@ class Dispatcher:
         """
         if self._deliver is not None:
             self._deliver(claimed, mailing)
+
+    def take_up(self, relay: str, most: int) -> None:
+        """Have up to *most* slots that are free taken by what stands for *relay*.
+
+        A thread that ends an attempt does so for its own slot, not for those that were
+        given back or came to be.
+        """
+        with self._lock:
+            lane = self._lanes[relay]
+            threads = 0 if self._stopping else min(most, lane.free)
+        with suppress(RuntimeError):
+            for _ in range(threads):
+                lane.run(partial(self._take_up_all, relay))
 
     def under_way(self, relay: str) -> int:
         """How many attempts on *relay* hold a slot."""
@@ -337,8 +352,10 @@ class Dispatcher:
     def _work(
         self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
     ) -> None:
-        relay = claimed.delivery.relay
         self._deliver_one(claimed, mailing, retries=retries)
+        self._take_up_all(claimed.delivery.relay)
+
+    def _take_up_all(self, relay: str) -> None:
         while (following := self._take_up(relay)) is not None:
             self._deliver_one(*following, retries=False)
 

@@ -174,6 +174,7 @@ class Posting:
         """
         for late in self._standing.late():
             self._queue(late)
+        self._standing.take_up()
         while self._given:
             posted, accepting = self._given.popleft()
             if posted.stage is Stage.BEGUN:

@@ -9,7 +9,8 @@ That is for the simple case alone.  Only mail of one lane stands for a relay, a 
 number of small ones, for `STAND` seconds at most, and only while nothing else waits for
 that relay: as soon as something does, all that stands is stored, and its turn is for
 the dispatcher to decide.  Whoever ends an attempt takes up what stands next
-(`following`); mail stands only where attempts hold every slot.
+(`following`); slots that become free in another way are seen to a moment later
+(`take_up`).
 
 Nobody was told yet that such mail is accepted, so a crash loses no promise.
 """
@@ -137,6 +138,13 @@ class Standing:
                 r for r, line in self._lines.items() if line.mails[0].since < long_ago
             ]
             return [posted for relay in late for posted in self._lines.pop(relay).mails]
+
+    def take_up(self) -> None:
+        """See to it that slots which no attempt held are taken by what stands."""
+        with self._lock:
+            counts = {relay: len(line.mails) for relay, line in self._lines.items()}
+        for relay, count in counts.items():
+            self._dispatcher.take_up(relay, count)
 
     def _take_out(self, line: _Line, posted: Posted) -> None:
         delivery = posted.delivery

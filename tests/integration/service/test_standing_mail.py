@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
@@ -98,6 +100,22 @@ def test_the_same_request_twice_in_the_line_is_one_mail(narrow):
     assert len({one.result.delivery for one in outcomes}) == MAILS // 2
     assert {one.result.status for one in outcomes} == {SUCCESS}
     assert len(narrow.relay.messages) == MAILS // 2
+
+
+def test_a_slot_that_was_given_back_is_taken_by_what_stands(narrow):
+    dispatcher = narrow.app.engine._dispatcher
+    assert dispatcher.reserve("main", "default")
+    with MailStream(narrow) as stream:
+        stream.send()
+        assert stands(narrow)
+        began = time.monotonic()
+        # As for mail that was not stored, or retries that were not there after all.
+        dispatcher.give_back("main", {"default": 1})
+        status = stream.outcome().result.status
+        took = time.monotonic() - began
+
+    assert status == SUCCESS
+    assert took < standing.STAND / 2
 
 
 def test_mail_stands_for_a_moment_and_is_then_in_the_store(stuck):
