@@ -6,7 +6,6 @@ Unknown, expired and another tenant's blobs are not told apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 from postroom_server.domain.errors import BlobNotFound, Problem
 from postroom_server.domain.limits import Limits
@@ -65,6 +64,8 @@ def look_up(
     *to_come*: those of parts are not there yet, and that is no problem.
     """
     found = references(submission.message, limits)
+    if not found:
+        return Looked(submission.parts)
     contents: dict[str, StoredOctets] = dict(submission.parts)
     for reference in found:
         if reference.name not in contents:
@@ -75,17 +76,13 @@ def look_up(
     return Looked(contents, problems, next(blobs_missing, ""))
 
 
-@contextmanager
-def damage_told(contents: Contents) -> Iterator[None]:
-    """Raise `BlobNotFound` for one of *contents* that can't be read as it was stored.
+def damage_told(error: DamagedOctets, contents: Contents) -> BlobNotFound:
+    """What says that one of *contents* can't be read as it was stored.
 
     Who brings it again mends it.
     """
-    try:
-        yield
-    except DamagedOctets as error:
-        names = (n for n, octets in contents.items() if octets.sha256 == error.sha256)
-        raise BlobNotFound(next(names, f"{BLOBS}{error.sha256}")) from error
+    names = (n for n, octets in contents.items() if octets.sha256 == error.sha256)
+    return BlobNotFound(next(names, f"{BLOBS}{error.sha256}"))
 
 
 def _problems(lacking: list[Reference], *, to_come: bool) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from postroom_server.domain.errors import (
 )
 from postroom_server.domain.limits import MB, Limits
 from postroom_server.domain.message import AnyMessage
+from postroom_server.domain.octets import DamagedOctets
 from postroom_server.domain.submission import (
     RecipientPlan,
     Submission,
@@ -71,11 +72,13 @@ class Intake:
         now = self._clock.now()
         begins = begins_at(submission.send_at, now)
         looked = look_up(submission, self._blobs, self._limits)
-        with damage_told(looked.contents):
+        try:
             valid = self._check(submission, relay, looked)
             identity = new_identity(valid.message, begins, valid.message_id)
             content = Content(valid.message, identity)
             bytes_ = self._compose(content)
+        except DamagedOctets as error:
+            raise damage_told(error, looked.contents) from error
         delivery = Delivery(
             id=new_id(now),
             tenant=submission.tenant,
@@ -104,8 +107,10 @@ class Intake:
         Raises `InvalidMessage`, `InvalidArgument` or `BlobNotFound`.
         """
         looked = look_up(submission, self._blobs, self._limits, to_come=True)
-        with damage_told(looked.contents):
+        try:
             self._check(submission, relay, looked)
+        except DamagedOctets as error:
+            raise damage_told(error, looked.contents) from error
 
     def _check(
         self, submission: Submission, relay: Relay, looked: Looked
@@ -160,6 +165,8 @@ def report(ready: Ready) -> ValidationReport:
 
 def _recipients(message: AnyMessage) -> tuple[Recipient, ...]:
     return tuple(
-        Recipient(address=address.given, wire=address.wire)
-        for address in message.recipients()
+        [
+            Recipient(address=address.given, wire=address.wire)
+            for address in message.recipients()
+        ]
     )

@@ -63,8 +63,8 @@ class Message:
     @property
     def stored(self) -> tuple[StoredOctets, ...]:
         """What of it is kept in files."""
-        texts = (t.octets for t in (self.text, self.html) if isinstance(t, StoredText))
-        files = (a.data for a in self.attachments if isinstance(a.data, StoredOctets))
+        texts = [t.octets for t in (self.text, self.html) if isinstance(t, StoredText)]
+        files = [a.data for a in self.attachments if isinstance(a.data, StoredOctets)]
         return (*texts, *files)
 
     @property
@@ -72,12 +72,12 @@ class Message:
         """Whether an address in it can only be shown to relays with SMTPUTF8."""
         authors = filter(None, (self.from_mailbox, self.sender))
         shown = (*authors, *self.reply_to, *self.to, *self.cc, *self.bcc)
-        return any(mailbox.address.needs_smtputf8 for mailbox in shown)
+        return not "".join([mailbox.address.local for mailbox in shown]).isascii()
 
     def recipients(self) -> tuple[Address, ...]:
         """The envelope recipients: to, cc, bcc, equal ones once, the first kept."""
         named = (*self.to, *self.cc, *self.bcc)
-        return each_once(mailbox.address for mailbox in named)
+        return each_once([mailbox.address for mailbox in named])
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ composing are the sizes of what is composed: the header block and the whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from postroom_server.domain.message import (
     Mailbox,
     Message,
     RawMessage,
+    Unsubscribe,
 )
 from postroom_server.domain.octets import Contents
 from postroom_server.domain.validation_addresses import (
@@ -121,8 +122,7 @@ def check_message(
     check_message_id(problems, draft.message_id)
     unsubscribe = check_unsubscribe(problems, draft.unsubscribe, draft.headers)
     problems.refuse()
-    message = _message(draft, addresses, bodies, attachments)
-    message = replace(message, unsubscribe=unsubscribe)
+    message = _message(draft, addresses, bodies, attachments, unsubscribe)
     return ValidMessage(message, addresses.envelope_from, draft.message_id)
 
 
@@ -177,6 +177,7 @@ def _message(
     addresses: _Addresses,
     bodies: Bodies,
     attachments: tuple[Attachment, ...],
+    unsubscribe: Unsubscribe | None,
 ) -> Message:
     assert addresses.author is not None, "a mail without problems has an author"
     return Message(
@@ -191,4 +192,5 @@ def _message(
         html=bodies.html,
         attachments=attachments,
         headers=draft.headers,
+        unsubscribe=unsubscribe,
     )

@@ -42,11 +42,11 @@ def check_mailboxes(
     problems: Problems, field: str, drafts: Iterable[MailboxDraft]
 ) -> tuple[Mailbox, ...]:
     """Those of *drafts* that are valid, in order."""
-    checked = (
+    checked = [
         check_mailbox(problems, f"{field}[{i}]", draft)
         for i, draft in enumerate(drafts)
-    )
-    return tuple(mailbox for mailbox in checked if mailbox)
+    ]
+    return tuple(filter(None, checked))
 
 
 def check_recipient_count(

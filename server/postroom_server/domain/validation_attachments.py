@@ -42,6 +42,8 @@ def check_attachments(
 ) -> tuple[Attachment, ...]:
     """The files of *draft*, decoded; those that are wrong are left out."""
     drafts = draft.attachments
+    if not drafts:
+        return ()
     if len(drafts) > limits.max_attachments:
         problems.add(
             "message.attachments",

@@ -50,6 +50,8 @@ def check_headers(
     problems: Problems, headers: tuple[Header, ...], limits: Limits
 ) -> None:
     """Find what is wrong with the headers that have no field of their own."""
+    if not headers:
+        return
     limit = limits.max_headers
     if len(headers) > limit:
         problems.add(
