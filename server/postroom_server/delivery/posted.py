@@ -81,6 +81,10 @@ class Posted:
         mail, self._mail = self.mail, None
         return mail
 
+    def tell(self, delivery: Delivery) -> None:
+        """Its caller, who waits for no attempt, is told *delivery*."""
+        self._delivery = delivery
+
     def gone_on(self, delivery: Delivery) -> None:
         """The same request made *delivery* before."""
         self._mail, self._delivery, self.replayed = None, delivery, True

@@ -108,8 +108,12 @@ class Posting:
             return
         self._place(posted, mail.ready.delivery, mail.asked)
         posted.begin(mail)
-        if posted.wait is None or mail.start is Start.HERE:
-            self._store(posted, leased=posted.wait is not None)
+        if posted.wait is None:
+            posted.reserved = self._sending.reserve(posted.delivery)
+            self._store(posted, leased=posted.reserved)
+            return
+        if mail.start is Start.HERE:
+            self._store(posted, leased=True)
             return
         # Set first: whoever is done with another may take it up at once.
         posted.stage = Stage.STANDING
@@ -218,6 +222,9 @@ class Posting:
         ready = posted.take_mail().ready
         reserved = posted.reserved
         self._sending.begin(posted.delivery, ready, here=here, reserved=reserved)
+        if posted.wait is None:
+            # Its caller is told what was accepted: it is queued.
+            posted.tell(ready.delivery)
 
     def _await(self, posted: Posted) -> None:
         """There is no answer for *posted* yet, as far as was looked."""

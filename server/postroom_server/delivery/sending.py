@@ -208,8 +208,7 @@ class Sending:
         if going.wait is None:
             refuse_relayed(ready.delivery.plan.completion, relay)
         here = going.wait is not None and going.here
-        reserved = going.wait is not None and not here
-        reserved = reserved and self.dispatcher.reserve(relay, tenant)
+        reserved = not here and self.reserve(ready.delivery)
         used: RequestRecord | None = None
         stored = False
         try:
@@ -225,7 +224,16 @@ class Sending:
         journal.bind(ready.delivery)
         caller.accepted()
         self.begin(change.after, ready, here=here, reserved=reserved)
-        return change.after
+        # Who does not wait is told what was accepted: it is queued.
+        return ready.delivery if going.wait is None else change.after
+
+    def reserve(self, delivery: Delivery) -> bool:
+        """Take a slot for *delivery*, which just came; False where it must queue.
+
+        What has one is stored once less: it need not be claimed.
+        """
+        later = delivery.send_at is not None
+        return not later and self.dispatcher.reserve(delivery.relay, delivery.tenant)
 
     def begin(
         self, delivery: Delivery, ready: Ready, *, here: bool, reserved: bool

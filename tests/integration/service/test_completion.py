@@ -35,6 +35,25 @@ def test_accepted_mail_is_answered_when_it_is_stored_and_then_delivered(service)
     assert final.status == delivery_pb.DELIVERY_STATUS_SUCCESS
 
 
+def test_accepted_mail_begins_in_the_commit_that_stores_it(service):
+    name = service.send(completion=send_pb.COMPLETION_ACCEPTED).delivery
+    service.settled(name)
+    delivery = service.app._outbox.get("default", name.removeprefix("deliveries/"))
+
+    assert (delivery.version, delivery.attempts_made) == (2, 1)
+
+
+def test_accepted_mail_that_finds_no_slot_is_queued_behind_the_others(stuck):
+    service, silent = stuck
+    holder = service.stub.SendMessage.future(a_request(), timeout=20)
+    silent.connected.wait(10)
+
+    name = service.send(completion=send_pb.COMPLETION_ACCEPTED).delivery
+
+    assert service.get(name).result.status == delivery_pb.DELIVERY_STATUS_QUEUED
+    holder.cancel()
+
+
 def test_accepted_mail_that_is_put_off_waits_on_the_long_schedule(service):
     service.relay.fail_next("MAIL", "451 4.3.0 later")
     name = service.send(completion=send_pb.COMPLETION_ACCEPTED).delivery
