@@ -59,15 +59,16 @@ class Exchange:
         """Count *stream* as open: a shutdown asks it to end."""
         return self._streams.held(stream)
 
-    def room(self, tenant: str, size: int) -> ExitStack:
-        """Memory for a request of *size* octets, until it is closed.
+    def room(self, tenant: str, size: int) -> ExitStack | None:
+        """Memory for a request of *size* octets, until it is closed; None: a small one.
 
         Raises `Overloaded`.
         """
+        if size <= SMALL:
+            return None
         with ExitStack() as stack:
-            if size > SMALL:
-                held = self._in_hand.held(tenant, min(size, IN_HAND // 2))
-                stack.enter_context(held)
+            held = self._in_hand.held(tenant, min(size, IN_HAND // 2))
+            stack.enter_context(held)
             return stack.pop_all()
 
 

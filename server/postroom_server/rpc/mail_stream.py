@@ -64,7 +64,10 @@ class MailStream:
         self._clock = exchange.clock
         self._reader = exchange.patient(self._owed)
         self._events: SimpleQueue[_Event] = SimpleQueue()
-        self._changed = threading.Condition()
+        # The bare lock: entering a condition costs some ten times as much.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._is_full = False
         self._unanswered: dict[int, Item] = {}
         self._keys: set[str] = set()
         self._unstored = self._mails_unstored = 0
@@ -154,21 +157,27 @@ class MailStream:
             self._keys.discard(item.key)
 
     def _forget(self, item: Item) -> None:
-        with self._changed:
+        with self._lock:
             del self._unanswered[item.index]
             if not self._unanswered:
                 self._idle_since = self._clock.monotonic()
-            self._changed.notify()
+            self._tell_reader()
 
     def _notify(self) -> None:
-        with self._changed:
+        with self._lock:
+            self._tell_reader()
+
+    def _tell_reader(self) -> None:
+        """Something that `_has_room` looks at has changed; the lock is held."""
+        # Nearly always nobody waits, and finding that out costs more than asking.
+        if self._is_full:
             self._changed.notify()
 
     def _end(self) -> None:
         """Nobody is answered any more."""
-        with self._changed:
+        with self._lock:
             self._over = True
-            self._changed.notify()
+            self._tell_reader()
             unanswered = tuple(self._unanswered.values())
         for item in unanswered:
             item.leave()
@@ -190,8 +199,11 @@ class MailStream:
 
     def _await_room(self) -> bool:
         """Wait until another item may be read; False: none is to be any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._over or self._has_room())
+        with self._lock:
+            if not self._over and not self._has_room():
+                self._is_full = True
+                self._changed.wait_for(lambda: self._over or self._has_room())
+                self._is_full = False
         return not self._over
 
     def _has_room(self) -> bool:
@@ -210,7 +222,7 @@ class MailStream:
     def _take(self, raw: bytes) -> None:
         item = Item(self._read, len(raw), self._call.limit, self._stored)
         self._read += 1
-        with self._changed:
+        with self._lock:
             self._unanswered[item.index] = item
             self._unstored += item.size
             self._mails_unstored += 1
@@ -244,7 +256,7 @@ class MailStream:
         self._events.put((item, answer))
 
     def _stored(self, item: Item) -> None:
-        with self._changed:
+        with self._lock:
             self._unstored -= item.size
             self._mails_unstored -= 1
-            self._changed.notify()
+            self._tell_reader()
