@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import partial
 
 from postroom_server.delivery.control import AttemptControl
 from postroom_server.delivery.findings import (
@@ -170,7 +171,9 @@ def _of_the_relay(failure: SessionError) -> Finding | None:
 
 def _waited(session: Session, seconds: float) -> tuple[PhaseTiming, ...]:
     """The steps until *session* was ours; *seconds* in all."""
-    steps = () if session.reused else session.opening
+    if session.reused:
+        return (PhaseTiming(Phase.POOL, seconds),)
+    steps = session.opening
     spent = sum(step.seconds for step in steps)
     return (PhaseTiming(Phase.POOL, max(0.0, seconds - spent)), *steps)
 
@@ -182,30 +185,28 @@ def _transact(
     waited: tuple[PhaseTiming, ...],
 ) -> tuple[Course, bool]:
     offer = mailing.offer(smtputf8=session.extensions.smtputf8)
-    facts = Course(
-        findings=offer.impossible,
-        phase=Phase.MAIL,
+    reused = session.reused > 0
+    met = partial(
+        Course,
         remote=session.link.remote,
         tls_version=session.link.tls_version,
-        session_reused=session.reused > 0,
-        timings=waited,
+        session_reused=reused,
         note=_went_without(offer.transaction, session.extensions),
     )
     if offer.transaction is None:
-        return facts, False
+        return met(findings=offer.impossible, phase=Phase.MAIL, timings=waited), False
     began = time.monotonic()
     report = session.transact(offer.transaction, control)
-    found = _found(offer.transaction, report)
-    course = replace(
-        facts,
-        findings={**offer.impossible, **found},
+    failure = report.failure
+    course = met(
+        findings={**offer.impossible, **_found(offer.transaction, report)},
         phase=report.phase,
         transaction=time.monotonic() - began,
-        timings=(*facts.timings, *report.timings),
-        broke=None if report.failure is None else _of_the_relay(report.failure),
-        answered=report.failure is None and not report.called_off,
+        timings=waited + report.timings,
+        broke=None if failure is None else _of_the_relay(failure),
+        answered=failure is None and not report.called_off,
     )
-    return course, _was_dead(report, reused=facts.session_reused)
+    return course, _was_dead(report, reused=reused)
 
 
 def _went_without(transaction: Transaction | None, offered: Extensions) -> str:

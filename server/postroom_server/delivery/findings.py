@@ -42,6 +42,9 @@ class Found(Enum):
     UNCERTAIN = "uncertain"
     CALLED_OFF = "called off"
 
+    # By identity; an Enum hashes its name, and calls Python for it.
+    __hash__ = object.__hash__
+
 
 @value(frozen=True, slots=True)
 class Finding:
@@ -86,7 +89,7 @@ def of_transaction(
 
 def outcome_of(findings: Sequence[Finding]) -> AttemptOutcome:
     """How an attempt with these *findings* ended."""
-    found = {finding.found for finding in findings}
+    found = [finding.found for finding in findings]
     for kind, outcome in _OUTCOMES:
         if kind in found:
             return outcome
@@ -95,6 +98,8 @@ def outcome_of(findings: Sequence[Finding]) -> AttemptOutcome:
 
 def deciding(findings: Sequence[Finding]) -> Finding:
     """The finding that says most about why the attempt ended as it did."""
+    if len(findings) == 1:
+        return findings[0]
     return min(findings, key=lambda finding: _WEIGHT.index(finding.found))
 
 

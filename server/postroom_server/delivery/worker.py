@@ -129,7 +129,8 @@ class Worker:
         if leave.refusal is not None:
             return for_all(delivery, leave.refusal, Phase.QUEUE)
         course = make_attempt(self._ports.relays[delivery.relay], mailing, control)
-        if all(f.found is Found.LEFT_ALONE for f in course.findings.values()):
+        found = course.findings.values()
+        if leave.spent and all(f.found is Found.LEFT_ALONE for f in found):
             leave.give_back()
         return course
 
