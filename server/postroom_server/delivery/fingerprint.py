@@ -11,7 +11,6 @@ import hashlib
 import json
 from base64 import b64decode
 from binascii import Error as Base64Error
-from dataclasses import asdict, replace
 from typing import Any
 
 from postroom_server.delivery.options import completion_of
@@ -38,7 +37,7 @@ def fingerprint(submission: Submission, relay: str) -> bytes:
         **mail,
         "relay": relay,
         "completion": completion_of(submission),
-        "retry": asdict(submission.retry),
+        "retry": submission.retry,
         "on_uncertain": submission.on_uncertain or OnUncertain.RETRY,
         "expire_at": submission.expire_at,
         "all_or_none": submission.all_recipients_or_none,
@@ -64,28 +63,43 @@ def _when_and_how(submission: Submission) -> dict[str, Any]:
 
 def of_values(**meaning: object) -> bytes:
     """32 bytes, equal for equal values."""
-    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return _sha256(_ENCODER.encode(meaning).encode()).digest()
+
+
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401  a dataclass
+    """What stands for *value* in JSON: each of its fields by its name."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+# Made once: the functions of `json` make one for each call.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_fields)
 
 
 def _dsn(dsn: Dsn) -> dict[str, Any]:
-    return {**asdict(dsn), "notify": sorted(dsn.notify)}
+    return {**_fields(dsn), "notify": sorted(dsn.notify)}
 
 
 def _mail(message: MessageDraft, parts: Contents) -> dict[str, Any]:
-    bare = replace(
-        message, text=None, text_blob=None, html=None, html_blob=None, attachments=()
-    )
     return {
-        "message": asdict(bare),
+        "message": _fields(message) | _TOLD_APART,
         "text": _named(message.text_blob, parts) or _digest(message.text),
         "html": _named(message.html_blob, parts) or _digest(message.html),
         "attachments": [_attachment(a, parts) for a in message.attachments],
     }
 
 
+_TOLD_APART: dict[str, Any] = {
+    "text": None,
+    "text_blob": None,
+    "html": None,
+    "html_blob": None,
+    "attachments": (),
+}
+"""Of a message, what stands for its contents: only their digests do."""
+
+
 def _raw(draft: RawDraft, parts: Contents) -> dict[str, Any]:
-    digest = hashlib.sha256(draft.data or b"").hexdigest()
+    digest = _sha256(draft.data or b"").hexdigest()
     return {
         "mime": _named(draft.blob, parts) or digest,
         "envelope_from": draft.envelope_from,
@@ -116,15 +130,33 @@ def _attachment(attachment: AttachmentDraft, parts: Contents) -> list[str | int]
 
 def _content_digest(attachment: AttachmentDraft) -> str:
     if attachment.data_base64 is None:
-        return hashlib.sha256(attachment.data or b"").hexdigest()
+        return _sha256(attachment.data or b"").hexdigest()
     try:
         data = b64decode(attachment.data_base64, validate=True)
     except (Base64Error, ValueError):
         return _digest(attachment.data_base64) + " (not base64)"
-    return hashlib.sha256(data).hexdigest()
+    return _sha256(data).hexdigest()
 
 
 def _digest(text: str | None) -> str:
     if text is None:
         return ""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return _sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sha256(octets: bytes) -> hashlib._Hash:
+    """The digest of *octets*, of few of them without giving up the interpreter.
+
+    `hashlib` lets others run while it looks at much; getting the lock back costs more
+    than the digest of a body does.
+    """
+    if len(octets) > _FEW:
+        return hashlib.sha256(octets)
+    digest = hashlib.sha256()
+    for start in range(0, len(octets), _AT_ONCE):
+        digest.update(octets[start : start + _AT_ONCE])
+    return digest
+
+
+_AT_ONCE = 2047  # hashlib: HASHLIB_GIL_MINSIZE is one more
+_FEW = 32 * _AT_ONCE
