@@ -91,12 +91,14 @@ bench: install ## Measure sending beside smtplib and aiosmtplib, and composing b
 	$(BIN)/python -m benchmarks.peers --json .build/peers.json
 	$(BIN)/python -m benchmarks.compose --rounds 5
 
-bench-parts: install ## Measure the store, large mail, the test double, log and metrics
+bench-parts: install ## Measure the store, large mail, the test double, log and metrics, the stages of a mail, how cost grows
 	$(BIN)/python -m benchmarks.outbox
 	$(BIN)/python -m benchmarks.large_mail
 	$(BIN)/python -m benchmarks.testing_double
 	$(BIN)/python -m benchmarks.observability
 	$(BIN)/python -m benchmarks.observability --secured
+	$(BIN)/python -m benchmarks.stages
+	$(BIN)/python -m benchmarks.growth --json .build/growth.json
 
 micro: install ## Measure the steps of a mail by themselves (pytest-benchmark)
 	$(BIN)/pytest -o addopts= --import-mode=importlib -p no:xdist -p no:randomly -q --benchmark-timer=time.thread_time benchmarks/test_micro.py $(ARGS)

@@ -14,7 +14,7 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -229,7 +229,14 @@ PARTS = {
 
 
 def shown(value: object) -> str:
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}"
+
+
+def line(cells: Iterable[str]) -> str:
+    """A row of a table in Markdown."""
+    return "| " + " | ".join(f"{cell:>10}" for cell in cells) + " |"
 
 
 def main() -> None:
@@ -241,12 +248,12 @@ def main() -> None:
     asked = parser.parse_args()
     every: dict[str, list[Row]] = {}
     for part in asked.parts or PARTS:
-        print(f"\n{part}")
+        print(f"\n{part}\n")
         every[part] = []
         for row in PARTS[part](asked):
             if not every[part]:
-                print("".join(f"{name:>20}" for name in row))
-            print("".join(f"{shown(value):>20}" for value in row.values()), flush=True)
+                print(line(row), line(["---"] * len(row)), sep="\n")
+            print(line(map(shown, row.values())), flush=True)
             every[part].append(row)
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,7 @@ def summary(rows: dict[str, list[Run]]) -> dict[str, dict[str, float]]:
             "rate": middle([run["rate"] for run in runs]),
             "p50": middle([run["p50"] for run in runs]),
             "cpu": middle([run["cpu"] / max(1, run["n"]) * 1e3 for run in runs]),
-            "trips": middle(
+            "turns": middle(
                 [run["sink"]["turns"] / max(1, run["sink"]["mails"]) for run in runs]
             ),
             "to_smtplib": middle(ratios(runs, rows[NOOP])),
@@ -161,13 +161,15 @@ def summary(rows: dict[str, list[Run]]) -> dict[str, dict[str, float]]:
 
 
 def table(cell: Cell, medians: dict[str, dict[str, float]]) -> None:
-    """Print them."""
-    print(f"\n{cell.name}, {CONC} connections")
-    heads = ("mails/s", "p50 ms", "CPU ms", "trips", "to smtplib", "to aiosmtp")
-    print(f"{'':26}" + "".join(f"{head:>13}" for head in heads))
+    """Print them, in Markdown."""
+    heads = ("mails/s", "p50, ms", "CPU, ms", "turns", "to smtplib", "to aiosmtplib")
+    print(f"\n{cell.name}, {CONC} connections\n")
+    print(f"| {'':25} |" + "".join(f" {head:>13} |" for head in heads))
+    print("|---|" + "---|" * len(heads))
     for name, row in medians.items():
         places = zip(row.values(), (0, 1, 3, 1, 2, 2), strict=True)
-        print(f"{name:26}" + "".join(f"{v:13.{n}f}" for v, n in places), flush=True)
+        cells = "".join(f" {value:13,.{n}f} |" for value, n in places)
+        print(f"| {name:25} |{cells}", flush=True)
 
 
 def main() -> None:

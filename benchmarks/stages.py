@@ -33,9 +33,10 @@ def main() -> None:
         with daemon(config, free_port(), **program) as service:
             load(service.target, asked.callers, asked.seconds)
         found = json.loads(file.read_text())
+    print("| stage | µs |", "|---|---|", sep="\n")
     for stage, spent in found.items():
-        print(f"{stage:46}{spent:8.0f}")
-    print(f"{'all':46}{sum(found.values()):8.0f}")
+        print(f"| {stage:46} | {spent:8,.0f} |")
+    print(f"| {'all':46} | {sum(found.values()):8,.0f} |")
 
 
 if __name__ == "__main__":
