@@ -137,18 +137,13 @@ class Dispatcher:
                 self._changed.notify_all()
 
     def begin(
-        self,
-        claimed: Claimed,
-        mailing: Mailing | None = None,
-        *,
-        retries: bool = False,
+        self, claimed: Claimed, mailing: Mailing | None = None, *, retries: bool = False
     ) -> None:
         """Deliver *claimed*, for which a slot was reserved; *mailing* if composed.
 
         Where the threads have ended already, the next start finds it under way.
         """
-        delivery = claimed.delivery
-        lane = self._lanes[delivery.relay]
+        lane = self._lanes[claimed.delivery.relay]
         try:
             lane.run(lambda: self._work(claimed, mailing, retries=retries))
         except RuntimeError:
@@ -163,16 +158,10 @@ class Dispatcher:
             self._deliver(claimed, mailing)
 
     def take_up(self, relay: str, most: int) -> None:
-        """Have up to *most* slots that are free taken by what stands for *relay*.
-
-        A thread that ends an attempt does so for its own slot, not for those that were
-        given back or came to be.
-        """
-        with self._lock:
-            lane = self._lanes[relay]
-            threads = 0 if self._stopping else min(most, lane.free)
+        """Have free slots, which no attempt held, taken by what stands: by *most*."""
+        lane = self._lanes[relay]
         with suppress(RuntimeError):
-            for _ in range(threads):
+            for _ in range(min(most, lane.free)):
                 lane.run(partial(self._take_up_all, relay))
 
     def under_way(self, relay: str) -> int:
@@ -362,10 +351,9 @@ class Dispatcher:
     def _deliver_one(
         self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
     ) -> None:
-        deliver = self._deliver
         try:
-            if deliver is not None:
-                deliver(claimed, mailing)
+            if self._deliver is not None:
+                self._deliver(claimed, mailing)
         finally:
             self._tenants.ended(claimed.delivery.tenant)
             self.release(claimed.delivery.relay, retries=retries)
