@@ -19,7 +19,7 @@ from postroom_server.domain.lines import has_long_lines
 from postroom_server.domain.octets import StoredOctets, StoredText, crlf
 from postroom_server.domain.values import value
 from postroom_server.mail.pieces import Blocks, Piece
-from postroom_server.mail.quoted import quoted_printable
+from postroom_server.mail.quoted import has_from, quoted_printable
 
 _MAX_ENCODED = 76
 _OCTETS_PER_LINE = 57
@@ -109,12 +109,7 @@ def _base64_of(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _is_sendable(raw: bytes) -> bool:
-    return (
-        not _has_controls(raw)
-        and not has_long_lines(raw)
-        and not raw.startswith(b"From ")
-        and b"\nFrom " not in raw
-    )
+    return not _has_controls(raw) and not has_long_lines(raw) and not has_from(raw)
 
 
 def _has_controls(raw: bytes) -> bool:

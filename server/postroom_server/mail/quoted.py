@@ -38,6 +38,12 @@ def quoted_printable(text: bytes) -> bytes | None:
     return readable
 
 
+def has_from(lines: bytes) -> bool:
+    """Whether one of *lines* begins with "From ", as the next mail of an mbox does."""
+    # One letter is sought thirty times as fast as six, and many texts lack it.
+    return b"F" in lines and (lines.startswith(b"From ") or b"\nFrom " in lines)
+
+
 def _escaped(text: bytes) -> bytes:
     # Before the others, whose escapes have one.
     text = text.replace(b"=", b"=3D")
@@ -56,7 +62,7 @@ def _line(line: bytes) -> bytes:
 
 
 def _without_from(lines: bytes) -> bytes:
-    while b"\nFrom " in lines or lines.startswith(b"From "):
+    while has_from(lines):
         # Broken after the word, or the line might grow too long.
         lines = (b"\n" + lines).replace(b"\nFrom ", b"\n=46rom =\r\n")[1:]
     return lines
