@@ -56,6 +56,45 @@ def test_unknown_fields_are_named_wherever_they_are():
     assert refused(request) == ["999", "message.to[1].999", "expire_at.999"]
 
 
+def places(request):
+    """Where an unknown field may be, the only one, and its path."""
+    message = request.message
+    yield request, "999"
+    yield message, "message.999"
+    yield message.from_mailbox, "message.from_mailbox.999"
+    yield message.to.add(), "message.to[0].999"
+    yield message.attachments.add(), "message.attachments[0].999"
+    yield request.expire_at, "expire_at.999"
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_one_unknown_field_is_found_wherever_it_is(place):
+    request = Request()
+    inside, path = list(places(request))[place]
+    inside.MergeFromString(UNKNOWN)
+
+    assert refused(request) == [path]
+
+
+@pytest.mark.parametrize(
+    ("put", "path"),
+    [
+        (lambda r: setattr(r, "priority", 98), "priority"),
+        (lambda r: r.dsn.notify.append(98), "dsn.notify[0]"),
+        (lambda r: setattr(r.dsn, "return_content", -3), "dsn.return_content"),
+        (
+            lambda r: r.message.attachments.add(disposition=98),
+            "message.attachments[0].disposition",
+        ),
+    ],
+)
+def test_one_unknown_value_is_found_wherever_it_is(put, path):
+    request = Request()
+    put(request)
+
+    assert refused(request) == [path]
+
+
 def test_an_unknown_field_that_comes_twice_is_one_problem():
     request = Request()
     request.MergeFromString(UNKNOWN * 2)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from postroom_server.domain.clock import SystemClock
-from postroom_server.rpc.watchdog import GRACE, Lane, Watchdog
+from postroom_server.rpc.watchdog import GRACE, TICK, Lane, Watchdog
 
 from tests.support.clocks import FakeClock
 
@@ -103,6 +103,17 @@ def test_the_thread_ends_waits_by_itself(watchdog):
     patient.close()
 
     assert ended == [True, True, True]
+
+
+def test_the_thread_looks_again_at_a_wait_that_was_not_too_long_yet():
+    patient = Watchdog(SystemClock())
+    patient.start()
+    call = Call()
+    patient.watch(call, Lane(3 * TICK, 3 * TICK, lambda: False))
+    ended = call.cancelled.wait(20)
+    patient.close()
+
+    assert ended
 
 
 def test_closing_ends_the_thread(clock):
