@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from postroom_server.domain.errors import NotReady, Overloaded
-from postroom_server.outbox.waiting import Line, LineSettings
+from postroom_server.outbox.waiting import Line, LineSettings, Ticket
 from postroom_server.outbox.work import Outcome, Work
 
 from tests.support.clocks import FakeClock
@@ -194,3 +194,40 @@ def test_a_caller_with_less_time_waits_no_longer(clock, patience):
         line.stand(Task(), patience)
 
     assert len(line) == 0
+
+
+class LateComer:
+    """The lock that who takes idles at; somebody comes as their time is over."""
+
+    def __init__(self, lock: threading.Lock, comes) -> None:
+        self._lock = lock
+        self._comes = comes
+
+    def acquire(self, timeout: float = -1) -> bool:
+        if timeout < 0:
+            return self._lock.acquire(timeout=10)
+        self._comes()
+        return False
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_who_comes_as_the_pause_ends_is_taken_and_wakes_nobody_twice(clock):
+    line = Line(clock, PATIENT)
+    wake = line._wake
+    ticket = Ticket(Task(), lambda: None)
+    line._wake = LateComer(wake, lambda: line.join(ticket))
+
+    assert line.take(1.0) == [ticket]
+    assert wake.locked()
+
+
+def test_a_caller_wakes_who_takes(clock, pool):
+    line = Line(clock, PATIENT)
+    for _ in range(3):
+        taken = pool.submit(line.take, None)
+        ticket = Ticket(Task(), lambda: None)
+        line.join(ticket)
+
+        assert taken.result(10) == [ticket]
