@@ -26,7 +26,7 @@ MAILS = 40
 @pytest.fixture
 def long(monkeypatch):
     """Mail may stand as long as the machine needs."""
-    monkeypatch.setattr(standing, "STAND", CALL / 3)
+    monkeypatch.setattr(standing, "STAND", 0.45 * CALL)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_what_stands_when_the_service_ends_is_kept(tmp_path, relay, long):
 def found_by_request(service, request_id):
     """The delivery that it made, within a while."""
     asked = requests_pb.GetDeliveryRequest(request_id=request_id)
-    for _ in range(500):
+    for _ in range(250):
         try:
             return service.stub.GetDelivery(asked, timeout=CALL).delivery
         except Exception:  # noqa: BLE001  there is none yet

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from postroom_server.delivery import dispatcher as module
-from postroom_server.delivery.dispatcher import Dispatcher
+from postroom_server.delivery.dispatcher import Dispatcher, Slot
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.relay import FIRST_PROBE
@@ -229,3 +229,24 @@ def test_mail_for_later_stays_when_the_clock_is_set_back(dispatching):
     dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 
     assert not dispatching.delivered.acquire(timeout=0.2)
+
+
+def test_who_is_last_lets_retries_that_are_due_go_first(dispatching):
+    retry = LaneKey(tenant="default", retries=True)
+    dispatching.lane.hear(retry, after(NOW, DAY))
+    before = dispatching.dispatcher.slot("main", "default", last=True)
+    dispatching.lane.hear(retry, NOW)
+
+    assert before is Slot.TAKEN
+    assert dispatching.dispatcher.slot("main", "default", last=True) is Slot.REFUSED
+    assert dispatching.dispatcher.slot("main", "default") is Slot.TAKEN
+
+
+def test_that_attempts_hold_every_slot_is_told_from_that_mail_waits(dispatching):
+    for _ in range(3):
+        dispatching.dispatcher.reserve("main", "default")
+    full = dispatching.dispatcher.slot("main", "default")
+    dispatching.lane.hear(FRESH, NOW)
+
+    assert full is Slot.FULL
+    assert dispatching.dispatcher.slot("main", "default") is Slot.REFUSED
