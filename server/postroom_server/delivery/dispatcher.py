@@ -124,6 +124,7 @@ class Dispatcher:
         slots = sum(unused.values())
         self._gates[relay].give_back(slots)
         self.release(relay, slots, retries=retries)
+        self._wake_for(unused)
 
     def release(self, relay: str, slots: int = 1, *, retries: bool = False) -> None:
         """Give slots back."""
@@ -357,6 +358,12 @@ class Dispatcher:
         finally:
             self._tenants.ended(claimed.delivery.tenant)
             self.release(claimed.delivery.relay, retries=retries)
+            self._wake_for((claimed.delivery.tenant,))
+
+    def _wake_for(self, tenants: Iterable[str]) -> None:
+        """Mail for other relays may have waited until one of *tenants* had less."""
+        if any(map(self._tenants.allowance, tenants)):
+            self.wake()
 
 
 def _unused(
