@@ -124,7 +124,6 @@ class Dispatcher:
         slots = sum(unused.values())
         self._gates[relay].give_back(slots)
         self.release(relay, slots, retries=retries)
-        self._wake_for(unused)
 
     def release(self, relay: str, slots: int = 1, *, retries: bool = False) -> None:
         """Give slots back."""
@@ -274,7 +273,8 @@ class Dispatcher:
         return sum(self._serve_kind(lane, retries=kind) for kind in order)
 
     def _serve_kind(self, lane: Lane, *, retries: bool) -> int:
-        wanted = self._reserve_for(lane, retries=retries)
+        with self._lock:
+            wanted = self._shares(lane, retries=retries)
         if not wanted:
             return 0
         claimed: Sequence[Claimed] = ()
@@ -286,10 +286,6 @@ class Dispatcher:
         for one in claimed:
             self.begin(one, retries=retries)
         return len(claimed)
-
-    def _reserve_for(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
-        with self._lock:
-            return self._shares(lane, retries=retries)
 
     def _shares(self, lane: Lane, *, retries: bool) -> Mapping[LaneKey, int]:
         """Slots, with leave of the relay and of each tenant to start so many."""
@@ -356,14 +352,11 @@ class Dispatcher:
             if self._deliver is not None:
                 self._deliver(claimed, mailing)
         finally:
-            self._tenants.ended(claimed.delivery.tenant)
+            limited = self._tenants.ended(claimed.delivery.tenant)
             self.release(claimed.delivery.relay, retries=retries)
-            self._wake_for((claimed.delivery.tenant,))
-
-    def _wake_for(self, tenants: Iterable[str]) -> None:
-        """Mail for other relays may have waited until one of *tenants* had less."""
-        if any(map(self._tenants.allowance, tenants)):
-            self.wake()
+            if limited:
+                # Its mail for another relay may have waited for that.
+                self.wake()
 
 
 def _unused(

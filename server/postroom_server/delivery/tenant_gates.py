@@ -47,10 +47,12 @@ class TenantGates:
         """What *tenant* may be sent, if it has limits."""
         return self._allowances.get(tenant)
 
-    def ended(self, tenant: str) -> None:
-        """An attempt has ended."""
-        if tenant in self._allowances:
+    def ended(self, tenant: str) -> bool:
+        """An attempt has ended; whether another may have waited for that."""
+        limited = tenant in self._allowances
+        if limited:
             self._end(tenant, 1)
+        return limited
 
     def wait(self, tenant: str) -> float:
         """Seconds until one may start; infinite: when another of them ends."""
