@@ -58,7 +58,10 @@ class CallContext:
         self._said_accepted = False
         self._answered = False
         self._leaves: list[Leave] = []
-        self._left = not context.add_callback(self._ended)
+        self._left = False
+        # It may be called before this goes on.
+        if not context.add_callback(self._ended):
+            self._left = True
 
     @property
     def principal(self) -> Principal:

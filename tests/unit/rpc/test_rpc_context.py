@@ -133,6 +133,24 @@ def test_leaving_is_told_to_all_once_even_if_one_fails():
     assert [log["event"] for log in logs] == ["rpc.leave_failed"]
 
 
+class LeavingAtOnce(FakeGrpcContext):
+    """Its caller goes away as soon as somebody wants to hear of that."""
+
+    def add_callback(self, callback):
+        callback()
+        return True
+
+
+def test_who_leaves_as_the_call_begins_has_left():
+    told = []
+
+    call = CallContext(LeavingAtOnce())
+    call.on_leave(lambda: told.append("left"))
+
+    assert call.left
+    assert told == ["left"]
+
+
 def test_the_end_of_an_answered_call_is_no_leaving():
     context = FakeGrpcContext()
     call = CallContext(context)
