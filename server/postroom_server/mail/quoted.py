@@ -29,7 +29,8 @@ def quoted_printable(text: bytes) -> bytes | None:
     """*text*, without NUL, and in lines that end in CRLF, as quoted-printable.
 
     None where a line would be too long: of those that end in white space some are.
-    No line begins with "From ", which mbox files would change, or is a lone dot.
+    No line begins with "From ", which mbox files would change, and a lone dot of the
+    text is escaped.
     """
     lines = [_line(line) for line in _escaped(text + b"\r\n").splitlines()]
     readable = _without_from(b"\r\n".join(lines))
