@@ -64,7 +64,7 @@ class Crew:
         while (work := self._work.get()) is not None:
             try:
                 work()
-            except Exception:  # noqa: BLE001  the thread serves other mail as well
+            except BaseException:  # noqa: BLE001  the thread serves other mail as well
                 _log.exception("dispatch.bug")
             # Nothing of a mail is kept until the next one comes.
             del work

@@ -62,9 +62,10 @@ def test_no_more_threads_are_made_than_may_be(crew):
     assert set(names_of(crew, 20)) <= {"crew_0", "crew_1"}
 
 
-def test_a_thread_outlives_a_defect_of_its_work(crew):
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_thread_outlives_a_defect_of_its_work(crew, error):
     def defect():
-        raise ValueError("a defect")
+        raise error("a defect")
 
     crew.run(defect)
     crew.run(defect)
