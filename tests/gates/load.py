@@ -5,26 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Self
 
 from postroom import Client, Completion, PostroomError
 from postroom.results import DeliveryResult
 
 PATIENCE = 30.0
+LATER = timedelta(seconds=0.05)
 PAUSE = threading.Event()
 
 
 class Load:
     """Threads that send; *answers* has, by subject, what each caller was told.
 
-    *completions* take turns.  *failed* are the subjects whose callers got an error,
+    *completions* take turns; mail for `LATER` is ACCEPTED, and found by a claim.  *failed* are the subjects whose callers got an error,
     *failed_at* the moments (monotonic).
     """
 
     def __init__(
         self,
         target: str,
-        completions: Sequence[Completion],
+        completions: Sequence[Completion | timedelta],
         next_marker: Callable[[], str],
         *,
         callers: int = 4,
@@ -61,15 +63,17 @@ class Load:
             turn += 1
             self._send(self._completions[turn % len(self._completions)])
 
-    def _send(self, completion: Completion) -> None:
+    def _send(self, completion: Completion | timedelta) -> None:
         marker = self._next_marker()
+        is_later = isinstance(completion, timedelta)
         try:
             self.answers[marker] = self._client.send(
                 from_="me@example.com",
                 to="ada@example.com",
                 subject=marker,
                 text=self._text,
-                completion=completion,
+                completion=None if is_later else completion,
+                send_at=completion if is_later else None,
                 timeout=10,
             )
         except PostroomError as error:

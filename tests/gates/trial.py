@@ -12,12 +12,12 @@ from typing import Self
 from postroom import Completion
 
 from tests.gates.fleet import POOL, Fleet
-from tests.gates.load import Load
+from tests.gates.load import LATER, Load
 from tests.gates.sink import Sink
 from tests.gates.verdict import KEPT, doubles, wrong
 from tests.support.process import PAUSE
 
-ALL = (*KEPT, Completion.RELAYED)
+ALL = (*KEPT, Completion.RELAYED, LATER)
 COMES_WITHIN = 30.0
 TRIES = 5
 LONG = "A line like many others.\n" * 160_000
