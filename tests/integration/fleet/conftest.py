@@ -12,6 +12,8 @@ from postroom_server.outbox.postgres.store import PostgresOutbox, PostgresSettin
 
 from tests.support.postgres import postgres
 
+PATIENCE = 20.0
+
 
 @pytest.fixture
 def url() -> str:
@@ -29,6 +31,8 @@ def join(url) -> Iterator[Callable[..., PostgresOutbox]]:
             Database(url), clock=SystemClock(), settings=settings
         )
         opened.append(outbox)
+        # What is told before is not heard.
+        assert outbox._notices.listening.wait(PATIENCE)
         return outbox
 
     yield one_more

@@ -9,6 +9,7 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom.v1 import send_stream_pb2 as wire
+from postroom_server.delivery import waiting
 from postroom_server.rpc import context
 
 from tests.support.mail_streams import error_reason
@@ -127,13 +128,14 @@ def test_500_entries_that_are_accepted_are_answered_when_they_are_stored(service
 
 def test_at_the_deadline_every_entry_is_answered(tmp_path, relay, monkeypatch):
     # A machine that stands still for a moment must not be what ends the call.
-    monkeypatch.setattr(context, "MARGIN", 1.0)
+    monkeypatch.setattr(context, "MARGIN", 3.0)
+    monkeypatch.setattr(waiting, "BREAKING_OFF", 2.0)
     with (
         silent_relay() as silent,
         running(tmp_path, {"main": plain(silent.port, pool_size=1)}, relay) as service,
     ):
         begun = a_request(wait_timeout=Duration(seconds=60))
-        outcomes = batch(service, begun, *[a_request()] * 5, timeout=4.0)
+        outcomes = batch(service, begun, *[a_request()] * 5, timeout=12.0)
 
     assert outcomes[0].result.status == TEMP_FAILED
     others = {error_reason(o) or o.result.status for o in outcomes[1:]}

@@ -153,11 +153,12 @@ def test_a_shutdown_answers_what_was_taken_and_refuses_what_comes(
 
 def test_the_deadline_of_a_stream_is_that_of_its_mails(tmp_path, relay, monkeypatch):
     # A machine that stands still for a moment must not be what ends the call.
-    monkeypatch.setattr(context, "MARGIN", 1.0)
+    monkeypatch.setattr(context, "MARGIN", 3.0)
+    monkeypatch.setattr(waiting, "BREAKING_OFF", 2.0)
     with (
         silent_relay() as silent,
         running(tmp_path, {"main": plain(silent.port, pool_size=1)}, relay) as service,
-        MailStream(service, timeout=4.0) as stream,
+        MailStream(service, timeout=12.0) as stream,
     ):
         for _ in range(3):
             stream.send()
