@@ -13,6 +13,7 @@ import psutil
 from postroom.v1 import delivery_service_pb2_grpc as service_grpc
 from postroom_server.app import App
 from postroom_server.config import load_config
+from postroom_server.outbox.postgres.store import PostgresOutbox
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import PAUSE, Daemon, daemon, free_port
@@ -52,8 +53,13 @@ def serving(folder: Path, url: str, relay: SandboxRelay) -> Iterator[Service]:
 @contextmanager
 def _hearing(app: App) -> Iterator[App]:
     with app:
-        assert app._outbox._notices.listening.wait(PATIENCE)
+        await_hearing(app._outbox)
         yield app
+
+
+def await_hearing(outbox: PostgresOutbox) -> None:
+    """Wait until *outbox* hears what others tell; what is told before is not heard."""
+    assert outbox._notices.listening.wait(PATIENCE)
 
 
 @contextmanager

@@ -17,7 +17,11 @@ from postroom_server.domain.transitions import (
     finish_attempt,
     settle,
 )
-from postroom_server.outbox.records import UnreadableDelivery, delivery_in
+from postroom_server.outbox.records import (
+    UnreadableDelivery,
+    delivery_document,
+    delivery_in,
+)
 from postroom_server.outbox.rows import ORDER, lane_number, merged, rows_of_change
 from postroom_server.outbox.statements import (
     Connection,
@@ -27,7 +31,6 @@ from postroom_server.outbox.statements import (
 )
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Work
-from postroom_server.outbox.works import Save
 
 MOST_ROUNDS = 8
 """How often one claim looks again because what it found had expired."""
@@ -93,7 +96,7 @@ class Claim(Work[Sequence[Taken]]):
 
     def undone(self, result: Sequence[Taken], /) -> Sequence[Work[Any]]:
         begun = (taken.change.after for taken in result if taken.is_begun)
-        return [Save(_lost(delivery, self._now)) for delivery in begun]
+        return [PutBack(delivery, self._now) for delivery in begun]
 
     def _take(
         self,
@@ -125,6 +128,26 @@ class Claim(Work[Sequence[Taken]]):
             later = after(self._now, UNREADABLE_PAUSE)
             connection.execute(statement("put_off"), (later, row[0]))
             return None
+
+
+class PutBack(Work[None]):
+    """Have what a claim began wait again, if it is that claim's.
+
+    A claim that was not stored after all may be followed by another one, of this
+    process or of another, which makes the same version of the delivery: the moment in
+    its document tells them apart.  What another has begun is being sent.
+    """
+
+    def __init__(self, begun: Delivery, now: Instant) -> None:
+        super().__init__()
+        self._begun = begun
+        self._now = now
+
+    def perform(self, connection: Connection, /) -> None:
+        delivery = self._begun
+        found = connection.execute(statement("stored_delivery"), (delivery.id,))
+        if found.fetchone() == (delivery.version, delivery_document(delivery)):
+            _write(connection, [_lost(delivery, self._now)])
 
 
 def _lost(delivery: Delivery, now: Instant) -> Change:

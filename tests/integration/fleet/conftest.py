@@ -10,9 +10,8 @@ from postroom_server.outbox.postgres.connecting import Database
 from postroom_server.outbox.postgres.node import LeaseSettings
 from postroom_server.outbox.postgres.store import PostgresOutbox, PostgresSettings
 
+from tests.support.fleets import await_hearing
 from tests.support.postgres import postgres
-
-PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -31,8 +30,7 @@ def join(url) -> Iterator[Callable[..., PostgresOutbox]]:
             Database(url), clock=SystemClock(), settings=settings
         )
         opened.append(outbox)
-        # What is told before is not heard.
-        assert outbox._notices.listening.wait(PATIENCE)
+        await_hearing(outbox)
         return outbox
 
     yield one_more

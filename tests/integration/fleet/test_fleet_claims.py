@@ -7,10 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from postroom_server.domain.attempt import AttemptOutcome
 from postroom_server.domain.clock import Instant, SystemClock
 from postroom_server.domain.lane import LaneKey
+from postroom_server.domain.transitions import begin_attempt
+from postroom_server.outbox.claims import Claim, Taken
 from postroom_server.outbox.postgres.connecting import Database, Link
 from postroom_server.outbox.postgres.dialect import own
+from postroom_server.outbox.store import DeliveryQuery
 
 from tests.support.builders import DAY
 from tests.support.outboxes import accept
@@ -30,6 +34,15 @@ def waiting(outbox, count, **fields):
     ]
 
 
+def listed_whole(outbox):
+    return list(outbox.list(DeliveryQuery(tenant="default")))
+
+
+def undo(outbox, work, result):
+    for undoing in work.undone(result):
+        outbox._committer.run(undoing)
+
+
 def ids(claimed):
     return [one.delivery.id for one in claimed]
 
@@ -47,6 +60,32 @@ def test_a_claim_waits_for_no_other_and_takes_what_is_left(join, url):
 
         another.rollback()
     assert ids(outbox.claim("main", CLOCK.now(), {LANE: 6})) == due[:4]
+
+
+def test_what_another_claims_is_not_put_back_by_who_failed_to(join):
+    # The commit of a claim was under way when the connection broke, and failed.
+    one, other = join(), join()
+    waiting(one, 1)
+    [due] = listed_whole(one)
+    failed = Taken(begin_attempt(due, CLOCK.now()), (None, None))
+    [claimed] = other.claim("main", CLOCK.now(), {LANE: 1})
+
+    undo(one, Claim("main", CLOCK.now(), {LANE: 1}), [failed])
+
+    assert failed.change.after.version == claimed.delivery.version
+    assert listed_whole(one) == [claimed.delivery]
+
+
+def test_a_claim_whose_answer_was_lost_is_put_back(join):
+    outbox = join()
+    waiting(outbox, 1)
+    claim = Claim("main", CLOCK.now(), {LANE: 1})
+
+    undo(outbox, claim, outbox._committer.run(claim))
+
+    [delivery] = listed_whole(outbox)
+    assert [a.outcome for a in delivery.attempts] == [AttemptOutcome.LOST]
+    assert ids(outbox.claim("main", CLOCK.now(), {delivery.lane: 1})) == [delivery.id]
 
 
 def test_two_that_claim_at_once_take_all_of_it_and_nothing_twice(join):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from postroom_server.delivery.taking_over import TakingOver
 from postroom_server.domain.attempt import AttemptOutcome
@@ -101,6 +103,26 @@ def test_what_is_taken_back_leaves_no_lease(join):
 
     with outbox._readers.lend() as link:
         assert link.raw.execute("SELECT count(*) FROM lease").fetchall() == [(0,)]
+
+
+def test_what_another_is_taking_over_is_not_taken_back(join, url):
+    outbox = join()
+    change = a_new_delivery(leased=True)
+    outbox.accept(change, a_content(), None)
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(url) as another:
+        another.execute("UPDATE delivery SET version = version + 1")
+        taking_back = pool.submit(outbox._committer.run, Withdraw(change, None))
+        until(lambda: _waits_for_a_lock(another))
+        another.commit()
+        taking_back.result(PATIENCE)
+
+    assert outbox.get("default", change.after.id) is not None
+    assert outbox.counters() == change.counters
+
+
+def _waits_for_a_lock(link) -> bool:
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+    return bool(link.execute(waiting).fetchall())
 
 
 def test_a_lease_that_ended_is_taken_over_and_its_holder_knows(join):

@@ -9,8 +9,6 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom.v1 import send_stream_pb2 as wire
-from postroom_server.delivery import waiting
-from postroom_server.rpc import context
 
 from tests.support.mail_streams import error_reason
 from tests.support.service import CALL, a_request, plain, reason, running, violations
@@ -126,10 +124,8 @@ def test_500_entries_that_are_accepted_are_answered_when_they_are_stored(service
     assert len(service.relay.wait_for(500, timeout=CALL)) == 500
 
 
-def test_at_the_deadline_every_entry_is_answered(tmp_path, relay, monkeypatch):
-    # A machine that stands still for a moment must not be what ends the call.
-    monkeypatch.setattr(context, "MARGIN", 3.0)
-    monkeypatch.setattr(waiting, "BREAKING_OFF", 2.0)
+@pytest.mark.usefixtures("unhurried")
+def test_at_the_deadline_every_entry_is_answered(tmp_path, relay):
     with (
         silent_relay() as silent,
         running(tmp_path, {"main": plain(silent.port, pool_size=1)}, relay) as service,

@@ -10,8 +10,6 @@ from postroom.v1 import attempt_pb2 as attempt_pb
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
-from postroom_server.delivery import waiting
-from postroom_server.rpc import context
 
 from tests.support.service import CALL, a_request, plain, reason, running
 from tests.support.silence import silent_relay
@@ -88,12 +86,8 @@ def test_the_answer_comes_before_the_deadline_when_the_relay_is_silent(stuck):
     assert result.attempts[0].outcome == attempt_pb.ATTEMPT_OUTCOME_ABANDONED
 
 
-def test_mail_whose_turn_never_came_is_withdrawn_and_its_request_id_is_free(
-    stuck, monkeypatch
-):
-    # What a commit may take at the end, which a machine that stands still exceeds.
-    monkeypatch.setattr(context, "MARGIN", 3.0)
-    monkeypatch.setattr(waiting, "BREAKING_OFF", 2.0)
+@pytest.mark.usefixtures("unhurried")
+def test_mail_whose_turn_never_came_is_withdrawn_and_its_request_id_is_free(stuck):
     service, silent = stuck
     holder = service.stub.SendMessage.future(a_request(), timeout=20)
     silent.connected.wait(10)

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.delivery import waiting
-from postroom_server.rpc import context, exchanging, routes
+from postroom_server.rpc import exchanging, routes
 from postroom_server.rpc.windows import Windows
 
 from tests.gates.holding_relay import HoldingRelay
@@ -151,10 +151,8 @@ def test_a_shutdown_answers_what_was_taken_and_refuses_what_comes(
     assert reason(ended.value) == "DRAINING"
 
 
-def test_the_deadline_of_a_stream_is_that_of_its_mails(tmp_path, relay, monkeypatch):
-    # A machine that stands still for a moment must not be what ends the call.
-    monkeypatch.setattr(context, "MARGIN", 3.0)
-    monkeypatch.setattr(waiting, "BREAKING_OFF", 2.0)
+@pytest.mark.usefixtures("unhurried")
+def test_the_deadline_of_a_stream_is_that_of_its_mails(tmp_path, relay):
     with (
         silent_relay() as silent,
         running(tmp_path, {"main": plain(silent.port, pool_size=1)}, relay) as service,
