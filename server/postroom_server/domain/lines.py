@@ -7,6 +7,7 @@ but the line that is not at its end yet.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import IncrementalNewlineDecoder
 from typing import Self
 
 MAX_LINE = 998
@@ -68,8 +69,10 @@ class LineScan:
 
 def are_paired(raw: bytes | bytearray) -> bool:
     """Whether each CR in *raw* stands before an LF, and each LF behind a CR."""
-    pairs = raw.count(b"\r\n")
-    return pairs == raw.count(b"\r") == raw.count(b"\n")
+    # It notes which line ends it meets: one pass, where to count them takes three.
+    ends = IncrementalNewlineDecoder(None, translate=False)
+    ends.decode(raw.decode("latin-1"), final=True)
+    return ends.newlines is None or ends.newlines == "\r\n"
 
 
 def has_long_lines(raw: bytes) -> bool:

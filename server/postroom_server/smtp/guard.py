@@ -13,7 +13,8 @@ from postroom_server.domain.lines import are_paired
 
 _WINDOW = 40 * 1024
 """Octets looked at together: a block of base64 as it is composed, and little more."""
-_LONG = 4096
+_LONG = 16 * 1024
+"""Octets from which on it is worth a look whether the lines are evenly long."""
 
 
 class UnsafeContent(ValueError):
@@ -44,6 +45,8 @@ def _regular(chunk: bytes, *, split: bool) -> bool:
     """Whether CR and LF come as pairs, but for one split from a neighbour."""
     if b"\0" in chunk:
         return False
+    if len(chunk) <= _LONG and not (split or chunk.endswith(b"\r")):
+        return are_paired(chunk)
     start = 1 if split else 0
     stop = max(start, len(chunk) - chunk.endswith(b"\r"))
     view = memoryview(chunk)

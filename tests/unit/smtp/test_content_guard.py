@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from postroom_server.smtp.guard import UnsafeContent, check_content
 
-LINES = b"".join(b"%076d\r\n" % n for n in range(200))
+LINES = b"".join(b"%076d\r\n" % n for n in range(300))
 
 SMUGGLING = {
     "LF . LF": b"\n.\n",
@@ -71,7 +71,7 @@ def test_content_is_judged_alike_however_it_is_cut(octets, places):
 
 @given(
     st.integers(1, 90),
-    st.integers(60, 400),
+    st.integers(100, 500),
     st.binary(max_size=3),
     st.integers(0, 40_000),
 )
