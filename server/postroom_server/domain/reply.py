@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import field
 from functools import lru_cache
 
 from postroom_server.domain.attempt import Phase
@@ -30,6 +31,11 @@ class Reply:
     enhanced_code: str
     text: str
     phase: Phase
+    positive: bool = field(init=False, repr=False, compare=False)
+    """Whether it says yes, or yes so far (2yz, 3yz)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "positive", 200 <= self.code < 400)
 
     @classmethod
     def of(cls, code: int, lines: Sequence[bytes], phase: Phase) -> Reply:
@@ -49,11 +55,6 @@ class Reply:
             texts.append(line.strip())
         text = printable(b" ".join(filter(None, texts)), TEXT_LIMIT)
         return cls(code, enhanced, text, phase)
-
-    @property
-    def positive(self) -> bool:
-        """Whether it says yes, or yes so far (2yz, 3yz)."""
-        return 200 <= self.code < 400
 
     def __str__(self) -> str:
         return " ".join(filter(None, (str(self.code), self.enhanced_code, self.text)))

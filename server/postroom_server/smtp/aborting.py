@@ -26,5 +26,6 @@ class Abort:
                 self._wire.abort()
 
     def disarm(self) -> None:
-        with self._lock:
-            self._armed = False
+        if self._armed:
+            with self._lock:
+                self._armed = False

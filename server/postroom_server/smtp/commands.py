@@ -90,7 +90,7 @@ def rcpt(address: str, *parameters: str, utf8: bool = False) -> bytes:
 
 def bdat_last(octets: int) -> bytes:
     """The command before the only chunk of a mail (RFC 3030 §2)."""
-    return command(Verb.BDAT, str(octets), "LAST")
+    return b"BDAT %d LAST\r\n" % octets
 
 
 def _path(address: str, verb: Verb) -> str:

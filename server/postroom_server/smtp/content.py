@@ -9,15 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from postroom_server.domain.attempt import FailureReason, Phase
+from postroom_server.domain.attempt import FailureReason
 from postroom_server.smtp.aborting import Abort
 from postroom_server.smtp.dialogue import Dialogue
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.flight import blocks
 from postroom_server.smtp.progress import Progress
+from postroom_server.smtp.steps import BODY
 from postroom_server.smtp.timeouts import NO_DEADLINE
 from postroom_server.smtp.transaction import Control, Transaction
-from postroom_server.smtp.window import Overlap, Place, Window
+from postroom_server.smtp.window import ENVELOPE, NOTHING, Place, Window
 
 
 class Transfer:
@@ -32,7 +33,7 @@ class Transfer:
         self._dialogue = dialogue
         self._window = window
         self._transaction, self._control = order
-        self._place = Place(Overlap.NONE)
+        self._place = Place(NOTHING)
         self._progress = Progress(dialogue, len(self._transaction.recipients))
         self._abort = Abort(dialogue.wire)
         self._called_off = False
@@ -44,7 +45,7 @@ class Transfer:
 
     def _write_content(self, pieces: Iterable[bytes]) -> None:
         """Write *pieces*, unless called off, or stopped by what the relay says."""
-        self._progress.step = Phase.BODY
+        self._progress.step = BODY
         seconds = self._dialogue.timeouts.body(self._transaction.size)
         self._body_until = time.monotonic() + seconds
         owing = self._progress.data is not None
@@ -59,7 +60,7 @@ class Transfer:
                 return
             owing = True
         self._progress.end_of_data_sent = True
-        if self._place.overlap is Overlap.ENVELOPE:
+        if self._place.overlap is ENVELOPE:
             self._note_octets()
             self._window.seal(self._place)
 
@@ -70,11 +71,11 @@ class Transfer:
         self._dialogue.deadline = NO_DEADLINE
         return True
 
-    def _write(self, block: list[memoryview]) -> bool:
+    def _write(self, block: list[bytes | memoryview]) -> bool:
         left = max(0.0, self._body_until - time.monotonic())
         seconds = min(left, self._dialogue.timeouts.block)
         heard = self._progress.hear_at_hand
-        gone = self._dialogue.write(block, Phase.BODY, seconds, heard)
+        gone = self._dialogue.write(block, BODY, seconds, heard)
         return gone or self._drop_if_refused()
 
     def _unopposed(self) -> bool:
@@ -92,7 +93,7 @@ class Transfer:
         """Give the link up: the relay waits for content that will not come."""
         self._dropped = True
         reason = FailureReason.DEADLINE
-        self._dialogue.fail(SessionError(Phase.BODY, reason, detail))
+        self._dialogue.fail(SessionError(BODY, reason, detail))
 
     def _note_octets(self) -> None:
         """Count what was written, before others write behind it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-END_OF_DATA = b".\r\n"
+FINAL_DOT = b".\r\n"
 
 
 def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -24,7 +24,7 @@ def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
         has_dots = b"." in chunk and b"\n." in chunk
         yield chunk.replace(b"\n.", b"\n..") if has_dots else chunk
         ending = (ending + chunk[-2:])[-2:]
-    yield END_OF_DATA if ending == b"\r\n" else b"\r\n" + END_OF_DATA
+    yield FINAL_DOT if ending == b"\r\n" else b"\r\n" + FINAL_DOT
 
 
 _DOT = ord(".")

@@ -18,14 +18,15 @@ from postroom_server.domain.octets import DamagedOctets
 from postroom_server.smtp.commands import Verb, bdat_last, command
 from postroom_server.smtp.content import Transfer
 from postroom_server.smtp.dialogue import Dialogue
-from postroom_server.smtp.dots import END_OF_DATA, stuffed
+from postroom_server.smtp.dots import FINAL_DOT, stuffed
 from postroom_server.smtp.envelope import check_offer, envelope_lines
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.extensions import Extensions
 from postroom_server.smtp.flight import BLOCK
+from postroom_server.smtp.steps import BODY, DATA, END_OF_DATA, MAIL, RCPT, RSET
 from postroom_server.smtp.timeouts import NO_DEADLINE
 from postroom_server.smtp.transaction import Control, Transaction, TransactionReport
-from postroom_server.smtp.window import Overlap, Window
+from postroom_server.smtp.window import ENVELOPE, NOTHING, WHOLE, Overlap, Window
 
 
 def overlap_of(asked: Transaction, extensions: Extensions, places: int) -> Overlap:
@@ -35,10 +36,10 @@ def overlap_of(asked: Transaction, extensions: Extensions, places: int) -> Overl
     """
     waits = asked.all_or_none or asked.wait_before_data
     if waits or not extensions.pipelining or places == 1:
-        return Overlap.NONE
+        return NOTHING
     if not extensions.chunking:
-        return Overlap.ENVELOPE
-    return Overlap.WHOLE if asked.size <= BLOCK else Overlap.NONE
+        return ENVELOPE
+    return WHOLE if asked.size <= BLOCK else NOTHING
 
 
 class Exchange(Transfer):
@@ -68,11 +69,11 @@ class Exchange(Transfer):
             self._progress.lap(error.phase)
         except DamagedOctets as error:
             # It changed since it was looked at: the relay must not take it for whole.
-            damage = SessionError(Phase.BODY, FailureReason.INTERNAL, str(error))
+            damage = SessionError(BODY, FailureReason.INTERNAL, str(error))
             failure = self._as_ordered(self._dialogue.fail(damage))
         except BaseException:
             detail = "left in the middle of a transaction"
-            broken = SessionError(Phase.BODY, FailureReason.INTERNAL, detail)
+            broken = SessionError(BODY, FailureReason.INTERNAL, detail)
             self._dialogue.fail(broken)
             self._window.leave(self._place)
             raise
@@ -94,12 +95,12 @@ class Exchange(Transfer):
         envelope = envelope_lines(asked, extensions)
         overlap = overlap_of(asked, extensions, places)
         self._place.overlap = overlap
-        if overlap is Overlap.WHOLE:
+        if overlap is WHOLE:
             self._go_along(envelope)
             return
         self._window.enter(self._place, self._control)
         self._written_before = self._dialogue.wire.octets_written
-        if overlap is Overlap.ENVELOPE:
+        if overlap is ENVELOPE:
             self._ask_for_data(envelope)
             self._content_after_354()
             return
@@ -132,12 +133,12 @@ class Exchange(Transfer):
             return
         progress = self._progress
         progress.begin()
-        progress.step = Phase.BODY
+        progress.step = BODY
         head = b"".join([*envelope, bdat_last(self._transaction.size)])
         try:
             behind = self._window.send(self._place, [head, *chunks])
-            phases = [Phase.MAIL, *[Phase.RCPT] * (len(envelope) - 1)]
-            progress.owe(*[Phase.RSET] * behind, *phases, Phase.END_OF_DATA)
+            phases = [MAIL, *[RCPT] * (len(envelope) - 1)]
+            progress.owe(*[RSET] * behind, *phases, END_OF_DATA)
             self._window.await_turn(self._place)
         finally:
             progress.end_of_data_sent = self._place.sealed
@@ -152,11 +153,11 @@ class Exchange(Transfer):
     def _ask_for_data(self, envelope: list[bytes]) -> None:
         """Send the envelope and DATA, perhaps behind another's end of data."""
         octets = b"".join([*envelope, command(Verb.DATA)])
-        phases = [Phase.MAIL, *[Phase.RCPT] * (len(envelope) - 1), Phase.DATA]
+        phases = [MAIL, *[RCPT] * (len(envelope) - 1), DATA]
         self._progress.begin(*phases)
         if self._window.is_first(self._place):
             self._take_over()
-            self._dialogue.say(octets, Phase.MAIL)
+            self._dialogue.say(octets, MAIL)
         else:
             self._ask_behind(octets)
         self._progress.hear_all()
@@ -165,10 +166,10 @@ class Exchange(Transfer):
     def _ask_behind(self, octets: bytes) -> None:
         self._control.on_abort(self._window.wake)
         seconds = self._dialogue.timeouts.block
-        self._dialogue.write([octets], Phase.MAIL, seconds, None)
+        self._dialogue.write([octets], MAIL, seconds, None)
         if not self._window.await_turn(self._place, lambda: self._control.deadline):
             self._called_off = True
-            raise SessionError(Phase.MAIL, FailureReason.DEADLINE, "called off")
+            raise SessionError(MAIL, FailureReason.DEADLINE, "called off")
         if self._window.has_lost(self._place):
             raise self._window.loss(self._place)
         self._take_over()
@@ -177,29 +178,29 @@ class Exchange(Transfer):
         if not self._extensions.pipelining:
             self._send_one_by_one(lines)
             return
-        phases = [Phase.MAIL, *[Phase.RCPT] * (len(lines) - 1)]
+        phases = [MAIL, *[RCPT] * (len(lines) - 1)]
         if with_data:
             lines = [*lines, command(Verb.DATA)]
-            phases.append(Phase.DATA)
+            phases.append(DATA)
         self._progress.begin(*phases)
-        self._dialogue.say(b"".join(lines), Phase.MAIL)
+        self._dialogue.say(b"".join(lines), MAIL)
         self._progress.hear_all()
         self._progress.lap(*dict.fromkeys(phases))
 
     def _send_one_by_one(self, lines: list[bytes]) -> None:
         progress = self._progress
-        progress.begin(Phase.MAIL)
-        self._dialogue.say(lines[0], Phase.MAIL)
+        progress.begin(MAIL)
+        self._dialogue.say(lines[0], MAIL)
         progress.hear_all()
-        progress.lap(Phase.MAIL)
+        progress.lap(MAIL)
         if progress.refused:
             return
         progress.begin()
         for line in lines[1:]:
-            self._dialogue.say(line, Phase.RCPT)
-            progress.owe(Phase.RCPT)
+            self._dialogue.say(line, RCPT)
+            progress.owe(RCPT)
             progress.hear_all()
-        progress.lap(Phase.RCPT)
+        progress.lap(RCPT)
 
     def _may_go_on(self) -> bool:
         """Whether the envelope's replies let the content follow."""
@@ -211,18 +212,18 @@ class Exchange(Transfer):
 
     def _send_content(self) -> None:
         if self._extensions.chunking:
-            self._progress.begin(Phase.END_OF_DATA)
+            self._progress.begin(END_OF_DATA)
             self._write_content(self._as_chunk([]))
             self._hear_final()
             return
-        self._progress.begin(Phase.DATA)
-        self._dialogue.say(command(Verb.DATA), Phase.DATA)
+        self._progress.begin(DATA)
+        self._dialogue.say(command(Verb.DATA), DATA)
         self._progress.hear_all()
-        self._progress.lap(Phase.DATA)
+        self._progress.lap(DATA)
         self._content_after_354()
 
     def _all_in_one(self, envelope: list[bytes]) -> None:
-        phases = [Phase.MAIL, *[Phase.RCPT] * (len(envelope) - 1), Phase.END_OF_DATA]
+        phases = [MAIL, *[RCPT] * (len(envelope) - 1), END_OF_DATA]
         self._progress.begin(*phases)
         self._write_content(self._as_chunk(envelope))
         self._hear_final(*dict.fromkeys(phases[:-1]))
@@ -237,9 +238,9 @@ class Exchange(Transfer):
             return
         if self._progress.refused:
             # RFC 2920 §3.1: nobody is to get it; the dot alone ends the mistake.
-            self._dialogue.ask(END_OF_DATA, Phase.END_OF_DATA)
+            self._dialogue.ask(FINAL_DOT, END_OF_DATA)
             return
-        self._progress.begin(Phase.END_OF_DATA)
+        self._progress.begin(END_OF_DATA)
         self._write_content(stuffed(self._transaction.chunks))
         self._hear_final()
 
@@ -247,7 +248,7 @@ class Exchange(Transfer):
         if self._called_off or self._dialogue.fault is not None:
             return
         self._progress.hear_all()
-        self._progress.lap(*phases, Phase.BODY, Phase.END_OF_DATA)
+        self._progress.lap(*phases, BODY, END_OF_DATA)
 
     def _as_ordered(self, error: SessionError) -> SessionError:
         """*error*, or what it really was: we cut the link ourselves."""
@@ -265,12 +266,12 @@ class Exchange(Transfer):
         self._dialogue.deadline = NO_DEADLINE
         if over or self._dialogue.fault is not None:
             return
-        together = self._place.overlap is Overlap.WHOLE
+        together = self._place.overlap is WHOLE
         if together and not self._window.hold(self._place):
             return
         try:
             seconds = self._dialogue.timeouts.clean_up
-            reset = self._dialogue.ask(command(Verb.RSET), Phase.RSET, seconds)
+            reset = self._dialogue.ask(command(Verb.RSET), RSET, seconds)
         except SessionError:
             return
         if not reset.positive:

@@ -11,14 +11,18 @@ from collections.abc import Iterable, Iterator
 BLOCK = 256 * 1024
 """Octets of one write, which must be gone within the block time-out."""
 
-Block = tuple[list[memoryview], bool]
+Block = tuple[list[bytes | memoryview], bool]
 
 
 def blocks(pieces: Iterable[bytes]) -> Iterator[Block]:
     """*pieces* as writes of at most `BLOCK` octets; the last one is marked."""
-    block: list[memoryview] = []
+    block: list[bytes | memoryview] = []
     room = BLOCK
     for piece in pieces:
+        if len(piece) <= room:
+            block.append(piece)
+            room -= len(piece)
+            continue
         view = memoryview(piece)
         while view:
             if not room:

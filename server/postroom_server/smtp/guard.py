@@ -39,11 +39,13 @@ def check_content(chunks: Iterable[bytes], size: int) -> None:
 
 
 _LF = ord("\n")
+# A number is looked for at once; for octets, Python first asks whether they are one.
+_NUL = 0
 
 
 def _regular(chunk: bytes, *, split: bool) -> bool:
     """Whether CR and LF come as pairs, but for one split from a neighbour."""
-    if b"\0" in chunk:
+    if _NUL in chunk:
         return False
     if len(chunk) <= _LONG and not (split or chunk.endswith(b"\r")):
         return are_paired(chunk)

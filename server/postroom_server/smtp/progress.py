@@ -9,11 +9,8 @@ from postroom_server.domain.attempt import FailureReason, Phase, PhaseTiming
 from postroom_server.domain.reply import Reply
 from postroom_server.smtp.dialogue import Dialogue
 from postroom_server.smtp.errors import SessionError
+from postroom_server.smtp.steps import BODY, DATA, END_OF_DATA, MAIL, RCPT, RSET
 from postroom_server.smtp.transaction import envelope_refused
-
-_STEPS = frozenset(Phase) - {Phase.END_OF_DATA, Phase.RSET}
-"""The phases whose replies are steps on the way."""
-_PLACES = {Phase.RSET: "reset", Phase.MAIL: "mail", Phase.DATA: "data"}
 
 
 class Progress:
@@ -25,7 +22,7 @@ class Progress:
         self.data: Reply | None = None
         self.reset: Reply | None = None
         self.final: Reply | None = None
-        self.step = Phase.MAIL
+        self.step = MAIL
         self.end_of_data_sent = False
         self.timings: list[PhaseTiming] = []
         self._dialogue = dialogue
@@ -72,11 +69,11 @@ class Progress:
     def reached(self, failed_at: Phase | None) -> Phase:
         """The last step that counts for the mail."""
         if self.mail is not None and not self.mail.positive:
-            return Phase.MAIL
+            return MAIL
         if self.refused:
-            return Phase.RCPT
+            return RCPT
         if self.end_of_data_sent:
-            return Phase.END_OF_DATA
+            return END_OF_DATA
         return failed_at or self.step
 
     def lap(self, *phases: Phase) -> None:
@@ -86,28 +83,32 @@ class Progress:
 
     def _patience(self, phase: Phase) -> float:
         timeouts = self._dialogue.timeouts
-        if phase is Phase.DATA:
+        if phase is DATA:
             return timeouts.data
-        return timeouts.final if phase is Phase.END_OF_DATA else timeouts.command
+        return timeouts.final if phase is END_OF_DATA else timeouts.command
 
     def _settle(self, reply: Reply) -> None:
         phase = self._owed.popleft()
-        if phase in _STEPS:
-            self.step = phase
-        if phase is Phase.RCPT:
-            self.rcpt[self._recipient] = reply
-            self._recipient += 1
-        elif (place := _PLACES.get(phase)) is not None:
-            setattr(self, place, reply)
-        else:
+        if phase is END_OF_DATA:
             self.final = self._of_content(reply)
+        elif phase is RSET:
+            self.reset = reply
+        else:
+            self.step = phase
+            if phase is RCPT:
+                self.rcpt[self._recipient] = reply
+                self._recipient += 1
+            elif phase is MAIL:
+                self.mail = reply
+            else:
+                self.data = reply
 
     def _of_content(self, reply: Reply) -> Reply:
         if self.end_of_data_sent or self.refused:
             return reply
-        early = Reply(reply.code, reply.enhanced_code, reply.text, Phase.BODY)
+        early = Reply(reply.code, reply.enhanced_code, reply.text, BODY)
         detail = "a reply to content that it had not got yet"
-        fault = SessionError(Phase.BODY, FailureReason.PROTOCOL, detail)
+        fault = SessionError(BODY, FailureReason.PROTOCOL, detail)
         if reply.positive:
             raise self._dialogue.fail(fault)
         # The rest of the content would pass for commands: the link is of no more use.

@@ -101,7 +101,10 @@ class Wait:
 
     def pause(self) -> float:
         """Seconds to sleep before looking again: deadlines may move meanwhile."""
-        return min(self.remaining(), _LOOK_AGAIN)
+        left = min(self._own, self._deadline().at) - time.monotonic()
+        if left >= _LOOK_AGAIN:
+            return _LOOK_AGAIN
+        return left if left > 0 else 0.0
 
     @property
     def reason(self) -> FailureReason:

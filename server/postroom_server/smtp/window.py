@@ -35,6 +35,12 @@ class Overlap(Enum):
     WHOLE = "all of it"
 
 
+# By names of their own, which cost less to ask for.
+NOTHING = Overlap.NONE
+ENVELOPE = Overlap.ENVELOPE
+WHOLE = Overlap.WHOLE
+
+
 class Place:
     """One transaction's place in the line.
 
@@ -98,7 +104,7 @@ class Window:
 
     def enter(self, place: Place, control: Control) -> None:
         """Wait until *place*'s transaction may begin.  Raises `SessionError`."""
-        alone = place.overlap is Overlap.NONE
+        alone = place.overlap is NOTHING
         with self._lock:
             if not self._may_begin(place.overlap):
                 self._alone += alone
@@ -109,12 +115,12 @@ class Window:
             quiet = not (self._line or self._entering)
             if quiet and self._dialogue.spoke_unasked() and self._dialogue.fault:
                 raise self._dialogue.fault
-            if place.overlap is Overlap.WHOLE:
+            if place.overlap is WHOLE:
                 self._entering += 1
             else:
                 self._line.append(place)
                 self._unsealed += 1
-        if place.overlap is Overlap.WHOLE:
+        if place.overlap is WHOLE:
             self.room()
 
     def withdraw(self) -> None:
@@ -188,7 +194,7 @@ class Window:
                 self.clean = False
                 return False
             place.sealed = False
-            place.overlap = Overlap.NONE
+            place.overlap = NOTHING
             self._unsealed += 1
             return True
 
@@ -198,7 +204,7 @@ class Window:
             if place.abandoned or place not in self._line:
                 return
             self._line.remove(place)
-            if place.overlap is not Overlap.WHOLE and not place.sealed:
+            if place.overlap is not WHOLE and not place.sealed:
                 self._unsealed -= 1
             while self._line and self._line[0].abandoned:
                 detail = "called off before the end of data"
@@ -221,7 +227,7 @@ class Window:
     def has_lost(self, place: Place) -> bool:
         """Whether the session ended before *place* could hear its replies."""
         return self._dialogue.fault is not None or (
-            place.overlap is Overlap.WHOLE and not place.sealed
+            place.overlap is WHOLE and not place.sealed
         )
 
     def loss(self, place: Place) -> SessionError:
@@ -258,12 +264,12 @@ class Window:
     def _may_begin(self, overlap: Overlap) -> bool:
         if self._is_over:
             return False
-        if overlap is Overlap.WHOLE:
+        if overlap is WHOLE:
             return not (self._unsealed or self._alone)
         if self._entering:
             return False
         ahead = len(self._line)
-        if overlap is Overlap.ENVELOPE and ahead == 1:
+        if overlap is ENVELOPE and ahead == 1:
             return self._line[0].sealed and not self._alone
         return self.clean and not ahead
 
@@ -284,7 +290,7 @@ class Window:
     def _is_due(self, place: Place) -> bool:
         if self._line[0] is not place or place.writes:
             return False
-        written = place.sealed or place.overlap is not Overlap.WHOLE
+        written = place.sealed or place.overlap is not WHOLE
         return written or self._is_over
 
     def _write_unsent(self) -> None:

@@ -116,7 +116,7 @@ class Wire:
         relay said before is still there to read, and `read_reply` tells of the loss
         after it.  Raises `WaitEnded`.
         """
-        pending = [memoryview(b) for b in buffers if len(b)]
+        pending = [b for b in buffers if len(b)]
         if self.tls is not None:
             pending = _records(pending)
         try:
@@ -146,7 +146,7 @@ class Wire:
             pass
         self._lost = self._lost or lost
 
-    def _send(self, pending: list[memoryview]) -> bool:
+    def _send(self, pending: list[bytes | memoryview]) -> bool:
         try:
             if self.tls is not None:
                 with self._io:
@@ -158,10 +158,13 @@ class Wire:
         except OSError as error:
             raise LinkLost(_words(error)) from error
         self.octets_written += sent
+        if sent == sum(map(len, pending)):
+            pending.clear()
+            return True
         while sent and sent >= len(pending[0]):
             sent -= len(pending.pop(0))
         if sent:
-            pending[0] = pending[0][sent:]
+            pending[0] = memoryview(pending[0])[sent:]
         return True
 
     def _receive(self) -> bool:
@@ -234,7 +237,7 @@ def _poll_of(sock: socket.socket, events: int) -> select.poll:
     return poll
 
 
-def _records(pending: list[memoryview]) -> list[memoryview]:
+def _records(pending: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """*pending* for TLS: small ones joined to records, large ones in slices.
 
     Joined ones may be of several mails, so each is sent by itself: OpenSSL counts none
@@ -242,10 +245,10 @@ def _records(pending: list[memoryview]) -> list[memoryview]:
     """
     size = _TLS_SLICE
     if sum(map(len, pending)) <= _TLS_SLICE:
-        pending, size = [memoryview(b"".join(pending))], _TLS_RECORD
+        pending, size = [b"".join(pending)], _TLS_RECORD
     return [
         view[start : start + size]
-        for view in pending
+        for view in [memoryview(one) for one in pending]
         for start in range(0, len(view), size)
     ]
 
