@@ -25,6 +25,13 @@ class Stage(Enum):
     OVER = "over"
 
 
+# Each attempt asks a dozen times; a member by its class costs as much as a call.
+_OPEN = Stage.OPEN
+_CALLED_OFF = Stage.CALLED_OFF
+_PAST_END_OF_DATA = Stage.PAST_END_OF_DATA
+_OVER = Stage.OVER
+
+
 class AttemptControl:
     """What the session asks before its end of data, and what may stop it.
 
@@ -43,7 +50,7 @@ class AttemptControl:
         self._limit = limit
         self._mark = mark
         self._lock = threading.Lock()
-        self._stage = Stage.OPEN
+        self._stage = _OPEN
         self._abort: Callable[[], None] | None = None
         self._cancelled = False
         self.recorded = Latch()
@@ -51,7 +58,7 @@ class AttemptControl:
     @property
     def deadline(self) -> Deadline:
         """Until when the steps before the end of data may last, asked each time."""
-        if self._stage is Stage.CALLED_OFF:
+        if self._stage is _CALLED_OFF:
             return NOT_AT_ALL
         limit = self._limit()
         return NO_DEADLINE if limit is None else Deadline(limit)
@@ -59,13 +66,13 @@ class AttemptControl:
     def pass_end_of_data(self) -> bool:
         """Whether the end of data may be written; no way back after True."""
         with self._lock:
-            if self._stage is not Stage.OPEN:
+            if self._stage is not _OPEN:
                 return False
-            self._stage = Stage.PAST_END_OF_DATA
+            self._stage = _PAST_END_OF_DATA
         if self._mark():
             return True
         with self._lock:
-            self._stage = Stage.CALLED_OFF
+            self._stage = _CALLED_OFF
         return False
 
     def take_back(self) -> bool:
@@ -74,26 +81,26 @@ class AttemptControl:
         It may not when nobody waits any more for mail that needs a caller.
         """
         with self._lock:
-            if self._stage is Stage.PAST_END_OF_DATA:
-                self._stage = Stage.OPEN
+            if self._stage is _PAST_END_OF_DATA:
+                self._stage = _OPEN
             self._abort = None
-            still_open = self._stage is Stage.OPEN
+            still_open = self._stage is _OPEN
         return still_open and not self.deadline.passed
 
     def on_abort(self, callback: Callable[[], None]) -> None:
         """Have *callback* break off a blocked wait; at once if it is called off."""
         with self._lock:
             self._abort = callback
-            called_off = self._stage is Stage.CALLED_OFF
+            called_off = self._stage is _CALLED_OFF
         if called_off:
             callback()
 
     def call_off(self, *, cancelled: bool = False) -> bool:
         """Break the attempt off; False when it is past its end of data, or over."""
         with self._lock:
-            if self._stage is Stage.PAST_END_OF_DATA or self._stage is Stage.OVER:
+            if self._stage is _PAST_END_OF_DATA or self._stage is _OVER:
                 return False
-            self._stage = Stage.CALLED_OFF
+            self._stage = _CALLED_OFF
             self._cancelled = self._cancelled or cancelled
             abort = self._abort
         if abort is not None:
@@ -103,19 +110,19 @@ class AttemptControl:
     def conclude(self) -> bool:
         """The attempt is over, and its outcome is decided now; whether cancelled."""
         with self._lock:
-            self._stage = Stage.OVER
+            self._stage = _OVER
             self._abort = None
             return self._cancelled
 
     @property
     def past_end_of_data(self) -> bool:
         """Whether the relay may have the mail already."""
-        return self._stage is Stage.PAST_END_OF_DATA
+        return self._stage is _PAST_END_OF_DATA
 
     @property
     def is_over(self) -> bool:
         """Whether only the recording is left; `recorded` tells its end."""
-        return self._stage is Stage.OVER
+        return self._stage is _OVER
 
 
 class UnderWay:

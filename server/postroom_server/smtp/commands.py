@@ -37,11 +37,15 @@ MAX_LINE = 512
 MAX_AUTH_LINE = 12_288
 _DSN_MAIL = len(" RET=FULL ENVID=") + 3 * 100
 _DSN_RCPT = len(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=") + 500
-_ALLOWANCES = {
-    Verb.MAIL: 26 + 17 + 10 + _DSN_MAIL,
-    Verb.RCPT: _DSN_RCPT,
-    Verb.VRFY: 10,
+_LIMITS = dict.fromkeys(Verb, MAX_LINE) | {
+    Verb.AUTH: MAX_AUTH_LINE,
+    Verb.MAIL: MAX_LINE + 26 + 17 + 10 + _DSN_MAIL,
+    Verb.RCPT: MAX_LINE + _DSN_RCPT,
+    Verb.VRFY: MAX_LINE + 10,
 }
+# Those of each mail: to ask an enumeration for its member costs as much as a call.
+_MAIL = Verb.MAIL
+_RCPT = Verb.RCPT
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -60,9 +64,8 @@ def command(verb: Verb, *arguments: str, utf8: bool = False) -> bytes:
     if not utf8 and not line.isascii():
         raise UnsafeCommand(f"non-ASCII text in {verb}")
     octets = continuation_line(line, verb)
-    limit = MAX_AUTH_LINE if verb is Verb.AUTH else MAX_LINE + _ALLOWANCES.get(verb, 0)
-    if len(octets) > limit:
-        raise UnsafeCommand(f"{verb} of more than {limit} octets")
+    if len(octets) > _LIMITS[verb]:
+        raise UnsafeCommand(f"{verb} of more than {_LIMITS[verb]} octets")
     return octets
 
 
@@ -76,16 +79,16 @@ def continuation_line(text: str, verb: Verb) -> bytes:
 
 def mail(reverse_path: str, *parameters: str, utf8: bool = False) -> bytes:
     """``MAIL FROM``; an empty *reverse_path* is the null one."""
-    path = f"FROM:{_path(reverse_path, Verb.MAIL)}"
-    return command(Verb.MAIL, path, *parameters, utf8=utf8)
+    path = f"FROM:{_path(reverse_path, _MAIL)}"
+    return command(_MAIL, path, *parameters, utf8=utf8)
 
 
 def rcpt(address: str, *parameters: str, utf8: bool = False) -> bytes:
     """``RCPT TO`` one address."""
     if not address:
         raise UnsafeCommand("an empty address in RCPT")
-    path = f"TO:{_path(address, Verb.RCPT)}"
-    return command(Verb.RCPT, path, *parameters, utf8=utf8)
+    path = f"TO:{_path(address, _RCPT)}"
+    return command(_RCPT, path, *parameters, utf8=utf8)
 
 
 def bdat_last(octets: int) -> bytes:

@@ -32,7 +32,7 @@ _POSITIVE = {
 
 _JUST_NOW = 0.005
 """Seconds for which a look at the link need not be repeated."""
-_YES = range(200, 300)
+_YES = frozenset(range(200, 300))
 _FAILURES = (WaitEnded, ProtocolError, LinkLost)
 
 
@@ -99,7 +99,8 @@ class Dialogue:
         """Write *buffers*; whether all are gone, as `Wire.write`."""
         self._looked_at = -math.inf
         wait = Wait(seconds, self.deadline)
-        self._require_no_fault()
+        if self.fault is not None:
+            raise self.fault
         try:
             return self.wire.write(buffers, wait, heard)
         except _FAILURES as failure:
@@ -119,7 +120,8 @@ class Dialogue:
         wait = Wait(
             self.timeouts.command if seconds is None else seconds, self.deadline
         )
-        self._require_no_fault()
+        if self.fault is not None:
+            raise self.fault
         try:
             raw = self.wire.read_reply(wait)
         except _FAILURES as failure:
@@ -155,10 +157,6 @@ class Dialogue:
             detail = f"a {code} that is no answer to {phase.name}"
             raise self.fail(SessionError(phase, FailureReason.PROTOCOL, detail))
         return raw
-
-    def _require_no_fault(self) -> None:
-        if self.fault is not None:
-            raise self.fault
 
     def _failed(self, failure: Exception, phase: Phase, wait: Wait) -> SessionError:
         """What *failure* of the link or the relay is; nothing is said after it."""

@@ -52,10 +52,9 @@ def envelope_lines(asked: Transaction, extensions: Extensions) -> list[bytes]:
     parameters += mail_parameters(dsn)
     try:
         lines = [mail(asked.reverse_path, *parameters, utf8=asked.smtputf8)]
-        lines += (
-            rcpt(r, *rcpt_parameters(dsn, r), utf8=asked.smtputf8)
-            for r in asked.recipients
-        )
+        for address in asked.recipients:
+            asking = rcpt_parameters(dsn, address)
+            lines.append(rcpt(address, *asking, utf8=asked.smtputf8))
     except UnsafeCommand as error:
         reason = FailureReason.INTERNAL
         raise SessionError(Phase.MAIL, reason, str(error)) from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from itertools import chain
 
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.domain.octets import DamagedOctets
@@ -229,8 +230,8 @@ class Exchange(Transfer):
         self._hear_final(*dict.fromkeys(phases[:-1]))
 
     def _as_chunk(self, envelope: list[bytes]) -> Iterable[bytes]:
-        yield b"".join([*envelope, bdat_last(self._transaction.size)])
-        yield from self._transaction.chunks
+        head = b"".join([*envelope, bdat_last(self._transaction.size)])
+        return chain((head,), self._transaction.chunks)
 
     def _content_after_354(self) -> None:
         data = self._progress.data

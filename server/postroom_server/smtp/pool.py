@@ -277,11 +277,12 @@ class SessionPool:
 
     def give_back(self, pooled: Pooled, loan: object) -> None:
         now = self._now()
-        with self._lock:
-            if self._seats.shared_back(pooled, loan, now):
-                return
+        if pooled.session.places > 1:
+            with self._lock:
+                if self._seats.shared_back(pooled, loan, now):
+                    return
         pooled.touched_at = pooled.idle_since = now
-        reason = worn_out(pooled, pooled.idle_since)
+        reason = worn_out(pooled, now)
         if not pooled.session.usable:
             reason = _reason_of_break(pooled.session)
         self._put_back(pooled, reason)

@@ -207,7 +207,8 @@ class Seats:
 
     def _no_longer_lent(self, pooled: Pooled) -> None:
         self.in_use.discard(pooled)
-        self.roomy.pop(pooled, None)
+        if self.roomy:
+            self.roomy.pop(pooled, None)
         pooled.loans, pooled.unsettled = 0, None
 
     def withdraw(self, pooled: Pooled) -> None:

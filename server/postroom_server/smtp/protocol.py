@@ -8,6 +8,7 @@ After a breach the reader stays broken and the connection is of no more use.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_LINE = 4096
@@ -17,8 +18,10 @@ MAX_REPLY = 64 * 1024
 """Lines and octets of one reply: an endless ``250-`` must end (threat C6)."""
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-_WHOLE = re.compile(rb"([2-5][0-9]{2})(?: ([^\r\n]{0,500}))?\r\n")
+_WHOLE = re.compile(rb"([2-5][0-9]{2})(?: ([^\r\n]{0,500}))?")
 """A reply of one line, as most are."""
+_SHORT = 64
+"""Octets of a line that is looked up instead of read: relays repeat themselves."""
 
 
 class ProtocolError(Exception):
@@ -61,9 +64,11 @@ class ReplyReader:
         unread = self._unread
         if not unread:
             return None
-        if not self._lines and (found := _WHOLE.match(unread)):
-            self._unread = unread[found.end() :]
-            return RawReply(int(found[1]), (found[2] or b"",))
+        if not self._lines:
+            line, ended, rest = unread.partition(b"\r\n")
+            if ended and (reply := _reply_in(line)) is not None:
+                self._unread = rest
+                return reply
         try:
             return self._assemble()
         except ProtocolError as breach:
@@ -103,3 +108,16 @@ class ReplyReader:
         if len(self._lines) > MAX_LINES or self._octets > MAX_REPLY:
             raise ProtocolError("a reply without end")
         return separator != b"-"
+
+
+def _reply_in(line: bytes) -> RawReply | None:
+    """The reply that is all of *line*, or None: then it needs a closer look."""
+    return _short(line) if len(line) <= _SHORT else _read(line)
+
+
+def _read(line: bytes) -> RawReply | None:
+    found = _WHOLE.fullmatch(line)
+    return RawReply(int(found[1]), (found[2] or b"",)) if found else None
+
+
+_short = lru_cache(maxsize=256)(_read)

@@ -189,7 +189,7 @@ class Wire:
         if events != _IN:
             poll = self._writing = self._writing or _poll_of(self._socket, events)
             poll.modify(self._socket, events)
-        elif self._has_read_ahead():
+        elif self.tls is not None and self._has_read_ahead():
             return _IN
         while (pause := wait.pause()) > 0:
             if ready := poll.poll(pause * 1000):
@@ -209,7 +209,8 @@ class Wire:
         if self._closed or self._lost is not None or not self._reader.empty:
             return True
         # Most often there is nothing: to ask costs less than to try.
-        if not self._has_read_ahead() and not self._reading.poll(0):
+        read_ahead = self.tls is not None and self._has_read_ahead()
+        if not read_ahead and not self._reading.poll(0):
             return False
         return self.listen() or self._lost is not None
 
