@@ -12,7 +12,7 @@ from postroom_server.outbox.statements import queries
 
 PIECES = {"of_recipient", "of_label"}
 """Conditions, not queries of their own."""
-SQLITES_OWN = {"count_repair"}
+SQLITES_OWN = {"count_repair", "change_delivery_alone"}
 _EACH = re.compile(r"EACH\(([^)]*)\)")
 _NAME = re.compile(r"%\((\w+)\)s")
 

@@ -21,6 +21,18 @@ UPDATE delivery SET
 FROM (VALUES EACH(?, ?, ?, ?, ?, ?, ?, ?, ?)) AS v
 WHERE delivery.id = v.column1 AND delivery.version = v.column2
 
+-- change_delivery_alone --
+-- The same for one row: what is joined makes SQLite build a table first.
+UPDATE delivery SET
+    relay = ?3,
+    status = ?4,
+    version = ?5,
+    sequence = sequence + ?6,
+    settled_at = ?7,
+    content_purged = ?8,
+    doc = ?9
+WHERE id = ?1 AND version = ?2
+
 -- add_content --
 INSERT INTO content (delivery, format, data) VALUES EACH(?, ?, ?)
 
@@ -30,11 +42,14 @@ INSERT INTO attempt (delivery, number, doc) VALUES EACH(?, ?, ?)
 ON CONFLICT (delivery, number) DO NOTHING
 
 -- add_event --
--- tenant, delivery, how many of its events come behind this one, kind, at, doc.
+-- tenant, delivery, how many of its events come behind this one, kind, at, doc.  Not
+-- joined, see above.
 INSERT INTO event (tenant, delivery, sequence, kind, at, doc)
-SELECT v.column1, v.column2, d.sequence - v.column3, v.column4, v.column5, v.column6
+SELECT
+    v.column1, v.column2,
+    (SELECT d.sequence FROM delivery AS d WHERE d.id = v.column2) - v.column3,
+    v.column4, v.column5, v.column6
 FROM (VALUES EACH(?, ?, ?, ?, ?, ?)) AS v
-JOIN delivery AS d ON d.id = v.column2
 
 -- add_recipient --
 INSERT INTO recipient (tenant, key, accepted_at, delivery) VALUES EACH(?, ?, ?, ?)
