@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
@@ -23,6 +23,12 @@ import structlog
 from postroom_server.delivery.gate import RelayGate
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.mailing import Mailing
+from postroom_server.delivery.rounds import (
+    Deliver,
+    Following,
+    NothingFollows,
+    Rounds,
+)
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.delivery import Delivery
@@ -31,13 +37,6 @@ from postroom_server.domain.lane import LaneKey
 from postroom_server.outbox.store import Claimed, Outbox
 
 SAFETY_NET = 5.0
-
-Deliver = Callable[[Claimed, Mailing | None], None]
-"""Makes the attempt and records it; never raises."""
-
-TakeUp = Callable[[str], tuple[Claimed, Mailing] | None]
-"""What a thread of a relay (by its id) is to deliver next, if anything stands for it:
-a slot is reserved.  Never raises."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,10 +47,6 @@ class Slot(Enum):
     TAKEN = "one is reserved for it"
     FULL = "attempts hold all of them, and nothing else waits for one"
     REFUSED = "it has to wait its turn"
-
-
-def _nothing_stands(_relay: str) -> None:
-    """Mail waits in the store alone."""
 
 
 class Dispatcher:
@@ -74,21 +69,20 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._ended = threading.Condition(self._lock)
+        self._recording: Counter[str] = Counter()
         self._awaiting_end = 0
         self._stopping = False
-        self._deliver: Deliver | None = None
-        self._take_up: TakeUp = _nothing_stands
+        self._rounds: Rounds
         self._thread = threading.Thread(
             target=self._run, name="postroom-dispatcher", daemon=True
         )
 
-    def start(self, deliver: Deliver, take_up: TakeUp = _nothing_stands) -> None:
+    def start(self, deliver: Deliver, following: Following | None = None) -> None:
         """Begin to claim what is due and give it to *deliver*.
 
-        A thread that has delivered one asks *take_up* for another.
+        A thread that has delivered one takes up another that is *following*.
         """
-        self._deliver = deliver
-        self._take_up = take_up
+        self._rounds = Rounds(deliver, following or NothingFollows(), self)
         self._look_everywhere()
         self._thread.start()
 
@@ -143,9 +137,9 @@ class Dispatcher:
 
         Where the threads have ended already, the next start finds it under way.
         """
-        lane = self._lanes[claimed.delivery.relay]
+        lane, run = self._lanes[claimed.delivery.relay], self._rounds.run
         try:
-            lane.run(lambda: self._work(claimed, mailing, retries=retries))
+            lane.run(lambda: run(claimed, mailing, retries=retries))
         except RuntimeError:
             _log.exception("dispatch.no_thread", delivery=claimed.delivery.id)
 
@@ -154,15 +148,14 @@ class Dispatcher:
 
         For a relay that will not be asked: all slots may be held by attempts on it.
         """
-        if self._deliver is not None:
-            self._deliver(claimed, mailing)
+        self._rounds.deliver(claimed, mailing)()
 
     def take_up(self, relay: str, most: int) -> None:
         """Have free slots, which no attempt held, taken by what stands: by *most*."""
-        lane = self._lanes[relay]
+        lane, take_up = self._lanes[relay], self._rounds.take_up
         with suppress(RuntimeError):
             for _ in range(min(most, lane.free)):
-                lane.run(partial(self._take_up_all, relay))
+                lane.run(partial(take_up, relay))
 
     def under_way(self, relay: str) -> int:
         """How many attempts on *relay* hold a slot."""
@@ -175,10 +168,13 @@ class Dispatcher:
             lane = self._lanes[relay]
             self._awaiting_end += 1
             try:
-                self._ended.wait_for(lambda: not lane.under_way, seconds)
+                self._ended.wait_for(lambda: not self._not_ended(lane), seconds)
             finally:
                 self._awaiting_end -= 1
-            return lane.under_way
+            return self._not_ended(lane)
+
+    def _not_ended(self, lane: Lane) -> int:
+        return lane.under_way + self._recording[lane.relay]
 
     def hear(self, delivery: Delivery) -> None:
         """*delivery* was stored, and waits for its next attempt.
@@ -335,28 +331,23 @@ class Dispatcher:
         dues = {lane: self._outbox.next_due(relay, lane) for lane in lanes}
         return {lane: due for lane, due in dues.items() if due is not None}
 
-    def _work(
-        self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
-    ) -> None:
-        self._deliver_one(claimed, mailing, retries=retries)
-        self._take_up_all(claimed.delivery.relay)
+    def ended(self, delivery: Delivery, *, retries: bool, recorded: bool) -> None:
+        """The attempt on *delivery* needs its slot no more; *recorded*: it is over."""
+        if not recorded:
+            with self._lock:
+                self._recording[delivery.relay] += 1
+        limited = self._tenants.ended(delivery.tenant)
+        self.release(delivery.relay, retries=retries)
+        if limited:
+            # Its mail for another relay may have waited for that.
+            self.wake()
 
-    def _take_up_all(self, relay: str) -> None:
-        while (following := self._take_up(relay)) is not None:
-            self._deliver_one(*following, retries=False)
-
-    def _deliver_one(
-        self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
-    ) -> None:
-        try:
-            if self._deliver is not None:
-                self._deliver(claimed, mailing)
-        finally:
-            limited = self._tenants.ended(claimed.delivery.tenant)
-            self.release(claimed.delivery.relay, retries=retries)
-            if limited:
-                # Its mail for another relay may have waited for that.
-                self.wake()
+    def recorded(self, relay: str) -> None:
+        """An attempt on *relay* that gave its slot back before is over as well."""
+        with self._lock:
+            self._recording[relay] -= 1
+            if self._awaiting_end:
+                self._ended.notify_all()
 
 
 def _unused(

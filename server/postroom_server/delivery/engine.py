@@ -223,7 +223,7 @@ class DeliveryEngine:
             self._marks.forget()
         self.relay_control.load()
         self._posting.start()
-        self._dispatcher.start(self._worker.deliver, self._posting.take_up)
+        self._dispatcher.start(self._worker.attempt, self._posting.following)
         self.outbox.listen(self._dispatcher.look)
         self._taking_over.start()
         self._elsewhere.start()

@@ -45,6 +45,10 @@ class LineStart:
         self._standing = standing
         self._fates = fates
 
+    def stands(self, relay: str) -> bool:
+        """Whether anything stands for *relay*."""
+        return self._standing.stands(relay)
+
     def take_up(self, relay: str) -> tuple[Claimed, Mailing] | None:
         """What stands next for *relay*, as it was accepted; a slot is reserved."""
         try:

@@ -74,8 +74,8 @@ class Posting:
             refused=lambda posted, error: tell(partial(self._end, posted, error)),
             used=lambda posted, used: tell(partial(self._used, posted, used)),
         )
-        self.take_up = LineStart(sending, self._standing, fates).take_up
-        """What a thread of a relay is to deliver next; see there."""
+        self.following = LineStart(sending, self._standing, fates)
+        """What a thread of a relay is to deliver next."""
 
     def start(self) -> None:
         """Begin to hear."""

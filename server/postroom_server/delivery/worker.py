@@ -1,8 +1,7 @@
 """Lease -> attempt -> record: what a delivering thread does with one delivery.
 
-Whatever happens, the attempt ends with a record: an outcome that can't be stored yet
-is kept and stored when the store is back, and an exception of ours becomes an INTERNAL
-failure with an incident id (or UNCERTAIN, past the end of data).
+Whatever happens, the attempt ends with a record (`recording`): an exception of ours
+becomes an INTERNAL failure with an incident id (or UNCERTAIN, past the end of data).
 """
 
 from __future__ import annotations
@@ -18,26 +17,26 @@ import structlog
 
 from postroom_server.delivery.attempts import Course, for_all, make_attempt
 from postroom_server.delivery.control import AttemptControl, UnderWay
-from postroom_server.delivery.decision import Decision, Situation, decide
+from postroom_server.delivery.decision import Situation, decide
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.leave import FREE_LEAVE, Leave
 from postroom_server.delivery.mailing import Mailing
+from postroom_server.delivery.recording import Conclusion, Recording, Saving
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.schedule import Chance
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.attempt import FailureReason, Phase
-from postroom_server.domain.clock import Clock, Instant
+from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
-from postroom_server.domain.errors import PostroomError, StoreFull
+from postroom_server.domain.errors import PostroomError
 from postroom_server.domain.octets import DamagedOctets
 from postroom_server.domain.submission import Completion
-from postroom_server.domain.transitions import Change, finish_attempt, mark_data
+from postroom_server.domain.transitions import Change, mark_data
 from postroom_server.outbox.marks import MarkKeeper
 from postroom_server.outbox.store import Claimed, Outbox
 from postroom_server.telemetry import naming
 
-RECORD_AGAIN = 0.5
-"""Seconds between tries to store an outcome; jittered."""
+Finish = Callable[[], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -85,23 +84,44 @@ class Worker:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._recording = Recording(ports.outbox, ports.closing, ports.chance)
 
     def deliver(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
         """Make the attempt that *claimed* began, and record how it ended.
 
         *mailing* is given when its content was composed already.
         """
+        self.attempt(claimed, mailing)()
+
+    def attempt(self, claimed: Claimed, mailing: Mailing | None = None) -> Finish:
+        """The same, but for the wait until it is recorded, which is returned.
+
+        That must be called by this thread, once; neither raises.
+        """
         lease = _Lease(claimed.delivery, self._ports)
         self._ports.under_way.begin(claimed.delivery.id, lease.control)
         named = naming.name(claimed.delivery)
+        saving: Saving | None = None
         try:
             course = self._course(claimed, mailing, lease.control)
-            self._conclude(lease, course)
+            saving = self._recording.begin(self._conclusion(lease, course))
         except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
             _log.exception("delivery.not_recorded", delivery=claimed.delivery.id)
         finally:
             naming.unname(named)
-            self._ports.under_way.end(claimed.delivery.id)
+        return lambda: self._finish(lease, saving)
+
+    def _finish(self, lease: _Lease, saving: Saving | None) -> None:
+        delivery = lease.delivery
+        named = naming.name(delivery)
+        try:
+            if saving is not None:
+                self._end(lease, saving)
+        except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
+            _log.exception("delivery.not_recorded", delivery=delivery.id)
+        finally:
+            naming.unname(named)
+            self._ports.under_way.end(delivery.id)
             lease.control.recorded.open()
 
     def _course(
@@ -143,8 +163,7 @@ class Worker:
                 _log.warning(
                     "delivery.no_leave_yet", delivery=delivery.id, reason=error.reason
                 )
-                pause = RECORD_AGAIN * (0.5 + self._ports.chance())
-                if self._ports.closing.wait(pause):
+                if self._recording.pause():
                     return Leave(_CLOSING)
 
     def _is_abandoned(self, delivery: Delivery) -> bool:
@@ -153,37 +172,36 @@ class Worker:
         ports = self._ports
         return ports.waits.limit(delivery.id) is None and not ports.awaited(delivery)
 
-    def _conclude(self, lease: _Lease, course: Course) -> None:
+    def _conclusion(self, lease: _Lease, course: Course) -> Conclusion:
         cancelled = lease.control.conclude()
-        lease.learn_if_marked(self._record)
-        now = self._ports.clock.now()
-        delivery = lease.delivery
+        lease.learn_if_marked(self._recording.record)
+        ports, delivery = self._ports, lease.delivery
         situation = Situation(
-            now=now,
+            now=ports.clock.now(),
             patience=self._patience(delivery.id),
-            chance=self._ports.chance,
+            chance=ports.chance,
             cancelled=cancelled,
         )
         decision = decide(delivery, course.findings, situation)
-        change = _finished(delivery, course, decision, now)
-        try:
-            stored = self._record(change)
-        except Exception:  # noqa: BLE001  what the relay said may not be storable
-            _log.exception("delivery.outcome_refused", delivery=delivery.id)
-            course, decision = course.bare(), decision.bare()
-            change = _finished(delivery, course, decision, now)
-            stored = self._record(change)
-        if not stored:
+        return Conclusion(delivery, course, decision, situation)
+
+    def _end(self, lease: _Lease, saving: Saving) -> None:
+        """Wait until it is stored, and tell of it."""
+        saved = self._recording.end(saving)
+        if saved is None:
             return
+        change, conclusion = saved.change, saved.conclusion
+        delivery = lease.delivery
         lease.clear_mark()
-        if situation.patience is None and _may_be_awaited(delivery):
+        if conclusion.situation.patience is None and _may_be_awaited(delivery):
             self._ports.tell(delivery.id)
         if change.after.due_at is not None:
             self._schedule(change.after)
         try:
-            self._ports.observe(change.after, course)
+            self._ports.observe(change.after, conclusion.course)
         finally:
-            self._ports.waits.post(News(change.after, decision.answers_now))
+            news = News(change.after, conclusion.decision.answers_now)
+            self._ports.waits.post(news)
 
     def _schedule(self, delivery: Delivery) -> None:
         """It goes on, unless it was taken back: who was told so relies on it."""
@@ -192,33 +210,12 @@ class Worker:
                 return self._ports.scheduled(delivery)
             except PostroomError as error:
                 _log.warning("delivery.others_unheard", reason=error.reason)
-                pause = RECORD_AGAIN * (0.5 + self._ports.chance())
-                if self._ports.closing.wait(pause):
+                if self._recording.pause():
                     return None
 
     def _patience(self, delivery_id: str) -> float | None:
         limit = self._ports.waits.limit(delivery_id)
         return None if limit is None else limit - self._ports.clock.monotonic()
-
-    def _record(self, change: Change) -> bool:
-        """Store *change*, however long the store is away; False if it is stale."""
-        while True:
-            try:
-                stored = self._ports.outbox.save(change)
-            except PostroomError as error:
-                _log.error(
-                    "delivery.outcome_not_stored_yet",
-                    delivery=change.after.id,
-                    reason=error.reason,
-                    full=isinstance(error, StoreFull),
-                )
-                pause = RECORD_AGAIN * (0.5 + self._ports.chance())
-                if self._ports.closing.wait(pause):
-                    return False
-                continue
-            if not stored:
-                _log.error("delivery.stale_outcome", delivery=change.after.id)
-            return stored
 
 
 class _Lease:
@@ -285,17 +282,6 @@ def _may_be_awaited(delivery: Delivery) -> bool:
 
 def _no_limit() -> None:
     return None
-
-
-def _finished(
-    delivery: Delivery, course: Course, decision: Decision, now: Instant
-) -> Change:
-    attempt = course.attempt(delivery, now)
-    due_at, fates = decision.due_at, decision.fates
-    if due_at is not None:
-        # What would come after its expiry is looked at once more then, and expires.
-        due_at = min(due_at, max(now, delivery.expire_at))
-    return finish_attempt(delivery, attempt, fates, due_at)
 
 
 def _bug(incident: str, control: AttemptControl) -> Finding:

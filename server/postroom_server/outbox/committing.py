@@ -40,7 +40,7 @@ from postroom_server.outbox.stored_holds import StoredHolds
 from postroom_server.outbox.stored_quotas import StoredQuotas
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.tokens import LocalTokens, Tokens
-from postroom_server.outbox.waiting import Ticket
+from postroom_server.outbox.waiting import Ticket, Turn
 from postroom_server.outbox.works import Accept, Remember, Save, Times
 
 OnStored = Callable[[Change], None]
@@ -172,6 +172,17 @@ class CommittingOutbox(Reading):
         work = Save(change, request, self._clock.now())
         asked = work.forgetting() if forget_request else work
         stored = self._committer.run(asked, patience)
+        if stored:
+            self._tell(change)
+        return stored
+
+    def begin_save(self, change: Change) -> Callable[[], bool]:
+        """Store a change with what is stored next; see `Outbox.begin_save`."""
+        turn = self._committer.line_up(Save(change, None, self._clock.now()))
+        return lambda: self._saved(turn, change)
+
+    def _saved(self, turn: Turn[bool], change: Change) -> bool:
+        stored = self._committer.wait(turn)
         if stored:
             self._tell(change)
         return stored

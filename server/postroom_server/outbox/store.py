@@ -279,6 +279,13 @@ class Outbox(Protocol):
         Saving the same change again is True and changes nothing.
         """
 
+    def begin_save(self, change: Change) -> Callable[[], bool]:
+        """`save` in two steps: what is returned waits, and returns or raises as that.
+
+        It must be called, once.  Until then no commit is begun for *change* alone, so
+        that what the same thread stores meanwhile shares one with it.
+        """
+
     def remember(self, request: RequestRecord) -> RequestRecord | None:
         """Use a request id without a change; a record as for `accept`."""
 

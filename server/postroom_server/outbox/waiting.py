@@ -71,6 +71,19 @@ class Ticket(Generic[T]):
         return outcome.result  # type: ignore[return-value]  # no error: a result
 
 
+class Turn(Generic[T]):
+    """A ticket whose caller waits for its end, by a bare lock that is released once:
+    that wakes a thread at a tenth of an Event's price.
+    """
+
+    __slots__ = ("signal", "ticket")
+
+    def __init__(self, work: Work[T]) -> None:
+        self.signal = threading.Lock()
+        self.signal.acquire()
+        self.ticket = Ticket(work, self.signal.release)
+
+
 class Line:
     """The waiting callers.  Its mutex guards the places of all tickets."""
 
@@ -94,15 +107,29 @@ class Line:
         Raises `Overloaded` if the line is too long and `NotReady` if it is closed, or
         if there is no outcome within the caller's *patience*, in seconds.
         """
-        # A bare lock, released once, wakes a thread at a tenth of an Event's price.
-        signal = threading.Lock()
-        signal.acquire()
-        ticket = Ticket(work, signal.release)
-        self.join(ticket)
+        turn = Turn(work)
+        self.join(turn.ticket)
+        return self.wait(turn, patience)
+
+    def line_up(self, work: Work[T]) -> Turn[T]:
+        """A place for *work*, whose caller comes back to `wait` for it.
+
+        Until then, or until somebody else joins, no commit is begun for it: what its
+        caller still adds is stored with it.  Raises as `join`.
+        """
+        turn = Turn(work)
+        self.join(turn.ticket, in_time=True)
+        return turn
+
+    def wait(self, turn: Turn[T], patience: float = math.inf) -> T:
+        """The result of the work of *turn*; see `stand`."""
+        if turn.ticket.place is Place.WAITING:
+            with self._mutex:
+                self._rouse()
         seconds = max(0.0, min(patience, self._settings.patience))
-        if not signal.acquire(timeout=seconds):
-            self.leave(ticket)
-        return ticket.result()
+        if not turn.signal.acquire(timeout=seconds):
+            self.leave(turn.ticket)
+        return turn.ticket.result()
 
     def take(self, timeout: float | None) -> list[Ticket[Any]] | None:
         """The next batch; empty after *timeout* seconds; None: closed and empty."""
@@ -138,10 +165,10 @@ class Line:
             self._closed = True
             self._rouse()
 
-    def join(self, ticket: Ticket[Any]) -> None:
+    def join(self, ticket: Ticket[Any], *, in_time: bool = False) -> None:
         """Give *ticket* the last place; raises `Overloaded` or `NotReady` as `stand`.
 
-        Its `on_end` must not block.
+        Its `on_end` must not block.  *in_time*: its commit need not be begun at once.
         """
         ticket.queued_at = now = self._clock.monotonic()
         with self._mutex:
@@ -150,7 +177,8 @@ class Line:
             if ticket.work.adds and self._is_long(now):
                 raise Overloaded("too much mail waits for the disk")
             self._waiting.append(ticket)
-            self._rouse()
+            if not in_time:
+                self._rouse()
 
     def _stop_idling(self) -> None:
         if self._idle:
@@ -160,7 +188,7 @@ class Line:
             self._wake.acquire()
 
     def _rouse(self) -> None:
-        if self._idle:
+        if self._idle and (self._waiting or self._closed):
             self._idle = False
             self._wake.release()
 

@@ -74,7 +74,7 @@ class Dispatching:
         self.delivered = threading.Semaphore(0)
 
     def deliver(self, _claimed, _mailing):
-        self.delivered.release()
+        return self.delivered.release
 
     def start(self):
         self.dispatcher.start(self.deliver)
@@ -93,6 +93,17 @@ def dispatching():
     yield dispatching
     dispatching.dispatcher.stop()
     dispatching.dispatcher.close()
+
+
+def test_an_attempt_whose_record_is_not_stored_has_not_ended(dispatching):
+    dispatcher, delivery = dispatching.dispatcher, a_delivery()
+    assert dispatcher.reserve("main", delivery.tenant)
+    dispatcher.ended(delivery, retries=False, recorded=False)
+    before = dispatcher.await_none("main", 0.0)
+    dispatcher.recorded("main")
+
+    assert dispatching.lane.free == dispatching.lane.slots
+    assert (before, dispatcher.await_none("main", 0.0)) == (1, 0)
 
 
 def test_what_was_claimed_is_begun_though_the_store_does_not_answer_after_it(

@@ -65,6 +65,7 @@ class TwoRelays:
         self.started[relay].set()
         if relay == "first":
             assert self.may_end.wait(PATIENCE)
+        return lambda: None
 
 
 @pytest.fixture

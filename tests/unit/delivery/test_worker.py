@@ -89,6 +89,9 @@ class Desk:
         self.stored.append(change)
         return True
 
+    def begin_save(self, change):
+        return lambda: self.save(change)
+
     def deliver(self, completion=Completion.RELAYED, **plan):
         delivery = under_way(plan=a_plan(completion, **plan))
         wait = self.room.enter(delivery.id, "main", 1090.0)

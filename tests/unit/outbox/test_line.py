@@ -231,3 +231,40 @@ def test_a_caller_wakes_who_takes(clock, pool):
         line.join(ticket)
 
         assert taken.result(10) == [ticket]
+
+
+def test_what_is_added_meanwhile_is_taken_with_what_lined_up(clock, pool):
+    line = Line(clock, PATIENT)
+    taken = pool.submit(line.take, 30.0)
+    await_idle(line)
+    turn = line.line_up(Task())
+    idle = line._idle
+    pool.submit(line.stand, Task())
+    batch = taken.result(10)
+    line.end(batch, [Outcome(str(number)) for number, _ in enumerate(batch)])
+
+    assert (idle, len(batch)) == (True, 2)
+    assert line.wait(turn) == "0"
+
+
+def test_who_comes_back_for_what_lined_up_has_it_begun(clock, pool):
+    line = Line(clock, PATIENT)
+    taken = pool.submit(line.take, 30.0)
+    await_idle(line)
+    turn = line.line_up(Task())
+    waiting = pool.submit(line.wait, turn)
+    batch = taken.result(10)
+    line.end(batch, [Outcome("stored")])
+
+    assert batch == [turn.ticket]
+    assert waiting.result(10) == "stored"
+
+
+def await_idle(line):
+    """Wait until who takes has found nothing."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if line._idle:
+            return
+        pause.wait(0.01)
+    raise AssertionError("nobody takes")

@@ -155,6 +155,11 @@ class MemoryOutbox(Looking):
         self._tell(change)
         return True
 
+    def begin_save(self, change: Change) -> Callable[[], bool]:
+        """Store a change; see `Outbox.begin_save`."""
+        stored = self.save(change)
+        return lambda: stored
+
     def remember(self, request: RequestRecord) -> RequestRecord | None:
         """Use a request id without a change; see `Outbox.remember`."""
         key = (request.tenant, request.request_id)
