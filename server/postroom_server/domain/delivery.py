@@ -47,7 +47,12 @@ class DeliveryStatus(Numbered):
     @property
     def is_final(self) -> bool:
         """Whether it changes only by RetryDelivery."""
-        return self > DeliveryStatus.RETRY
+        return self > _RETRY
+
+
+# Asked for a dozen times a mail; a member by its class costs as much as a call.
+_RETRY = DeliveryStatus.RETRY
+_SENDING = DeliveryStatus.SENDING
 
 
 class RecipientStatus(Numbered):
@@ -68,7 +73,11 @@ class RecipientStatus(Numbered):
     @property
     def is_open(self) -> bool:
         """Whether we still mean to send to it by ourselves."""
-        return self is RecipientStatus.PENDING or self is RecipientStatus.DEFERRED
+        return self is _PENDING or self is _DEFERRED
+
+
+_PENDING = RecipientStatus.PENDING
+_DEFERRED = RecipientStatus.DEFERRED
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -164,7 +173,7 @@ class Delivery:
     @property
     def status(self) -> DeliveryStatus:
         if self.leased_at is not None:
-            return DeliveryStatus.SENDING
+            return _SENDING
         return status_of([r.status for r in self.recipients])
 
     @property
@@ -213,6 +222,12 @@ _values: Callable[[Delivery], tuple[Any, ...]] = attrgetter(*_FIELDS)
 def status_of(recipients: Iterable[RecipientStatus]) -> DeliveryStatus:
     """The status that follows from the recipients', no attempt being under way."""
     present = set(recipients)
+    if len(present) == 1:
+        return _WHERE_ALL_ARE[present.pop()]
+    return _status_where(present)
+
+
+def _status_where(present: set[RecipientStatus]) -> DeliveryStatus:
     for status, decided in _BEFORE_SUCCESS:
         if status in present:
             return decided
@@ -237,3 +252,4 @@ _AFTER_SUCCESS = (
     (RecipientStatus.CANCELLED, DeliveryStatus.CANCELLED),
     (RecipientStatus.FAILED, DeliveryStatus.FAILED),
 )
+_WHERE_ALL_ARE = {status: _status_where({status}) for status in RecipientStatus}
