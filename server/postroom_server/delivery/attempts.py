@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import field, replace
-from functools import partial
 
 from postroom_server.delivery.control import AttemptControl
 from postroom_server.delivery.findings import (
@@ -185,33 +184,38 @@ def _transact(
     waited: tuple[PhaseTiming, ...],
 ) -> tuple[Course, bool]:
     offer = mailing.offer(smtputf8=session.extensions.smtputf8)
-    reused = session.reused > 0
-    met = partial(
-        Course,
-        remote=session.link.remote,
-        tls_version=session.link.tls_version,
-        session_reused=reused,
-        note=_went_without(offer.transaction, session.extensions),
-    )
+    reused, link = session.reused > 0, session.link
     if offer.transaction is None:
-        return met(findings=offer.impossible, phase=Phase.MAIL, timings=waited), False
+        course = Course(
+            findings=offer.impossible,
+            phase=Phase.MAIL,
+            remote=link.remote,
+            tls_version=link.tls_version,
+            session_reused=reused,
+            timings=waited,
+        )
+        return course, False
     began = time.monotonic()
     report = session.transact(offer.transaction, control)
     failure = report.failure
-    course = met(
+    course = Course(
         findings={**offer.impossible, **_found(offer.transaction, report)},
         phase=report.phase,
+        remote=link.remote,
+        tls_version=link.tls_version,
+        session_reused=reused,
         transaction=time.monotonic() - began,
         timings=waited + report.timings,
+        note=_went_without(offer.transaction, session.extensions),
         broke=None if failure is None else _of_the_relay(failure),
         answered=failure is None and not report.called_off,
     )
     return course, _was_dead(report, reused=reused)
 
 
-def _went_without(transaction: Transaction | None, offered: Extensions) -> str:
+def _went_without(transaction: Transaction, offered: Extensions) -> str:
     """What was asked for, not required, and is not offered."""
-    asked = transaction is not None and transaction.dsn is not None
+    asked = transaction.dsn is not None
     return _NO_DSN if asked and not offered.dsn else ""
 
 

@@ -31,7 +31,7 @@ _POLICY = re.compile(r"4\.7\.\d{1,3}")
 
 def complains(reply: Reply | None) -> bool:
     """Whether *reply* asks us to slow down; by its codes, never by its text."""
-    if reply is None:
+    if reply is None or reply.positive:
         return False
     return reply.code in _TOO_MUCH or bool(_POLICY.fullmatch(reply.enhanced_code))
 

@@ -49,6 +49,8 @@ class Wire:
         self.tls: ssl.SSLSocket | None = None
         """The TLS side of it, once there is one."""
         self._reader = ReplyReader()
+        self.reply_at_hand: Callable[[], RawReply | None] = self._reader.next_reply
+        """The next reply if all of it was read already, without any I/O."""
         self._reading = _poll_of(sock, _IN)
         self._writing: select.poll | None = None
         self._ending = threading.Lock()
@@ -98,10 +100,6 @@ class Wire:
             self._await(_IN, wait)
             self._receive()
         return reply
-
-    def reply_at_hand(self) -> RawReply | None:
-        """The next reply if all of it was read already, without any I/O."""
-        return self._reader.next_reply()
 
     def write(
         self,
