@@ -1,4 +1,4 @@
-"""Recipients, plans, attempts and events as JSON objects, and back.
+"""Recipients, plans, attempts and events out of JSON objects, and plans into them.
 
 Keys are short and what has its default value is left out; a reader takes a missing key
 for the default, so that documents of older versions stay readable.
@@ -7,7 +7,6 @@ for the default, so that documents of older versions stay readable.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from json.encoder import (  # type: ignore[attr-defined]  # CPython has it
     c_make_encoder,
     encode_basestring_ascii,
@@ -48,16 +47,9 @@ _pieces = c_make_encoder(
 )
 
 
-def compact(document: Document) -> str:
+def compact(document: object) -> str:
     """*document* as ASCII text without spaces."""
     return "".join(_pieces(document, 0))
-
-
-def put_reply(document: Document, reply: Reply | None) -> Document:
-    """Add *reply* to *document*, if there is one."""
-    if reply is not None:
-        document["re"] = [reply.code, reply.enhanced_code, reply.text, reply.phase]
-    return document
 
 
 def reply_in(document: Read) -> Reply | None:
@@ -125,26 +117,8 @@ def _dsn_in(document: list[Any]) -> Dsn:
     )
 
 
-def recipient_document(recipient: Recipient) -> Document:
-    """*recipient* as an object."""
-    document: Document = {"w": recipient.wire}
-    if recipient.address != recipient.wire:
-        document["a"] = recipient.address
-    if recipient.status is not RecipientStatus.PENDING:
-        document["s"] = recipient.status
-    if recipient.reason:
-        document["r"] = recipient.reason
-    if recipient.detail:
-        document["d"] = recipient.detail
-    if recipient.settled_at is not None:
-        document["t"] = recipient.settled_at
-    if recipient.in_doubt:
-        document["u"] = True
-    return put_reply(document, recipient.reply)
-
-
 def recipient_in(document: Read) -> Recipient:
-    """The recipient that `recipient_document` made."""
+    """The recipient that `recipient_text` made."""
     wire = document["w"]
     return Recipient(
         address=document.get("a", wire),
@@ -158,50 +132,8 @@ def recipient_in(document: Read) -> Recipient:
     )
 
 
-def attempt_document(attempt: Attempt) -> Document:
-    """*attempt* as an object."""
-    document: Document = {
-        "i": attempt.number,
-        "l": attempt.relay,
-        "b": attempt.started_at,
-    }
-    if attempt.ended_at is not None:
-        document["e"] = attempt.ended_at
-    if attempt.outcome is not AttemptOutcome.RUNNING:
-        document["o"] = attempt.outcome
-    if attempt.phase:
-        document["p"] = attempt.phase
-    if attempt.timings:
-        document["t"] = [[timing.phase, timing.seconds] for timing in attempt.timings]
-    _put_session(document, attempt)
-    _put_end(document, attempt)
-    return put_reply(document, attempt.reply)
-
-
-def _put_session(document: Document, attempt: Attempt) -> None:
-    if attempt.remote:
-        document["h"] = attempt.remote
-    if attempt.session_reused:
-        document["u"] = True
-    if attempt.tls_version:
-        document["v"] = attempt.tls_version
-
-
-def _put_end(document: Document, attempt: Attempt) -> None:
-    if attempt.reason:
-        document["r"] = attempt.reason
-    if attempt.detail:
-        document["d"] = attempt.detail
-    if attempt.recipients_delivered:
-        document["ok"] = attempt.recipients_delivered
-    if attempt.recipients_refused:
-        document["no"] = attempt.recipients_refused
-    if attempt.recipients_deferred:
-        document["df"] = attempt.recipients_deferred
-
-
 def attempt_in(document: Read) -> Attempt:
-    """The attempt that `attempt_document` made."""
+    """The attempt that `attempt_text` made."""
     timings = document.get("t", ())
     return Attempt(
         number=document["i"],
@@ -221,38 +153,6 @@ def attempt_in(document: Read) -> Attempt:
         recipients_refused=document.get("no", 0),
         recipients_deferred=document.get("df", 0),
     )
-
-
-def event_text(event: Event) -> str:
-    """*event* as the text of an object, less what has a column: its kind and time."""
-    if event.recipient or event.next_attempt_at is not None or event.reason:
-        return compact(_event_document(event))
-    if event.detail or event.reply is not None:
-        return compact(_event_document(event))
-    return _plain_event_text(int(event.status), event.attempt)
-
-
-@lru_cache(1024)
-def _plain_event_text(status: int, attempt: int) -> str:
-    """That of an event of the delivery: three in four, and few of them differ."""
-    return compact(_begun(status, attempt))
-
-
-def _event_document(event: Event) -> Document:
-    document = _begun(event.status, event.attempt)
-    if event.recipient:
-        document["to"] = event.recipient
-    if event.reason:
-        document["r"] = event.reason
-    if event.detail:
-        document["d"] = event.detail
-    if event.next_attempt_at is not None:
-        document["n"] = event.next_attempt_at
-    return put_reply(document, event.reply)
-
-
-def _begun(status: int, attempt: int) -> Document:
-    return {"s": status, "a": attempt} if attempt else {"s": status}
 
 
 def event_in(kind: EventKind, at: Instant, document: Read) -> Event:

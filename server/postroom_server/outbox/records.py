@@ -13,16 +13,14 @@ from typing import Any
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.documents import (
-    Document,
     Read,
-    attempt_document,
     attempt_in,
     compact,
     plan_document,
     plan_in,
-    recipient_document,
     recipient_in,
 )
+from postroom_server.outbox.texts import attempt_text, listed, quoted, recipient_text
 
 FORMAT = 1
 
@@ -33,57 +31,59 @@ class UnreadableDelivery(Exception):
 
 def delivery_document(delivery: Delivery) -> str:
     """What of *delivery* has no column."""
-    document: Document = {
-        "v": FORMAT,
-        "plan": plan_document(delivery.plan),
-        "to": [recipient_document(r) for r in delivery.recipients],
-        "from": delivery.envelope_from,
-        "subj": delivery.subject,
-        "exp": delivery.expire_at,
-    }
-    _put_asked(document, delivery)
-    _put_state(document, delivery)
-    _put_tries(document, delivery)
-    return compact(document)
+    plan = compact(plan_document(delivery.plan))
+    recipients = listed(map(recipient_text, delivery.recipients))
+    sender, subject = quoted(delivery.envelope_from), quoted(delivery.subject)
+    head = f'{{"v":{FORMAT},"plan":{plan},"to":{recipients},"from":{sender}'
+    return (
+        f'{head},"subj":{subject},"exp":{delivery.expire_at}'
+        f"{_asked(delivery)}{_state(delivery)}{_tries(delivery)}}}"
+    )
 
 
-def _put_asked(document: Document, delivery: Delivery) -> None:
+def _asked(delivery: Delivery) -> str:
+    text = ""
     if delivery.size_bytes:
-        document["size"] = delivery.size_bytes
+        text += f',"size":{delivery.size_bytes}'
     if delivery.trace_id:
-        document["trace"] = delivery.trace_id
+        text += f',"trace":{quoted(delivery.trace_id)}'
     if delivery.metadata:
-        document["meta"] = delivery.metadata
+        text += f',"meta":{compact(delivery.metadata)}'
     if delivery.tags:
-        document["tags"] = delivery.tags
+        text += f',"tags":{compact(delivery.tags)}'
     if delivery.send_at is not None:
-        document["at"] = delivery.send_at
+        text += f',"at":{delivery.send_at}'
+    return text
 
 
-def _put_state(document: Document, delivery: Delivery) -> None:
+def _state(delivery: Delivery) -> str:
+    text = ""
     if delivery.due_at is not None:
-        document["due"] = delivery.due_at
+        text += f',"due":{delivery.due_at}'
     if delivery.leased_at is not None:
-        document["lease"] = delivery.leased_at
+        text += f',"lease":{delivery.leased_at}'
     if delivery.data_marked:
-        document["mark"] = True
+        text += ',"mark":true'
     if delivery.sent_at is not None:
-        document["sent"] = delivery.sent_at
+        text += f',"sent":{delivery.sent_at}'
+    return text
 
 
-def _put_tries(document: Document, delivery: Delivery) -> None:
+def _tries(delivery: Delivery) -> str:
+    text = ""
     if delivery.attempts_made:
-        document["made"] = delivery.attempts_made
+        text += f',"made":{delivery.attempts_made}'
     if delivery.tries:
-        document["tries"] = delivery.tries
+        text += f',"tries":{delivery.tries}'
     if delivery.crashes:
-        document["crash"] = delivery.crashes
+        text += f',"crash":{delivery.crashes}'
     if delivery.uncertain_retries:
-        document["unc"] = delivery.uncertain_retries
+        text += f',"unc":{delivery.uncertain_retries}'
     if delivery.maybe_duplicate:
-        document["dup"] = True
+        text += ',"dup":true'
     if delivery.attempts:
-        document["att"] = [attempt_document(a) for a in delivery.attempts]
+        text += f',"att":{listed(map(attempt_text, delivery.attempts))}'
+    return text
 
 
 def delivery_in(row: tuple[Any, ...]) -> Delivery:

@@ -20,11 +20,11 @@ from postroom_server.domain.events import Event
 from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.submission import Priority
 from postroom_server.domain.transitions import Change
-from postroom_server.outbox.documents import attempt_document, compact, event_text
 from postroom_server.outbox.label_keys import keys_of
 from postroom_server.outbox.records import delivery_document
 from postroom_server.outbox.statements import Row
 from postroom_server.outbox.store import RequestRecord
+from postroom_server.outbox.texts import attempt_text, event_text
 
 Rows = dict[str, list[Row]]
 
@@ -81,7 +81,7 @@ def rows_of_change(change: Change) -> Rows:
 
 def _attempt_row(delivery: Delivery, attempt: Attempt) -> Row:
     """*attempt*, whose place in *delivery* was taken by one that ended after it."""
-    return (delivery.id, attempt.number, compact(attempt_document(attempt)))
+    return (delivery.id, attempt.number, attempt_text(attempt))
 
 
 def lane_number(lane: LaneKey) -> int:

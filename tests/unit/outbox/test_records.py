@@ -26,19 +26,20 @@ from postroom_server.domain.submission import (
     Priority,
     RetryPolicy,
 )
-from postroom_server.outbox.documents import event_text
 from postroom_server.outbox.records import (
     UnreadableDelivery,
     delivery_document,
     delivery_in,
 )
+from postroom_server.outbox.texts import event_text
 
-from tests.support.builders import LATER, NOW, a_delivery
+from tests.support.builders import LATER, NOW, a_delivery, an_attempt
 
 texts = st.text(max_size=20)
 instants = st.integers(0, 2**53).map(Instant)
 counts = st.integers(0, 1000)
 seconds = st.floats(0, 1e6)
+whole_micros = st.integers(0, 10**12).map(lambda micros: micros / 1e6)
 maybe = st.none() | instants
 replies = st.builds(Reply, st.integers(200, 599), texts, texts, st.sampled_from(Phase))
 plans = st.builds(
@@ -90,7 +91,7 @@ attempts = st.builds(
     session_reused=st.booleans(),
     tls_version=texts,
     timings=st.lists(
-        st.builds(PhaseTiming, st.sampled_from(Phase), seconds), max_size=3
+        st.builds(PhaseTiming, st.sampled_from(Phase), whole_micros), max_size=3
     ).map(tuple),
     recipients_delivered=counts,
     recipients_refused=counts,
@@ -162,7 +163,8 @@ def test_every_field_of_a_delivery_is_stored():
         Reply: 4,
     }
 
-    assert {value: len(fields(value)) for value in known} == known
+    told = {value: [f for f in fields(value) if f.init] for value in known}
+    assert {value: len(given) for value, given in told.items()} == known
 
 
 def test_what_has_its_default_value_takes_no_room():
@@ -233,3 +235,13 @@ def test_lone_surrogates_do_not_keep_a_delivery_from_being_stored():
     delivery = replace(a_delivery(), subject="\ud800")
 
     assert delivery_in(row_of(delivery)) == delivery
+
+
+def test_how_long_a_step_took_is_stored_to_the_microsecond():
+    timing = PhaseTiming(Phase.MAIL, 1.0000014999)
+    attempt = an_attempt(a_delivery(), timings=(timing,))
+    delivery = replace(a_delivery(), attempts=(attempt,))
+
+    (read,) = delivery_in(row_of(delivery)).attempts
+
+    assert read.timings == (PhaseTiming(Phase.MAIL, 1.000001),)
