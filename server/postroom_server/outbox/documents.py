@@ -7,6 +7,7 @@ for the default, so that documents of older versions stay readable.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from json.encoder import (  # type: ignore[attr-defined]  # CPython has it
     c_make_encoder,
     encode_basestring_ascii,
@@ -73,6 +74,12 @@ def plan_document(plan: Plan) -> Document:
     if plan.retry is not _DEFAULT_RETRY and plan.retry != _DEFAULT_RETRY:
         document["r"] = _retry_document(plan.retry)
     return document
+
+
+@lru_cache(1024)
+def plan_text(plan: Plan) -> str:
+    """The same as text: few plans differ, and each is written with every change."""
+    return compact(plan_document(plan))
 
 
 def plan_in(document: Read) -> Plan:

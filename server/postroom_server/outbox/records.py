@@ -16,8 +16,8 @@ from postroom_server.outbox.documents import (
     Read,
     attempt_in,
     compact,
-    plan_document,
     plan_in,
+    plan_text,
     recipient_in,
 )
 from postroom_server.outbox.texts import attempt_text, listed, quoted, recipient_text
@@ -31,7 +31,7 @@ class UnreadableDelivery(Exception):
 
 def delivery_document(delivery: Delivery) -> str:
     """What of *delivery* has no column."""
-    plan = compact(plan_document(delivery.plan))
+    plan = plan_text(delivery.plan)
     recipients = listed(map(recipient_text, delivery.recipients))
     sender, subject = quoted(delivery.envelope_from), quoted(delivery.subject)
     head = f'{{"v":{FORMAT},"plan":{plan},"to":{recipients},"from":{sender}'
