@@ -19,6 +19,14 @@ ONE, TWO = "one@example.com", "two@example.com"
 FIRST = "first@example.com"
 
 
+class Unwilling(PlannedRelay):
+    """Resets, and says that it does not."""
+
+    def _rset(self, peer, state, line):
+        state.open, state.taken = False, []
+        self._reply(peer, state, "RSET", 502)
+
+
 class Meeting:
     """Two mails; the first is not written before the second may be, and fails.
 
@@ -33,8 +41,8 @@ class Meeting:
         self.second.pass_end_of_data = self._after_the_first
         self._go = go
 
-    def run(self, failing: Plan) -> tuple:
-        relay = PlannedRelay(
+    def run(self, failing: Plan, kind: type[PlannedRelay] = PlannedRelay) -> tuple:
+        relay = kind(
             {FIRST: Plan(), ONE: failing, TWO: Plan()}, ("PIPELINING", "CHUNKING")
         )
         with ScriptedRelay(relay) as listening, ThreadPoolExecutor(1) as threads:
@@ -64,6 +72,14 @@ def test_the_next_mail_resets_what_the_failed_one_left_open():
     assert first.final.code == 550
     assert second.accepted
     assert usable
+
+
+def test_a_session_whose_relay_refuses_to_reset_is_not_used_again():
+    first, second, usable = Meeting().run(Plan(final=550), Unwilling)
+
+    assert first.final.code == 550
+    assert second.accepted
+    assert not usable
 
 
 def test_a_session_whose_transaction_nobody_reset_is_not_used_again():
