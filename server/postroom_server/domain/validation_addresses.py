@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from postroom_server.domain.address import Address, AddressProblem, parse_address
 from postroom_server.domain.draft import MailboxDraft, MessageDraft
@@ -33,15 +33,18 @@ def check_mailbox(
     problems: Problems, field: str, draft: MailboxDraft
 ) -> Mailbox | None:
     """The mailbox that *draft* describes; None when its address is none."""
-    check_line(problems, f"{field}.name", draft.name, MAX_NAME)
+    if draft.name:
+        check_line(problems, f"{field}.name", draft.name, MAX_NAME)
     address = check_address(problems, f"{field}.address", draft.address)
     return Mailbox(address, draft.name) if address else None
 
 
 def check_mailboxes(
-    problems: Problems, field: str, drafts: Iterable[MailboxDraft]
+    problems: Problems, field: str, drafts: Sequence[MailboxDraft]
 ) -> tuple[Mailbox, ...]:
     """Those of *drafts* that are valid, in order."""
+    if not drafts:
+        return ()
     checked = [
         check_mailbox(problems, f"{field}[{i}]", draft)
         for i, draft in enumerate(drafts)

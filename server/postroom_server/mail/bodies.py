@@ -9,7 +9,6 @@ a file is large: its text goes as base64 too, and all of it block by block.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 
 import pybase64
@@ -23,10 +22,9 @@ from postroom_server.mail.quoted import has_from, quoted_printable
 
 _MAX_ENCODED = 76
 _OCTETS_PER_LINE = 57
-_LINES_AT_ONCE = 512
-"""One call cuts so many lines; the block stays within the processor's cache."""
-_CUT = struct.Struct(f"{_MAX_ENCODED}s" * _LINES_AT_ONCE)
-_BLOCK = _OCTETS_PER_LINE * _LINES_AT_ONCE
+_BLOCK = _OCTETS_PER_LINE * 512
+"""Octets that are encoded at once; with what becomes of them they stay within the
+processor's cache."""
 
 _READABLE = 64 * 1024
 """Octets of text that somebody may want to read as it is sent; beyond, base64: it is
@@ -79,14 +77,9 @@ def file_body(data: bytes | StoredOctets, *, verbatim: bool) -> Body:
 def base64_lines(data: bytes | memoryview) -> Iterator[bytes]:
     """*data* in base64, in blocks of whole lines that end in CRLF."""
     view = memoryview(data)
-    whole = len(data) // _BLOCK * _BLOCK
-    for start in range(0, whole, _BLOCK):
-        encoded = pybase64.b64encode(view[start : start + _BLOCK])
-        yield b"\r\n".join((*_CUT.unpack(encoded), b""))
-    rest = pybase64.b64encode(view[whole:])
-    lines = [rest[i : i + _MAX_ENCODED] for i in range(0, len(rest), _MAX_ENCODED)]
-    if lines:
-        yield b"\r\n".join((*lines, b""))
+    for start in range(0, len(data), _BLOCK):
+        lines = pybase64.encodebytes(view[start : start + _BLOCK])
+        yield lines.replace(b"\n", b"\r\n")
 
 
 def _encoded(size: int, read: Callable[[], Iterator[bytes]]) -> Blocks:

@@ -44,5 +44,5 @@ class Chunks:
 def chunks_of(pieces: Iterable[Piece]) -> Iterable[bytes]:
     """*pieces* as chunks: themselves where all of them are at hand."""
     every = tuple(pieces)
-    at_hand = tuple(piece for piece in every if isinstance(piece, bytes))
+    at_hand = tuple([piece for piece in every if isinstance(piece, bytes)])
     return at_hand if len(at_hand) == len(every) else Chunks(every)

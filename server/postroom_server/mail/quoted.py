@@ -32,9 +32,9 @@ def quoted_printable(text: bytes) -> bytes | None:
     No line begins with "From ", which mbox files would change, and a lone dot of the
     text is escaped.
     """
-    lines = [_line(line) for line in _escaped(text + b"\r\n").splitlines()]
+    lines = [_line(line) for line in _escaped(text).split(b"\r\n")]
     readable = _without_from(b"\r\n".join(lines))
-    if max(map(len, readable.splitlines()), default=0) > MAX_LINE:
+    if max(map(len, readable.split(b"\r\n"))) > MAX_LINE:
         return None
     return readable
 

@@ -18,6 +18,7 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.draft import MessageDraft, RawDraft
 from postroom_server.domain.dsn import Dsn, DsnNotify, DsnReturn
 from postroom_server.domain.errors import InvalidArgument, Problem
+from postroom_server.domain.labels import Pairs
 from postroom_server.domain.principal import Principal
 from postroom_server.domain.submission import (
     Completion,
@@ -54,12 +55,17 @@ def submission(
         all_recipients_or_none=request.all_recipients_or_none,
         dsn=_dsn(request.dsn) if request.HasField("dsn") else None,
         priority=_PRIORITIES[request.priority],
-        metadata=tuple(sorted(request.metadata.items())),
+        metadata=_metadata(request),
         tags=tuple(request.tags),
         tenant=principal.tenant,
         senders=principal.senders,
         trace_id=trace_id,
     )
+
+
+def _metadata(request: sending.SendMessageRequest) -> Pairs:
+    # Going through an empty map costs as much as a mail's addresses.
+    return tuple(sorted(request.metadata.items())) if request.metadata else ()
 
 
 def _draft(request: sending.SendMessageRequest) -> MessageDraft | RawDraft:
