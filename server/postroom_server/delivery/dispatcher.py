@@ -28,6 +28,7 @@ from postroom_server.delivery.rounds import (
     Following,
     NothingFollows,
     Rounds,
+    Take,
 )
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.clock import Clock, Instant, after
@@ -69,7 +70,6 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._ended = threading.Condition(self._lock)
-        self._recording: Counter[str] = Counter()
         self._awaiting_end = 0
         self._stopping = False
         self._rounds: Rounds
@@ -143,6 +143,14 @@ class Dispatcher:
         except RuntimeError:
             _log.exception("dispatch.no_thread", delivery=claimed.delivery.id)
 
+    def begin_taking(self, relay: str, take: Take) -> None:
+        """Deliver what *take* gives, for which a slot of *relay* was reserved.
+
+        Raises `RuntimeError` where the threads have ended already.
+        """
+        begin = self._rounds.begin
+        self._lanes[relay].run(lambda: begin(take))
+
     def begin_here(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
         """Deliver *claimed* on this thread, without a slot.
 
@@ -168,13 +176,10 @@ class Dispatcher:
             lane = self._lanes[relay]
             self._awaiting_end += 1
             try:
-                self._ended.wait_for(lambda: not self._not_ended(lane), seconds)
+                self._ended.wait_for(lambda: not lane.not_ended, seconds)
             finally:
                 self._awaiting_end -= 1
-            return self._not_ended(lane)
-
-    def _not_ended(self, lane: Lane) -> int:
-        return lane.under_way + self._recording[lane.relay]
+            return lane.not_ended
 
     def hear(self, delivery: Delivery) -> None:
         """*delivery* was stored, and waits for its next attempt.
@@ -335,7 +340,7 @@ class Dispatcher:
         """The attempt on *delivery* needs its slot no more; *recorded*: it is over."""
         if not recorded:
             with self._lock:
-                self._recording[delivery.relay] += 1
+                self._lanes[delivery.relay].recording += 1
         limited = self._tenants.ended(delivery.tenant)
         self.release(delivery.relay, retries=retries)
         if limited:
@@ -345,7 +350,7 @@ class Dispatcher:
     def recorded(self, relay: str) -> None:
         """An attempt on *relay* that gave its slot back before is over as well."""
         with self._lock:
-            self._recording[relay] -= 1
+            self._lanes[relay].recording -= 1
             if self._awaiting_end:
                 self._ended.notify_all()
 

@@ -28,8 +28,8 @@ TenantWait = Callable[[str], float]
 class Lane:
     """The slots of one relay, and what is known to wait for them.
 
-    *under_way* of them are taken, *retrying* hold retries.  Guarded by the dispatcher's
-    lock.
+    *under_way* of them are taken, *retrying* hold retries; *recording* are free again,
+    though what had them is not recorded yet.  Guarded by the dispatcher's lock.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Lane:
         self.relay = relay
         self.under_way = 0
         self.retrying = 0
+        self.recording = 0
         self._slots = slots or (lambda: most)
         self._due: dict[LaneKey, Instant] = {}
         """When the first delivery of each lane is due, as far as is known."""
@@ -64,6 +65,11 @@ class Lane:
     def free(self) -> int:
         """How many of them are not taken."""
         return max(0, self._slots() - self.under_way)
+
+    @property
+    def not_ended(self) -> int:
+        """How many attempts are under way, or ended and are not recorded yet."""
+        return self.under_way + self.recording
 
     @property
     def knows_of_mail(self) -> bool:

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from postroom_server.delivery.handing_over import STORING
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.posted import Posted, Stage
 from postroom_server.delivery.sending import Sending, accepted_now
 from postroom_server.delivery.standing import Standing
 from postroom_server.outbox.store import Claimed, RequestRecord
-
-STORING = 30.0
-"""Seconds that the store may take."""
 
 _log = structlog.get_logger(__name__)
 

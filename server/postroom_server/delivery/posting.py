@@ -23,9 +23,9 @@ import structlog
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.dispatcher import Slot
 from postroom_server.delivery.fingerprint import fingerprint
+from postroom_server.delivery.handing_over import STORING
 from postroom_server.delivery.hearing import Duties, Event, Hearing
 from postroom_server.delivery.line_start import (
-    STORING,
     Fates,
     LineStart,
     give_slot_back,

@@ -18,6 +18,9 @@ from postroom_server.outbox.store import Claimed
 Deliver = Callable[[Claimed, Mailing | None], Callable[[], None]]
 """Makes the attempt; what it returns waits until that is recorded.  Never raise."""
 
+Take = Callable[[], tuple[Claimed, Mailing] | None]
+"""Tells a delivering thread what there is for it."""
+
 
 class Following(Protocol):
     """What stands for a relay (by its id), without being in the store."""
@@ -66,9 +69,13 @@ class Rounds:
 
     def take_up(self, relay: str) -> None:
         """Deliver what stands for *relay*, as long as there is a slot."""
-        following = self.following.take_up(relay)
-        if following is not None:
-            self.run(*following, retries=False)
+        self.begin(lambda: self.following.take_up(relay))
+
+    def begin(self, take: Take) -> None:
+        """Deliver what *take* gives, which has a slot, and all that stands then."""
+        taken = take()
+        if taken is not None:
+            self.run(*taken, retries=False)
 
     def _one(
         self, claimed: Claimed, mailing: Mailing | None, *, retries: bool

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
+
+import structlog
 
 from postroom_server.delivery import journal
 from postroom_server.delivery.afar import look_at_once
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.dispatcher import Dispatcher
 from postroom_server.delivery.fingerprint import fingerprint
+from postroom_server.delivery.handing_over import STORING, HandOver
 from postroom_server.delivery.intake import Intake, Ready, report
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.relays import Relays
@@ -41,9 +45,11 @@ from postroom_server.domain.transitions import (
     newly_accepted,
 )
 from postroom_server.domain.values import value
-from postroom_server.outbox.store import Claimed, Outbox, RequestRecord
+from postroom_server.outbox.store import Accepting, Claimed, Outbox, RequestRecord
 
 METHOD = "SendMessage"
+
+_log = structlog.get_logger(__name__)
 
 
 @value(frozen=True, slots=True)
@@ -209,6 +215,8 @@ class Sending:
             refuse_relayed(ready.delivery.plan.completion, relay)
         here = going.wait is not None and going.here
         reserved = not here and self.reserve(ready.delivery)
+        if reserved and going.wait is not None:
+            return self._hand_over(ready, request, caller, going.wait)
         used: RequestRecord | None = None
         stored = False
         try:
@@ -226,6 +234,42 @@ class Sending:
         self.begin(change.after, ready, here=here, reserved=reserved)
         # Who does not wait is told what was accepted: it is queued.
         return ready.delivery if going.wait is None else change.after
+
+    def _hand_over(
+        self, ready: Ready, request: RequestRecord | None, caller: Caller, wait: Wait
+    ) -> Delivery | RequestRecord:
+        """The same for mail that has a slot, and whose caller waits."""
+        relay, tenant = ready.delivery.relay, ready.delivery.tenant
+        change = accepted_now(ready.delivery, leased=True)
+        handed = HandOver(
+            ready,
+            change.after,
+            caller,
+            wait,
+            lambda: self.dispatcher.give_back(relay, {tenant: 1}),
+        )
+        try:
+            accepting = self.outbox.begin_accept(
+                change, ready.content, request, partial(self._pass_on, handed)
+            )
+        except BaseException:
+            handed.give_back()
+            raise
+        until = min(caller.limit, self.clock.monotonic() + STORING)
+        used = handed.outcome(accepting, until, self.clock)
+        if used is not None:
+            return used
+        journal.bind(ready.delivery)
+        return change.after
+
+    def _pass_on(self, handed: HandOver, accepting: Accepting) -> None:
+        try:
+            self.dispatcher.begin_taking(
+                handed.accepted.relay, partial(handed.take, accepting)
+            )
+        except RuntimeError:
+            _log.exception("dispatch.no_thread", delivery=handed.accepted.id)
+            handed.lost()
 
     def reserve(self, delivery: Delivery) -> bool:
         """Take a slot for *delivery*, which just came; False where it must queue.

@@ -42,6 +42,11 @@ class Latch:
         self._shut = threading.Lock()
         self._shut.acquire()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened."""
+        return not self._shut.locked()
+
     def open(self) -> None:
         """Let everyone go on; again is no error."""
         _release(self._shut)

@@ -50,7 +50,8 @@ class Place(Enum):
 class Ticket(Generic[T]):
     """One piece of work and its way through the line.
 
-    *on_end* is called once, when there is an outcome, by the thread that commits.
+    *on_end* is called once, when there is an outcome, by the thread that commits;
+    never when its caller has left.
     """
 
     __slots__ = ("on_end", "outcome", "place", "queued_at", "work")
@@ -62,6 +63,15 @@ class Ticket(Generic[T]):
         self.outcome: Outcome[T] | None = None
         self.on_end = on_end
 
+    def tell(self) -> None:
+        """There is an outcome.
+
+        What hears of it often knows the ticket: that ring would keep a caller's call
+        and its mail until somebody looked for garbage.
+        """
+        on_end, self.on_end = self.on_end, _nothing
+        on_end()
+
     def result(self) -> T:
         """What came of it, or its error, raised; there must be an outcome."""
         outcome = self.outcome
@@ -69,6 +79,10 @@ class Ticket(Generic[T]):
         if outcome.error is not None:
             raise outcome.error
         return outcome.result  # type: ignore[return-value]  # no error: a result
+
+
+def _nothing() -> None:
+    """It was told."""
 
 
 class Turn(Generic[T]):
@@ -147,15 +161,17 @@ class Line:
         self, tickets: Sequence[Ticket[Any]], outcomes: Sequence[Outcome[Any]]
     ) -> list[Work[Any]]:
         """Give callers their *outcomes*; what takes back those nobody waits for."""
-        unheard = []
+        heard, unheard = [], []
         with self._mutex:
             for ticket, outcome in zip(tickets, outcomes, strict=True):
                 if ticket.place is Place.LEFT:
                     unheard.append((ticket.work, outcome))
+                else:
+                    heard.append(ticket)
                 ticket.place = Place.ENDED
                 ticket.outcome = outcome
-        for ticket in tickets:
-            ticket.on_end()
+        for ticket in heard:
+            ticket.tell()
         stored = ((work, o.result) for work, o in unheard if o.error is None)
         return [undo for work, result in stored for undo in work.undone(result)]
 

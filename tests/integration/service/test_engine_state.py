@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -11,14 +13,17 @@ from postroom.v1 import connection_pb2 as connection_pb
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
+from postroom_server.delivery import sending
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.domain.errors import NotReady
 from postroom_server.rpc.context import CallContext
+from postroom_server.rpc.settings import RpcSettings
 
 from tests.support.service import CALL, plain, reason, running
 from tests.support.silence import silent_relay
 
 ACCEPTED = send_pb.COMPLETION_ACCEPTED
+SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 
 
 def free_slots(service):
@@ -33,16 +38,53 @@ def all_free(service):
     return False
 
 
-def test_a_mail_that_was_not_stored_gives_its_slot_back(service, monkeypatch):
-    def refuse(*_, **__):
-        raise NotReady("away")
+def refuse(*_, **__):
+    raise NotReady("away")
 
-    monkeypatch.setattr(service.app.engine.outbox, "accept", refuse)
+
+def refuse_later(*mail):
+    on_end = mail[-1]
+    refused = SimpleNamespace(result=refuse)
+    on_end(refused)
+    return refused
+
+
+def never_end(*_):
+    """The store does not answer, and so what it was given is withdrawn."""
+    return SimpleNamespace(withdraw=refuse)
+
+
+@pytest.mark.parametrize("began", [refuse, refuse_later, never_end])
+def test_a_mail_that_was_not_stored_gives_its_slot_back(service, monkeypatch, began):
+    monkeypatch.setattr(service.app.engine.outbox, "begin_accept", began)
+    monkeypatch.setattr(sending, "STORING", 0.1)
     with pytest.raises(grpc.RpcError) as caught:
         service.send()
 
     assert reason(caught.value) == "NOT_READY"
     assert all_free(service)
+
+
+def test_accepted_mail_that_was_not_stored_gives_its_slot_back(service, monkeypatch):
+    monkeypatch.setattr(service.app.engine.outbox, "accept", refuse)
+    with pytest.raises(grpc.RpcError) as caught:
+        service.send(completion=ACCEPTED)
+
+    assert reason(caught.value) == "NOT_READY"
+    assert all_free(service)
+
+
+def test_a_call_that_was_answered_is_kept_by_nothing(service):
+    """What is would keep its stream until garbage is looked for, and they are few."""
+    gc.collect()
+    gc.disable()
+    try:
+        most = RpcSettings().max_concurrent_streams
+        answers = [service.send() for _ in range(most + 20)]
+    finally:
+        gc.enable()
+
+    assert {answer.status for answer in answers} == {SUCCESS}
 
 
 @pytest.mark.parametrize("completion", [send_pb.COMPLETION_RELAYED, ACCEPTED])
