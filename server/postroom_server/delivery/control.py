@@ -145,9 +145,11 @@ class UnderWay:
         if called_off:
             control.call_off()
 
-    def end(self, delivery_id: str) -> None:
+    def end(self, delivery_id: str, control: AttemptControl) -> None:
+        """The attempt of *control* is recorded; the next one may have begun already."""
         with self._lock:
-            self._controls.pop(delivery_id, None)
+            if self._controls.get(delivery_id) is control:
+                del self._controls[delivery_id]
             if self._watched:
                 self._changed.notify_all()
 

@@ -67,6 +67,7 @@ class HandOver:
     def lost(self) -> None:
         """There is no thread to deliver it: the next start finds it under way."""
         self._decided.open()
+        self.wait.wake()
 
     def outcome(
         self, accepting: Accepting, until: float, clock: Clock
@@ -74,8 +75,14 @@ class HandOver:
         """For the caller's thread: None once it is begun, and what `Outbox.accept`
         returns or raises; at *until* (monotonic) it is taken back.
         """
+        wait = self.wait
+        at = min(wait.limit, until)
         while not self._decided.is_open:
-            if not self.wait.woken.hear(until - clock.monotonic()):
+            if not wait.left and wait.woken.hear(at - clock.monotonic()):
+                continue
+            # News is not all that is waited for any more: who has left, or whose time
+            # is over, goes on as soon as it is decided.
+            if not self._decided.wait(until - clock.monotonic()):
                 self._withdraw(accepting)
         if self._error is not None:
             raise self._error

@@ -47,12 +47,14 @@ class LineStart:
         """Whether anything stands for *relay*."""
         return self._standing.stands(relay)
 
-    def take_up(self, relay: str) -> tuple[Claimed, Mailing] | None:
+    def take_up(
+        self, relay: str, *, once: bool = False
+    ) -> tuple[Claimed, Mailing] | None:
         """What stands next for *relay*, as it was accepted; a slot is reserved."""
         try:
             while (posted := self._following(relay)) is not None:
                 begun = self._begun(posted)
-                if begun is not None:
+                if begun is not None or once:
                     return begun
         except Exception:  # noqa: BLE001  this thread is needed for others
             _log.exception("posting.bug")

@@ -251,7 +251,7 @@ class Posting:
         posted.rung = stage is not Stage.WAITING and stage is not Stage.BEGUN
         if posted.rung:
             return
-        answer = wait.answer()
+        answer = wait.answer(posted.delivery)
         if answer is not None:
             self._end(posted, Answer(answer, replayed=posted.replayed))
         elif wait.left or wait.nudged or self._sending.waits.closing:

@@ -28,8 +28,13 @@ class Following(Protocol):
     def stands(self, relay: str) -> bool:
         """Whether anything does, as far as can be seen without a lock."""
 
-    def take_up(self, relay: str) -> tuple[Claimed, Mailing] | None:
-        """What a thread is to deliver next: a slot is reserved.  Never raises."""
+    def take_up(
+        self, relay: str, *, once: bool = False
+    ) -> tuple[Claimed, Mailing] | None:
+        """What a thread is to deliver next: a slot is reserved.  Never raises.
+
+        What can't be accepted is passed over; with *once*, only the first is tried.
+        """
 
 
 class NothingFollows:
@@ -39,7 +44,7 @@ class NothingFollows:
         """It does not."""
         return False
 
-    def take_up(self, _relay: str) -> None:
+    def take_up(self, _relay: str, *, once: bool = False) -> None:
         """There is nothing."""
 
 
@@ -93,9 +98,11 @@ class Rounds:
         if not shares:
             return self.following.take_up(delivery.relay)
         try:
-            return self.following.take_up(delivery.relay)
+            # Nobody is made to wait for the record while mail is refused.
+            following = self.following.take_up(delivery.relay, once=True)
         finally:
             self._record(finish, delivery.relay)
+        return following or self.following.take_up(delivery.relay)
 
     def _record(self, finish: Callable[[], None], relay: str) -> None:
         try:

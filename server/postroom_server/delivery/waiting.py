@@ -79,7 +79,7 @@ class Patience:
         """What `wait` would return or raise now; None: it would go on."""
         if delivery.status.is_final or self._goes_on_later(delivery, wait):
             return delivery
-        answer = wait.answer()
+        answer = wait.answer(delivery)
         if answer is not None:
             return answer
         if not wait.left and wait.limit > self.clock.monotonic():

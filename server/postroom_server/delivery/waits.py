@@ -65,10 +65,17 @@ class Wait:
         if self.bell is not None:
             self.bell()
 
-    def answer(self) -> Delivery | None:
-        """What the caller may be told, if there is news worth it."""
+    def answer(self, known: Delivery | None = None) -> Delivery | None:
+        """What the caller may be told, if there is news worth it.
+
+        News from before what is *known* is none: an attempt is told of after it is
+        stored, and who read that may have had it go on.
+        """
         news = self.news
-        return news.delivery if news is not None and news.answers_now else None
+        if news is None or not news.answers_now:
+            return None
+        is_old = known is not None and news.delivery.version < known.version
+        return None if is_old else news.delivery
 
 
 class WaitRoom:

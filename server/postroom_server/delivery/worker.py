@@ -121,7 +121,7 @@ class Worker:
             _log.exception("delivery.not_recorded", delivery=delivery.id)
         finally:
             naming.unname(named)
-            self._ports.under_way.end(delivery.id)
+            self._ports.under_way.end(delivery.id, lease.control)
             lease.control.recorded.open()
 
     def _course(

@@ -100,13 +100,13 @@ def _retry_document(retry: RetryPolicy) -> Document:
     if retry.disabled:
         document["x"] = True
     if retry.min_delay != default.min_delay:
-        document["n"] = retry.min_delay
+        document["n"] = float(retry.min_delay)
     if retry.max_delay != default.max_delay:
-        document["m"] = retry.max_delay
+        document["m"] = float(retry.max_delay)
     if retry.max_attempts:
         document["a"] = retry.max_attempts
     if retry.quick_delays != default.quick_delays:
-        document["q"] = retry.quick_delays
+        document["q"] = [float(delay) for delay in retry.quick_delays]
     return document
 
 

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.errors import NotReady, Overloaded
+from postroom_server.outbox.telling import tell
 from postroom_server.outbox.work import Outcome, Work
 
 T = TypeVar("T")
@@ -171,7 +172,10 @@ class Line:
                 ticket.place = Place.ENDED
                 ticket.outcome = outcome
         for ticket in heard:
-            ticket.tell()
+            try:
+                ticket.tell()
+            except Exception:  # noqa: BLE001  one must not keep the others from it
+                tell("exception", "outbox.listener_failed")
         stored = ((work, o.result) for work, o in unheard if o.error is None)
         return [undo for work, result in stored for undo in work.undone(result)]
 

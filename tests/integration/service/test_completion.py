@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 
 import grpc
 import pytest
@@ -203,3 +204,14 @@ def _until(service, name, status):
             return result
         threading.Event().wait(0.02)
     raise AssertionError(f"not {status}: {result}")
+
+
+def test_the_limit_of_a_wait_holds_while_an_attempt_begins(stuck):
+    service, _silent = stuck
+    request = a_request(completion=send_pb.COMPLETION_RELAYED_OR_QUEUED)
+    request.wait_timeout.FromMilliseconds(500)
+    began = time.monotonic()
+    result = service.stub.SendMessage(request, timeout=20).result
+
+    assert not result.is_final
+    assert time.monotonic() - began < 10

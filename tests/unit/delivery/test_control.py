@@ -72,6 +72,17 @@ def test_what_begins_after_everything_was_called_off_is_called_off_too():
     assert not control.pass_end_of_data()
 
 
+def test_the_end_of_an_attempt_leaves_the_next_one_where_it_is():
+    under_way, first, second = UnderWay(), a_control(), a_control()
+    under_way.begin("d1", first)
+    under_way.begin("d1", second)
+    under_way.end("d1", first)
+    before = under_way.get("d1")
+    under_way.end("d1", second)
+
+    assert (before, under_way.get("d1")) == (second, None)
+
+
 def test_a_cancellation_is_not_forgotten_when_the_caller_leaves_after_it():
     control = a_control()
     control.call_off(cancelled=True)

@@ -43,10 +43,13 @@ class Listener:
         return self.told
 
 
+FIRST = AttemptControl(lambda: None, lambda: True)
+
+
 @pytest.fixture
 def under_way():
     under_way = UnderWay()
-    under_way.begin("1", AttemptControl(lambda: None, lambda: True))
+    under_way.begin("1", FIRST)
     return under_way
 
 
@@ -54,7 +57,7 @@ def test_the_last_end_is_heard_of_by_who_waits_for_none(under_way):
     listener = Listener(under_way._changed, lambda: under_way.wait_for_none(FOR_EVER))
     listener.start()
 
-    under_way.end("1")
+    under_way.end("1", FIRST)
 
     assert listener.heard() == [True]
 
@@ -65,7 +68,7 @@ def test_each_step_is_heard_of_by_who_waits_for_a_change(under_way, step):
     listener.start()
 
     if step == "end":
-        under_way.end("1")
+        under_way.end("1", FIRST)
     else:
         under_way.begin("2", AttemptControl(lambda: None, lambda: True))
 

@@ -16,6 +16,7 @@ class Diary:
         self.steps = []
         self.standing = standing
         self.failing = None
+        self.tried_once = []
 
     def deliver(self, claimed, _mailing):
         self.steps.append("attempt")
@@ -24,7 +25,8 @@ class Diary:
     def stands(self, _relay):
         return self.standing > 0
 
-    def take_up(self, _relay):
+    def take_up(self, _relay, *, once=False):
+        self.tried_once.append(once)
         if self.failing:
             raise self.failing
         if not self.standing:
@@ -63,6 +65,14 @@ def test_what_stands_is_accepted_before_the_record_is_waited_for():
         *("attempt", "slot free, not stored", "accepted", "stored", "recorded"),
         *("attempt", "stored", "slot free"),
     ]
+
+
+def test_the_record_waits_for_one_mail_at_most_and_not_for_all_that_is_refused():
+    diary = Diary(standing=1)
+    run(diary)
+
+    # Before the record of the first; after that of the second, which is alone.
+    assert diary.tried_once == [True, False]
 
 
 def test_what_ended_is_recorded_though_what_stands_can_not_be_taken_up():

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from postroom_server.delivery.waits import WaitRoom
+from postroom_server.delivery.waits import News, WaitRoom
+
+from tests.support.builders import a_delivery
 
 
 @pytest.fixture
@@ -66,3 +70,13 @@ def test_the_only_tenant_has_all_places():
     room = WaitRoom(4)
 
     assert all(room.enter(f"d{n}", "main", 1.0, "a") for n in range(4))
+
+
+@pytest.mark.parametrize(("version", "told"), [(2, None), (3, 3), (4, 4)])
+def test_news_from_before_what_is_known_is_none(room, version, told):
+    known = replace(a_delivery(), version=3)
+    wait = room.enter(known.id, "main", 10.0)
+    room.post(News(replace(known, version=version), answers_now=True))
+    answer = wait.answer(known)
+
+    assert (answer and answer.version) == told
