@@ -39,3 +39,13 @@ def a_gate(
         stats=lambda: PoolStats(max_size=slots, idle=relay.idle)
     )
     return RelayGate(relay, gear)
+
+
+class NothingFollows:
+    """What stands for a relay where mail waits in the store alone."""
+
+    def stands(self, _relay):
+        return False
+
+    def take_up(self, _relay, *, once=False):
+        return None

@@ -26,7 +26,6 @@ from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.rounds import (
     Deliver,
     Following,
-    NothingFollows,
     Rounds,
     Take,
 )
@@ -77,12 +76,12 @@ class Dispatcher:
             target=self._run, name="postroom-dispatcher", daemon=True
         )
 
-    def start(self, deliver: Deliver, following: Following | None = None) -> None:
+    def start(self, deliver: Deliver, following: Following) -> None:
         """Begin to claim what is due and give it to *deliver*.
 
         A thread that has delivered one takes up another that is *following*.
         """
-        self._rounds = Rounds(deliver, following or NothingFollows(), self)
+        self._rounds = Rounds(deliver, following, self)
         self._look_everywhere()
         self._thread.start()
 
@@ -137,19 +136,13 @@ class Dispatcher:
 
         Where the threads have ended already, the next start finds it under way.
         """
-        lane, run = self._lanes[claimed.delivery.relay], self._rounds.run
-        try:
-            lane.run(lambda: run(claimed, mailing, retries=retries))
-        except RuntimeError:
-            _log.exception("dispatch.no_thread", delivery=claimed.delivery.id)
+        run = partial(self._rounds.run, claimed, mailing, retries=retries)
+        self._lanes[claimed.delivery.relay].begin(claimed.delivery, run)
 
-    def begin_taking(self, relay: str, take: Take) -> None:
-        """Deliver what *take* gives, for which a slot of *relay* was reserved.
-
-        Raises `RuntimeError` where the threads have ended already.
-        """
-        begin = self._rounds.begin
-        self._lanes[relay].run(lambda: begin(take))
+    def begin_taking(self, delivery: Delivery, take: Take) -> bool:
+        """The same, where a thread must *take* it first; False: there is none."""
+        begin = partial(self._rounds.begin, take)
+        return self._lanes[delivery.relay].begin(delivery, begin)
 
     def begin_here(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
         """Deliver *claimed* on this thread, without a slot.

@@ -13,13 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import structlog
+
 from postroom_server.delivery.crew import Crew
 from postroom_server.delivery.turns import Turns
 from postroom_server.domain.clock import Instant, seconds_between
+from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.lane import LaneKey
 
 RETRY_SHARE = 4
 """While fresh mail waits, retries get one slot in so many."""
+
+_log = structlog.get_logger(__name__)
 
 TenantWait = Callable[[str], float]
 """Seconds until a tenant may have another delivery begun; 0: it may now."""
@@ -50,6 +55,15 @@ class Lane:
     def run(self, work: Callable[[], None]) -> None:
         """Start *work* on a thread of its own; a slot must have been reserved."""
         self._threads.run(work)
+
+    def begin(self, delivery: Delivery, work: Callable[[], None]) -> bool:
+        """The same for an attempt on *delivery*; whether there is a thread for it."""
+        try:
+            self.run(work)
+        except RuntimeError:
+            _log.exception("dispatch.no_thread", delivery=delivery.id)
+            return False
+        return True
 
     @property
     def retries_first(self) -> bool:

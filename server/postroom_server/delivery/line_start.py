@@ -101,5 +101,4 @@ def give_slot_back(posted: Posted, sending: Sending) -> None:
     """Free the slot of mail that was not stored."""
     if posted.reserved:
         posted.reserved = False
-        delivery = posted.delivery
-        sending.dispatcher.give_back(delivery.relay, {delivery.tenant: 1})
+        sending.give_back(posted.delivery)

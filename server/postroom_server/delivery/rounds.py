@@ -15,8 +15,11 @@ from postroom_server.delivery.mailing import Mailing
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.store import Claimed
 
-Deliver = Callable[[Claimed, Mailing | None], Callable[[], None]]
-"""Makes the attempt; what it returns waits until that is recorded.  Never raise."""
+Finish = Callable[[], None]
+"""Waits until an attempt is recorded.  To be called once, by who made it."""
+
+Deliver = Callable[[Claimed, Mailing | None], Finish]
+"""Makes the attempt.  It never raises, and neither does what it returns."""
 
 Take = Callable[[], tuple[Claimed, Mailing] | None]
 """Tells a delivering thread what there is for it."""
@@ -35,17 +38,6 @@ class Following(Protocol):
 
         What can't be accepted is passed over; with *once*, only the first is tried.
         """
-
-
-class NothingFollows:
-    """Mail waits in the store alone."""
-
-    def stands(self, _relay: str) -> bool:
-        """It does not."""
-        return False
-
-    def take_up(self, _relay: str, *, once: bool = False) -> None:
-        """There is nothing."""
 
 
 class Slots(Protocol):
@@ -104,7 +96,7 @@ class Rounds:
             self._record(finish, delivery.relay)
         return following or self.following.take_up(delivery.relay)
 
-    def _record(self, finish: Callable[[], None], relay: str) -> None:
+    def _record(self, finish: Finish, relay: str) -> None:
         try:
             finish()
         finally:

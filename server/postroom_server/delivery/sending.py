@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-import structlog
-
 from postroom_server.delivery import journal
 from postroom_server.delivery.afar import look_at_once
 from postroom_server.delivery.caller import Caller
@@ -48,8 +46,6 @@ from postroom_server.domain.values import value
 from postroom_server.outbox.store import Accepting, Claimed, Outbox, RequestRecord
 
 METHOD = "SendMessage"
-
-_log = structlog.get_logger(__name__)
 
 
 @value(frozen=True, slots=True)
@@ -210,9 +206,8 @@ class Sending:
         going: _Going,
     ) -> Delivery | RequestRecord:
         """Make it durable and see to its delivery; a record: it is a repetition."""
-        relay, tenant = ready.delivery.relay, ready.delivery.tenant
         if going.wait is None:
-            refuse_relayed(ready.delivery.plan.completion, relay)
+            refuse_relayed(ready.delivery.plan.completion, ready.delivery.relay)
         here = going.wait is not None and going.here
         reserved = not here and self.reserve(ready.delivery)
         if reserved and going.wait is not None:
@@ -226,7 +221,7 @@ class Sending:
             stored = used is None
         finally:
             if reserved and not stored:
-                self.dispatcher.give_back(relay, {tenant: 1})
+                self.give_back(ready.delivery)
         if used is not None:
             return used
         journal.bind(ready.delivery)
@@ -239,21 +234,15 @@ class Sending:
         self, ready: Ready, request: RequestRecord | None, caller: Caller, wait: Wait
     ) -> Delivery | RequestRecord:
         """The same for mail that has a slot, and whose caller waits."""
-        relay, tenant = ready.delivery.relay, ready.delivery.tenant
-        change = accepted_now(ready.delivery, leased=True)
-        handed = HandOver(
-            ready,
-            change.after,
-            caller,
-            wait,
-            lambda: self.dispatcher.give_back(relay, {tenant: 1}),
-        )
+        give_back = partial(self.give_back, ready.delivery)
         try:
+            change = accepted_now(ready.delivery, leased=True)
+            handed = HandOver(ready, change.after, caller, wait, give_back)
             accepting = self.outbox.begin_accept(
                 change, ready.content, request, partial(self._pass_on, handed)
             )
         except BaseException:
-            handed.give_back()
+            give_back()
             raise
         until = min(caller.limit, self.clock.monotonic() + STORING)
         used = handed.outcome(accepting, until, self.clock)
@@ -263,12 +252,8 @@ class Sending:
         return change.after
 
     def _pass_on(self, handed: HandOver, accepting: Accepting) -> None:
-        try:
-            self.dispatcher.begin_taking(
-                handed.accepted.relay, partial(handed.take, accepting)
-            )
-        except RuntimeError:
-            _log.exception("dispatch.no_thread", delivery=handed.accepted.id)
+        take = partial(handed.take, accepting)
+        if not self.dispatcher.begin_taking(handed.accepted, take):
             handed.lost()
 
     def reserve(self, delivery: Delivery) -> bool:
@@ -278,6 +263,10 @@ class Sending:
         """
         later = delivery.send_at is not None
         return not later and self.dispatcher.reserve(delivery.relay, delivery.tenant)
+
+    def give_back(self, delivery: Delivery) -> None:
+        """Free the slot that `reserve` took, and nothing was begun in."""
+        self.dispatcher.give_back(delivery.relay, {delivery.tenant: 1})
 
     def begin(
         self, delivery: Delivery, ready: Ready, *, here: bool, reserved: bool

@@ -23,6 +23,7 @@ from postroom_server.delivery.leave import FREE_LEAVE, Leave
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.recording import Conclusion, Recording, Saving
 from postroom_server.delivery.relay import Relay
+from postroom_server.delivery.rounds import Finish
 from postroom_server.delivery.schedule import Chance
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.attempt import FailureReason, Phase
@@ -35,8 +36,6 @@ from postroom_server.domain.transitions import Change, mark_data
 from postroom_server.outbox.marks import MarkKeeper
 from postroom_server.outbox.store import Claimed, Outbox
 from postroom_server.telemetry import naming
-
-Finish = Callable[[], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -86,17 +85,10 @@ class Worker:
         self._ports = ports
         self._recording = Recording(ports.outbox, ports.closing, ports.chance)
 
-    def deliver(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
-        """Make the attempt that *claimed* began, and record how it ended.
+    def attempt(self, claimed: Claimed, mailing: Mailing | None = None) -> Finish:
+        """Make the attempt that *claimed* began; how it ended is being recorded.
 
         *mailing* is given when its content was composed already.
-        """
-        self.attempt(claimed, mailing)()
-
-    def attempt(self, claimed: Claimed, mailing: Mailing | None = None) -> Finish:
-        """The same, but for the wait until it is recorded, which is returned.
-
-        That must be called by this thread, once; neither raises.
         """
         lease = _Lease(claimed.delivery, self._ports)
         self._ports.under_way.begin(claimed.delivery.id, lease.control)

@@ -74,9 +74,9 @@ class Committer:
         """A place for *work*, to `wait` for.  See `Line.line_up`."""
         return self._line.line_up(work)
 
-    def wait(self, turn: Turn[T]) -> T:
+    def wait(self, turn: Turn[T], patience: float = math.inf) -> T:
         """The result of what lined up, once it is durable; raises as `run`."""
-        return self._line.wait(turn)
+        return self._line.wait(turn, patience)
 
     def begin(self, ticket: Ticket[Any]) -> None:
         """Have its work done, without a wait; raises as `run` at once, or later."""

@@ -171,18 +171,17 @@ class CommittingOutbox(Reading):
         """Store a change; see `Outbox.save`."""
         work = Save(change, request, self._clock.now())
         asked = work.forgetting() if forget_request else work
-        stored = self._committer.run(asked, patience)
-        if stored:
-            self._tell(change)
-        return stored
+        return self._saved(self._committer.line_up(asked), change, patience)
 
     def begin_save(self, change: Change) -> Callable[[], bool]:
         """Store a change with what is stored next; see `Outbox.begin_save`."""
         turn = self._committer.line_up(Save(change, None, self._clock.now()))
         return lambda: self._saved(turn, change)
 
-    def _saved(self, turn: Turn[bool], change: Change) -> bool:
-        stored = self._committer.wait(turn)
+    def _saved(
+        self, turn: Turn[bool], change: Change, patience: float = math.inf
+    ) -> bool:
+        stored = self._committer.wait(turn, patience)
         if stored:
             self._tell(change)
         return stored

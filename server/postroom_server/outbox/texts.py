@@ -1,4 +1,4 @@
-"""Deliveries, attempts and events as the text of JSON objects, written piece by piece.
+"""Recipients, attempts and events as the text of JSON objects, written piece by piece.
 
 A mail is written as text two or three times and read hardly ever: objects and an
 encoder between its values and the text cost twice as much as the text.  What each key

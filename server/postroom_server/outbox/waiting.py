@@ -122,9 +122,7 @@ class Line:
         Raises `Overloaded` if the line is too long and `NotReady` if it is closed, or
         if there is no outcome within the caller's *patience*, in seconds.
         """
-        turn = Turn(work)
-        self.join(turn.ticket)
-        return self.wait(turn, patience)
+        return self.wait(self.line_up(work), patience)
 
     def line_up(self, work: Work[T]) -> Turn[T]:
         """A place for *work*, whose caller comes back to `wait` for it.

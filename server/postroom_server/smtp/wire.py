@@ -187,7 +187,7 @@ class Wire:
         if events != _IN:
             poll = self._writing = self._writing or _poll_of(self._socket, events)
             poll.modify(self._socket, events)
-        elif self.tls is not None and self._has_read_ahead():
+        elif self._has_read_ahead():
             return _IN
         while (pause := wait.pause()) > 0:
             if ready := poll.poll(pause * 1000):
@@ -207,8 +207,7 @@ class Wire:
         if self._closed or self._lost is not None or not self._reader.empty:
             return True
         # Most often there is nothing: to ask costs less than to try.
-        read_ahead = self.tls is not None and self._has_read_ahead()
-        if not read_ahead and not self._reading.poll(0):
+        if not self._has_read_ahead() and not self._reading.poll(0):
             return False
         return self.listen() or self._lost is not None
 

@@ -19,7 +19,7 @@ from postroom_server.outbox.store import Claimed
 from tests.support.builders import a_delivery
 from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW, under_way
-from tests.support.gates import a_gate, a_gear
+from tests.support.gates import NothingFollows, a_gate, a_gear
 
 PATIENCE = 10.0
 DAY = 86_400.0
@@ -77,7 +77,7 @@ class Dispatching:
         return self.delivered.release
 
     def start(self):
-        self.dispatcher.start(self.deliver)
+        self.dispatcher.start(self.deliver, NothingFollows())
 
     def all_slots_free(self):
         for _ in range(200):

@@ -13,7 +13,7 @@ from postroom_server.outbox.store import Claimed
 from tests.support.builders import a_delivery
 from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW, under_way
-from tests.support.gates import a_gate, a_gear
+from tests.support.gates import NothingFollows, a_gate, a_gear
 
 PATIENCE = 10.0
 SOON = 2.5
@@ -78,7 +78,7 @@ def two():
 
 
 def test_the_end_of_a_tenants_attempt_lets_its_mail_for_another_relay_go(two):
-    two.dispatcher.start(two.deliver)
+    two.dispatcher.start(two.deliver, NothingFollows())
     two.queue.waiting["first"] = 1
     two.dispatcher.hear(a_delivery(relay="first", due_at=NOW))
     assert two.started["first"].wait(PATIENCE)

@@ -95,7 +95,7 @@ class Desk:
     def deliver(self, completion=Completion.RELAYED, **plan):
         delivery = under_way(plan=a_plan(completion, **plan))
         wait = self.room.enter(delivery.id, "main", 1090.0)
-        self.worker.deliver(Claimed(delivery, a_content()))
+        self.worker.attempt(Claimed(delivery, a_content()))()
         return wait
 
 
@@ -168,7 +168,7 @@ def test_whether_others_took_it_back_is_asked_until_the_store_answers():
 def test_a_relayed_send_is_not_sent_without_a_caller(completion, status):
     desk = Desk(DELIVERED)
 
-    desk.worker.deliver(Claimed(under_way(plan=a_plan(completion)), a_content()))
+    desk.worker.attempt(Claimed(under_way(plan=a_plan(completion)), a_content()))()
 
     assert desk.stored[0].after.status is status
 
@@ -201,7 +201,7 @@ def test_no_end_of_data_is_written_after_the_lease_was_lost(marking):
     delivery = under_way(plan=a_plan(Completion.ACCEPTED))
     desk.lost.add(delivery.id)
 
-    desk.worker.deliver(Claimed(delivery, a_content()))
+    desk.worker.attempt(Claimed(delivery, a_content()))()
 
     assert marking == [False]
     assert desk.marks.used == set()
@@ -268,7 +268,7 @@ def test_an_attempt_has_no_time_left_when_nobody_waits_for_it(
     delivery = under_way(plan=a_plan(completion))
     wait = desk.room.enter(delivery.id, "main", time.monotonic() + 1000.0)
 
-    desk.worker.deliver(Claimed(delivery, a_content()))
+    desk.worker.attempt(Claimed(delivery, a_content()))()
 
     assert seen == [(False, passed)]
 
