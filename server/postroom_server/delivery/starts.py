@@ -24,7 +24,7 @@ class Start(Enum):
 
     NOW = "as soon as there is a slot, while its caller waits"
     HERE = "at once and without a slot: the relay will not be asked"
-    LATER = "queued; its caller is answered at once"
+    LATER = "queued, or begun if a slot is free; its caller is answered at once"
 
 
 @dataclass(frozen=True, slots=True)
