@@ -1,17 +1,19 @@
 """A relay that hangs, with all its callers, costs the others nothing.
 
 Beside ten times as many calls as the service takes at once, mail through another relay
-is as fast as before, and health answers.
+is as fast as through a service that has no such relay, and health answers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import grpc
 import pytest
@@ -23,7 +25,7 @@ from postroom_server.rpc.pools import PLANS, PoolKind
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.gates.figures import figure
-from tests.support.process import PAUSE, daemon, free_port
+from tests.support.process import PAUSE, Daemon, daemon, free_port
 from tests.support.service import a_message, plain, settings
 from tests.support.silence import silent_relay
 
@@ -37,10 +39,15 @@ QUEUED = figure(1_000, 10_000)
 PER_CONNECTION = 100
 SENDS = 200
 CALLERS = 4
+HEALTH = 0.1
+"""Seconds within which health answers."""
 NOISE = 0.010
 """Seconds below which a slower answer says nothing on a shared machine."""
 ROUNDS = 3
 """Of so many measurements one must hold: noise only ever adds."""
+TURNS = 12
+"""How often two services are measured in turns.  A disk that many share stands still
+for a third of a second now and then, whoever waits for it."""
 
 
 def p99(seconds: list[float]) -> float:
@@ -148,33 +155,61 @@ def hung():
         yield {f"hung{n}": plain(port) for n, port in enumerate(ports)}
 
 
-@pytest.fixture
-def service(tmp_path, hung):
-    """The service with relays that hang, and a good one."""
+@contextlib.contextmanager
+def serving(folder: Path, relays: Mapping[str, Mapping[str, Any]]) -> Iterator[Daemon]:
+    """The service with *relays*, and a good one."""
+    folder.mkdir()
     with SandboxRelay() as good:
-        relays = {"good": plain(good.port), **hung}
+        relays = {"good": plain(good.port), **relays}
         grace = "server = { drain_grace = 1.0 }"
-        config = settings(tmp_path, relays, grace, default="good")
+        config = settings(folder, relays, grace, default="good")
         with daemon(config, free_port()) as service:
             yield service
 
 
-def test_a_hung_relay_with_many_callers_slows_nobody_else(service):
-    with Client(service.target) as client:
+@pytest.fixture
+def service(tmp_path, hung):
+    """The service with relays that hang, and a good one."""
+    with serving(tmp_path / "beside", hung) as service:
+        yield service
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A service that knows a good relay only."""
+    with serving(tmp_path / "alone", {}) as service:
+        yield service
+
+
+def in_turns(client: Client, rival: Client) -> tuple[float, float, float]:
+    """The best p99 of *client*'s sends and of its health, and of *rival*'s sends.
+
+    They are measured in turns, until *client* is as fast as it must be or never was.
+    """
+    sends = checks = rivals = math.inf
+    for _ in range(TURNS):
+        rivals = min(rivals, measure(rival)[0])
+        sends, checks = map(min, (sends, checks), measure(client))
+        if sends <= 2 * max(rivals, NOISE) and checks < HEALTH:
+            break
+    return sends, checks, rivals
+
+
+def test_a_hung_relay_with_many_callers_slows_nobody_else(service, alone):
+    with Client(service.target) as client, Client(alone.target) as rival:
         measure(client)
-        alone = min(measure(client)[0] for _ in range(ROUNDS))
+        measure(rival)
         for _ in range(QUEUED):
             send(client, "hung0", Completion.ACCEPTED)
         with blocked_calls(service.target, ["hung0"]) as calls:
             waiting = until_settled(calls)
-            rounds = [measure(client) for _ in range(ROUNDS)]
+            sends, checks, rivals = in_turns(client, rival)
             codes = codes_of(calls)
 
-    sends, checks = (min(figures) for figures in zip(*rounds, strict=True))
     assert waiting
     assert codes <= {grpc.StatusCode.UNAVAILABLE}
-    assert sends <= 2 * max(alone, NOISE), f"{sends:.3f} s; alone {alone:.3f} s"
-    assert checks < 0.1
+    assert sends <= 2 * max(rivals, NOISE), f"{sends:.3f} s; alone {rivals:.3f} s"
+    assert checks < HEALTH
 
 
 def test_health_answers_when_every_thread_that_delivers_is_taken(service, hung):
@@ -192,4 +227,4 @@ def test_health_answers_when_every_thread_that_delivers_is_taken(service, hung):
 
     assert waiting >= PLAN.threads
     assert codes <= {grpc.StatusCode.UNAVAILABLE}
-    assert min(rounds) < 0.1
+    assert min(rounds) < HEALTH
