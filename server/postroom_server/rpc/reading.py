@@ -1,21 +1,20 @@
 """Reading what a caller sends, with the watchdog beside it.
 
 A unary call is read as a stream, which is the same on the wire: gRPC reads a unary
-body before our code runs, without a time limit.
+body before our code runs, without a time limit.  As in gRPC, one message of such a
+call is read and no second is asked for: to learn that there is none takes each call one
+more way to gRPC's thread and back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import grpc
 
 from postroom_server.domain.errors import MalformedRequest
 from postroom_server.rpc.watchdog import Lane, Watchdog
-
-_T = TypeVar("_T")
 
 SILENT = "CALLER_SILENT"
 """Why the watchdog ended a call, in logs and metrics."""
@@ -40,34 +39,26 @@ class Reader:
     arrived: float
 
     def only(self) -> bytes:
-        """The one message of a call.
+        """The one message of a call; what else a caller sends is not read.
 
-        Raises `MalformedRequest` if there is none or a second one, and `CallerGone`.
+        Raises `MalformedRequest` if there is none, and `CallerGone`.
         """
-        first, second = self._watched(self._first_two, self.arrived)
-        if first is None or second is not None:
+        message = self._next(self.arrived)
+        if message is None:
             raise MalformedRequest("the call needs exactly one request message")
-        return first
+        return message
 
     def following(self) -> bytes | None:
         """The next message of a stream, None at its end.
 
         Raises `CallerGone`, also when the caller was silent for too long.
         """
-        return self._watched(self._next, None)
+        return self._next(None)
 
-    def _next(self) -> bytes | None:
-        return next(self.messages, None)
-
-    def _first_two(self) -> tuple[bytes | None, bytes | None]:
-        first = next(self.messages, None)
-        # Asked for although one is enough: it tells that there is no second.
-        return first, None if first is None else next(self.messages, None)
-
-    def _watched(self, read: Callable[[], _T], since: float | None) -> _T:
+    def _next(self, since: float | None) -> bytes | None:
         wait = self.watchdog.watch(self.context, self.lane, since)
         try:
-            found = read()
+            message = next(self.messages, None)
         except grpc.RpcError as error:
             raise CallerGone(SILENT if wait.expired else "") from error
         finally:
@@ -75,4 +66,4 @@ class Reader:
         if wait.expired:
             # A cancelled call may also look as if its body had ended.
             raise CallerGone(SILENT)
-        return found
+        return message

@@ -101,12 +101,11 @@ def test_a_compressed_bomb_is_refused_without_being_inflated(serve, peak):
     assert peak() < 64 * MIB
 
 
-@pytest.mark.parametrize("body", [b"", frame(b"") * 2], ids=["none", "two"])
-def test_a_call_needs_exactly_one_message(serve, body):
+def test_a_call_needs_a_message(serve):
     running = serve()
     with RawConnection(running.server.address) as raw:
         stream = raw.call(f"{SERVICE}/GetDelivery")
-        raw.send(stream, body, end=True)
+        raw.send(stream, b"", end=True)
         answer = raw.answer(stream)
     status = status_pb2.Status.FromString(answer.details())
     info = error_details_pb2.ErrorInfo()
@@ -114,6 +113,31 @@ def test_a_call_needs_exactly_one_message(serve, body):
 
     assert answer.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     assert info.reason == "MALFORMED_REQUEST"
+
+
+@pytest.mark.parametrize("end", [True, False], ids=["ended", "left open"])
+def test_a_second_message_is_not_read(serve, end):
+    asked = []
+
+    def found(request, _call):
+        asked.append(request.delivery)
+        return GetDeliveryResponse()
+
+    first, second = (
+        frame(GetDeliveryRequest(delivery=name).SerializeToString())
+        for name in ("first", "second")
+    )
+    running = serve({"GetDelivery": found})
+    with RawConnection(running.server.address) as raw:
+        stream = raw.call(f"{SERVICE}/GetDelivery")
+        raw.send(stream, first + second, end=end)
+        assert raw.answer(stream).code == 0
+        # The connection is as good as before.
+        stream = raw.call(f"{SERVICE}/GetDelivery")
+        raw.send(stream, second, end=True)
+        assert raw.answer(stream).code == 0
+
+    assert asked == ["first", "second"]
 
 
 @pytest.mark.parametrize(
