@@ -6,9 +6,12 @@ import threading
 from queue import SimpleQueue
 
 import pytest
+from postroom_server.domain.clock import after
 from postroom_server.domain.errors import NotReady
+from postroom_server.domain.transitions import begin_attempt
 
 from tests.support.builders import a_content, a_new_delivery, a_request
+from tests.support.deliveries import NOW
 
 PATIENCE = 20.0
 
@@ -67,3 +70,46 @@ def test_a_closed_store_takes_nothing(outbox):
 
     with pytest.raises(NotReady):
         outbox.begin_accept(a_new_delivery(), a_content(), None, threading.Event.set)
+
+
+def test_a_change_is_stored_when_its_maker_is_told(outbox, told):
+    accepted = a_new_delivery()
+    outbox.accept(accepted, a_content(), None)
+    change, ended = begin_attempt(accepted.after, NOW), SimpleQueue()
+    outbox.begin_save(change, ended.put)
+    outbox.begin_commit()
+
+    assert ended.get(timeout=PATIENCE) is True
+    assert outbox.get("default", change.after.id) == change.after
+    assert told == [accepted, change]
+
+
+def test_a_change_of_what_is_different_by_now_is_not_stored(outbox, told):
+    accepted = a_new_delivery()
+    outbox.accept(accepted, a_content(), None)
+    first, ended = begin_attempt(accepted.after, NOW), SimpleQueue()
+    outbox.save(first)
+    outbox.begin_save(begin_attempt(accepted.after, after(NOW, 1.0)), ended.put)
+    outbox.begin_commit()
+
+    assert ended.get(timeout=PATIENCE) is False
+    assert told == [accepted, first]
+
+
+def test_a_change_waits_for_no_commit_of_its_own(outbox):
+    accepted = a_new_delivery()
+    outbox.accept(accepted, a_content(), None)
+    ended = SimpleQueue()
+    outbox.begin_save(begin_attempt(accepted.after, NOW), ended.put)
+    outbox.accept(a_new_delivery(), a_content(), None)
+
+    # The acceptance was committed behind it, or with it.
+    assert ended.get(timeout=PATIENCE) is True
+
+
+def test_a_closed_store_takes_no_change(outbox):
+    change = begin_attempt(a_new_delivery().after, NOW)
+    outbox.close()
+
+    with pytest.raises(NotReady):
+        outbox.begin_save(change, list)

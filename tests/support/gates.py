@@ -44,8 +44,5 @@ def a_gate(
 class NothingFollows:
     """What stands for a relay where mail waits in the store alone."""
 
-    def stands(self, _relay):
-        return False
-
-    def take_up(self, _relay, *, once=False):
-        return None
+    def take_up(self, _relay):
+        pass

@@ -2,13 +2,16 @@
 
 An executor makes a future for each piece of work, with a condition and two locks.
 Nobody waits for ours: its end is recorded.
+
+Of those that are free, the one that worked last works next: what it needs is in the
+processor's caches still.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 
 import structlog
 
@@ -17,16 +20,28 @@ Work = Callable[[], None]
 _log = structlog.get_logger(__name__)
 
 
+class _Seat:
+    """Where a thread without work waits to be called, and is given some."""
+
+    __slots__ = ("call", "work")
+
+    def __init__(self) -> None:
+        self.work: Work | None = None
+        self.call = threading.Lock()
+        self.call.acquire()
+
+
 class Crew:
     """At most *most* threads, named *name*_0 and so on."""
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most
         self._name = name
-        self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._lock = threading.Lock()
+        self._work: deque[Work] = deque()
+        """What nobody is free for."""
         self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self._free: list[_Seat] = []
         self._closed = False
 
     def run(self, work: Work) -> None:
@@ -37,19 +52,24 @@ class Crew:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the delivering threads have ended")
-            self._work.put(work)
-            # Each idle one is counted for one piece of work, as it takes one.
-            self._idle -= 1
-            if self._idle < 0 and len(self._threads) < self._most:
-                self._hire()
+            if not self._free:
+                self._work.append(work)
+                if len(self._threads) < self._most:
+                    self._hire()
+                return
+            seat = self._free.pop()
+            seat.work = work
+        # Outside: it would wake to wait for the lock.
+        seat.call.release()
 
     def close(self) -> None:
         """Take no more work, and wait until all that was taken is done."""
         with self._lock:
             self._closed = True
-            threads = tuple(self._threads)
-        for _ in threads:
-            self._work.put(None)
+            threads, free = tuple(self._threads), tuple(self._free)
+            self._free.clear()
+        for seat in free:
+            seat.call.release()
         for thread in threads:
             thread.join()
 
@@ -58,15 +78,25 @@ class Crew:
         thread = threading.Thread(target=self._labour, name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
-        self._idle += 1
 
     def _labour(self) -> None:
-        while (work := self._work.get()) is not None:
+        seat = _Seat()
+        while (work := self._next(seat)) is not None:
             try:
                 work()
             except BaseException:  # noqa: BLE001  the thread serves other mail as well
                 _log.exception("dispatch.bug")
             # Nothing of a mail is kept until the next one comes.
             del work
-            with self._lock:
-                self._idle += 1
+
+    def _next(self, seat: _Seat) -> Work | None:
+        """The next piece of work, once there is one; None: there is to be no more."""
+        with self._lock:
+            if self._work:
+                return self._work.popleft()
+            if self._closed:
+                return None
+            self._free.append(seat)
+        seat.call.acquire()
+        work, seat.work = seat.work, None
+        return work

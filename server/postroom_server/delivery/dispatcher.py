@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -28,6 +27,7 @@ from postroom_server.delivery.rounds import (
     Following,
     Rounds,
     Take,
+    Work,
 )
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.clock import Clock, Instant, after
@@ -79,9 +79,10 @@ class Dispatcher:
     def start(self, deliver: Deliver, following: Following) -> None:
         """Begin to claim what is due and give it to *deliver*.
 
-        A thread that has delivered one takes up another that is *following*.
+        A thread that has delivered one sees to what is *following*.
         """
-        self._rounds = Rounds(deliver, following, self)
+        commit = self._outbox.begin_commit
+        self._rounds = Rounds(deliver, following, self, commit)
         self._look_everywhere()
         self._thread.start()
 
@@ -123,11 +124,7 @@ class Dispatcher:
         with self._lock:
             lane = self._lanes[relay]
             lane.give_back(slots, retries=retries)
-            if self._awaiting_end:
-                self._ended.notify_all()
-            # Waking a thread for nothing costs more than all else here.
-            if lane.knows_of_mail:
-                self._changed.notify_all()
+            self._note_end(concerns_mail=lane.knows_of_mail)
 
     def begin(
         self, claimed: Claimed, mailing: Mailing | None = None, *, retries: bool = False
@@ -137,26 +134,28 @@ class Dispatcher:
         Where the threads have ended already, the next start finds it under way.
         """
         run = partial(self._rounds.run, claimed, mailing, retries=retries)
-        self._lanes[claimed.delivery.relay].begin(claimed.delivery, run)
+        self.run(claimed.delivery.relay, run)
 
     def begin_taking(self, delivery: Delivery, take: Take) -> bool:
         """The same, where a thread must *take* it first; False: there is none."""
-        begin = partial(self._rounds.begin, take)
-        return self._lanes[delivery.relay].begin(delivery, begin)
+        begin = partial(self._rounds.begin, delivery.relay, take)
+        return self.run(delivery.relay, begin)
 
     def begin_here(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
         """Deliver *claimed* on this thread, without a slot.
 
         For a relay that will not be asked: all slots may be held by attempts on it.
         """
-        self._rounds.deliver(claimed, mailing)()
+        self._rounds.here(claimed, mailing)
 
     def take_up(self, relay: str, most: int) -> None:
         """Have free slots, which no attempt held, taken by what stands: by *most*."""
-        lane, take_up = self._lanes[relay], self._rounds.take_up
-        with suppress(RuntimeError):
-            for _ in range(min(most, lane.free)):
-                lane.run(partial(take_up, relay))
+        for _ in range(min(most, self._lanes[relay].free)):
+            self.run(relay, partial(self._rounds.take_up, relay))
+
+    def run(self, relay: str, work: Work) -> bool:
+        """Have *work* done by a thread of *relay*; whether there is one."""
+        return self._lanes[relay].begin(work)
 
     def under_way(self, relay: str) -> int:
         """How many attempts on *relay* hold a slot."""
@@ -329,23 +328,28 @@ class Dispatcher:
         dues = {lane: self._outbox.next_due(relay, lane) for lane in lanes}
         return {lane: due for lane, due in dues.items() if due is not None}
 
-    def ended(self, delivery: Delivery, *, retries: bool, recorded: bool) -> None:
-        """The attempt on *delivery* needs its slot no more; *recorded*: it is over."""
-        if not recorded:
-            with self._lock:
-                self._lanes[delivery.relay].recording += 1
+    def ended(self, delivery: Delivery, *, retries: bool) -> None:
+        """The attempt on *delivery* needs its slot no more; `recorded` comes once."""
         limited = self._tenants.ended(delivery.tenant)
-        self.release(delivery.relay, retries=retries)
-        if limited:
-            # Its mail for another relay may have waited for that.
-            self.wake()
+        lane = self._lanes[delivery.relay]
+        with self._lock:
+            lane.recording += 1
+            lane.give_back(retries=retries)
+            # Who is limited may have mail for another relay, which waited for that.
+            self._note_end(concerns_mail=limited or lane.knows_of_mail)
 
     def recorded(self, relay: str) -> None:
-        """An attempt on *relay* that gave its slot back before is over as well."""
+        """An attempt on *relay* is over, whether it gave its slot back yet or not."""
         with self._lock:
             self._lanes[relay].recording -= 1
-            if self._awaiting_end:
-                self._ended.notify_all()
+            self._note_end(concerns_mail=False)
+
+    def _note_end(self, *, concerns_mail: bool) -> None:
+        """Tell those who wait for it: to wake one for nothing costs more than this."""
+        if self._awaiting_end:
+            self._ended.notify_all()
+        if concerns_mail:
+            self._changed.notify_all()
 
 
 def _unused(

@@ -357,7 +357,7 @@ class DeliveryEngine:
         return self._under_way.wait_for_none(LAST_WORD)
 
     def close(self) -> None:
-        """End the threads; the outbox and the pools are closed by who made them."""
+        """End the threads and the records; the outbox and the pools stay open."""
         self.stop_claiming()
         self._closing.set()
         self._under_way.call_off_all()
@@ -365,7 +365,9 @@ class DeliveryEngine:
         self._elsewhere.stop()
         self._fleet_watch.stop()
         self._upkeep.stop()
+        self._under_way.wait_for_none(LAST_WORD)
         self._dispatcher.close()
+        self._under_way.wait_for_none(LAST_WORD)
         self._posting.close()
         self.events.close()
 
@@ -383,6 +385,7 @@ class DeliveryEngine:
             tell=parts.fleet.tell,
             observe=parts.observer.attempted,
             leave=leave.of,
+            is_fleet=not parts.fleet.is_alone,
         )
 
     def _scheduled(self, delivery: Delivery) -> None:

@@ -18,7 +18,6 @@ import structlog
 from postroom_server.delivery.crew import Crew
 from postroom_server.delivery.turns import Turns
 from postroom_server.domain.clock import Instant, seconds_between
-from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.lane import LaneKey
 
 RETRY_SHARE = 4
@@ -34,7 +33,8 @@ class Lane:
     """The slots of one relay, and what is known to wait for them.
 
     *under_way* of them are taken, *retrying* hold retries; *recording* are free again,
-    though what had them is not recorded yet.  Guarded by the dispatcher's lock.
+    though what had them is not recorded yet (less one for each that is recorded and not
+    free).  Guarded by the dispatcher's lock.
     """
 
     def __init__(
@@ -52,16 +52,12 @@ class Lane:
         self._fresh_in_a_row = 0
         self._threads = Crew(most, f"postroom-deliver-{relay}")
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Start *work* on a thread of its own; a slot must have been reserved."""
-        self._threads.run(work)
-
-    def begin(self, delivery: Delivery, work: Callable[[], None]) -> bool:
-        """The same for an attempt on *delivery*; whether there is a thread for it."""
+    def begin(self, work: Callable[[], None]) -> bool:
+        """Have *work* done by a thread of the relay; whether there is one."""
         try:
-            self.run(work)
+            self._threads.run(work)
         except RuntimeError:
-            _log.exception("dispatch.no_thread", delivery=delivery.id)
+            _log.exception("dispatch.no_thread", relay=self.relay)
             return False
         return True
 
@@ -82,7 +78,7 @@ class Lane:
 
     @property
     def not_ended(self) -> int:
-        """How many attempts are under way, or ended and are not recorded yet."""
+        """How many attempts are under way, or ended, and are not recorded yet."""
         return self.under_way + self.recording
 
     @property

@@ -1,22 +1,22 @@
-"""Mail that stood for a slot and has one: accepted by the thread that delivers it.
+"""Mail that was posted and has a slot: it is accepted, and begins as the commit ends.
 
-That thread has just delivered another.  It waits for the store, and goes on with the
-mail in hand: nobody else is woken for it.
+Nobody waits for the store here: whoever commits hands the mail to a delivering thread,
+which tells that it is accepted, and makes the attempt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from postroom_server.delivery.handing_over import STORING
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.posted import Posted, Stage
 from postroom_server.delivery.sending import Sending, accepted_now
 from postroom_server.delivery.standing import Standing
-from postroom_server.outbox.store import Claimed, RequestRecord
+from postroom_server.outbox.store import Accepting, Claimed, RequestRecord
 
 _log = structlog.get_logger(__name__)
 
@@ -25,10 +25,12 @@ _log = structlog.get_logger(__name__)
 class Fates:
     """Whose a mail is next, and why; none of these blocks or raises.
 
-    *begun*: its attempt is, by who asked.  *queued*: it has to wait its turn in the
-    store.  *refused*: by the store.  *used*: the same request came before, for that.
+    *storing*: the store's, for so long as it is given.  *begun*: its attempt is, by who
+    asked.  *queued*: it has to wait its turn in the store.  *refused*: by the store.
+    *used*: the same request came before, for that.
     """
 
+    storing: Callable[[Posted, Accepting], object]
     begun: Callable[[Posted], object]
     queued: Callable[[Posted], object]
     refused: Callable[[Posted, Exception], object]
@@ -36,29 +38,39 @@ class Fates:
 
 
 class LineStart:
-    """Takes up what is *standing* and accepts it; thread-safe."""
+    """Has mail accepted that has a slot, and what is *standing*; thread-safe."""
 
     def __init__(self, sending: Sending, standing: Standing, fates: Fates) -> None:
         self._sending = sending
         self._standing = standing
         self._fates = fates
 
-    def stands(self, relay: str) -> bool:
-        """Whether anything stands for *relay*."""
-        return self._standing.stands(relay)
-
-    def take_up(
-        self, relay: str, *, once: bool = False
-    ) -> tuple[Claimed, Mailing] | None:
-        """What stands next for *relay*, as it was accepted; a slot is reserved."""
+    def take_up(self, relay: str) -> None:
+        """Have what stands next for *relay* accepted, if there is a slot for it."""
         try:
             while (posted := self._following(relay)) is not None:
-                begun = self._begun(posted)
-                if begun is not None or once:
-                    return begun
+                if self._is_given(posted):
+                    return
         except Exception:  # noqa: BLE001  this thread is needed for others
             _log.exception("posting.bug")
-        return None
+
+    def begin(self, posted: Posted) -> None:
+        """Have *posted* accepted, for which a slot is reserved.
+
+        Raises as `Outbox.begin_accept`.
+        """
+        posted.stage, posted.reserved = Stage.STORING, True
+        mail = posted.mail
+        change = accepted_now(posted.delivery, leased=True)
+        posted.given(change.after)
+        try:
+            accepting = self._sending.outbox.begin_accept(
+                change, mail.ready.content, mail.request, partial(self._pass_on, posted)
+            )
+        except BaseException:
+            give_slot_back(posted, self._sending)
+            raise
+        self._fates.storing(posted, accepting)
 
     def _following(self, relay: str) -> Posted | None:
         posted, others = self._standing.following(relay)
@@ -66,11 +78,29 @@ class LineStart:
             self._fates.queued(other)
         return posted
 
-    def _begun(self, posted: Posted) -> tuple[Claimed, Mailing] | None:
-        posted.stage, posted.reserved = Stage.STORING, True
-        ready = posted.mail.ready
+    def _is_given(self, posted: Posted) -> bool:
+        """Have it accepted; False where it is refused at once."""
         try:
-            used = self._accept(posted)
+            self.begin(posted)
+        except Exception as error:  # noqa: BLE001  it is its caller's to hear
+            self._fates.refused(posted, error)
+            return False
+        return True
+
+    def _pass_on(self, posted: Posted, accepting: Accepting) -> None:
+        """The store is done with *posted*; on the thread that commits."""
+        take = partial(self._take, posted, accepting)
+        if not self._sending.dispatcher.begin_taking(posted.delivery, take):
+            # There is no thread to deliver it: the next start finds it under way.
+            posted.stage = Stage.BEGUN
+            self._fates.begun(posted)
+
+    def _take(
+        self, posted: Posted, accepting: Accepting
+    ) -> tuple[Claimed, Mailing] | None:
+        """What the delivering thread is to deliver; None: nothing was accepted."""
+        try:
+            used = accepting.result()
         except Exception as error:  # noqa: BLE001  it is its caller's to hear
             give_slot_back(posted, self._sending)
             self._fates.refused(posted, error)
@@ -80,21 +110,10 @@ class LineStart:
             self._fates.used(posted, used)
             return None
         posted.caller.accepted()
-        posted.take_mail()
-        claimed = Claimed(posted.delivery, ready.content)
+        ready = posted.take_mail().ready
         posted.stage = Stage.BEGUN
         self._fates.begun(posted)
-        return claimed, ready.mailing
-
-    def _accept(self, posted: Posted) -> RequestRecord | None:
-        wait, mail = posted.wait, posted.mail
-        assert wait is not None
-        change = accepted_now(posted.delivery, leased=True)
-        posted.given(change.after)
-        patience = min(wait.limit - self._sending.clock.monotonic(), STORING)
-        return self._sending.outbox.accept(
-            change, mail.ready.content, mail.request, patience=patience
-        )
+        return Claimed(posted.delivery, ready.content), ready.mailing
 
 
 def give_slot_back(posted: Posted, sending: Sending) -> None:

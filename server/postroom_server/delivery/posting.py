@@ -69,6 +69,7 @@ class Posting:
 
         tell = self._hearing.tell
         fates = Fates(
+            storing=self._storing_there,
             begun=self._begun_there,
             queued=self._queue,
             refused=lambda posted, error: tell(partial(self._end, posted, error)),
@@ -121,8 +122,21 @@ class Posting:
         if slot is Slot.FULL:
             self._hearing.look_soon()
             return
-        posted.reserved = slot is Slot.TAKEN
-        self._store(posted, leased=posted.reserved)
+        if slot is Slot.TAKEN:
+            self._begin_there(posted)
+        else:
+            self._store(posted, leased=False)
+
+    def _begin_there(self, posted: Posted) -> None:
+        try:
+            self.following.begin(posted)
+        except BaseException:
+            self._leave(posted)
+            raise
+
+    def _storing_there(self, posted: Posted, accepting: Accepting) -> None:
+        self._given.append((posted, accepting))
+        self._hearing.look_soon()
 
     def _begun_there(self, posted: Posted) -> None:
         self._given.append((posted, None))
@@ -149,8 +163,7 @@ class Posting:
             give_slot_back(posted, self._sending)
             self._leave(posted)
             raise
-        self._given.append((posted, accepting))
-        self._hearing.look_soon()
+        self._storing_there(posted, accepting)
 
     def _place(self, posted: Posted, delivery: Delivery, asked: Waiting) -> None:
         """Have *posted* wait for news of *delivery*, if it is to."""
@@ -260,6 +273,8 @@ class Posting:
     def _overdue(self, posted: Posted) -> None:
         if posted.stage is Stage.WAITING:
             self._look(posted)
+        elif posted.stage is Stage.BEGUN:
+            self._await(posted)
         elif posted.stage is Stage.STORING and posted.accepting is not None:
             try:
                 posted.accepting.withdraw()

@@ -1,8 +1,8 @@
 """The record of an attempt: stored with what its thread stores next, and surely stored.
 
-An outcome is given to the store as soon as it is known; who made the attempt comes back
-to wait for it.  Mail that it accepts meanwhile shares the commit: one wait of the disk
-between two mails, not two.
+An outcome is given to the store as soon as it is known, and who made the attempt goes
+on.  Mail that it has accepted then shares the commit: one wait of the disk between two
+mails, not two.
 
 An outcome that can't be stored yet is stored when the store is back, and one whose
 words can't be is stored without them.
@@ -56,13 +56,16 @@ class Conclusion:
         return Conclusion(self.delivery, course, decision, self.situation)
 
 
+Told = bool | Exception
+"""What `Outbox.save` returned, or raised."""
+
+
 @value(frozen=True, slots=True)
-class Saving:
-    """What was given to the store; *stored* waits, and raises as `Outbox.save`."""
+class Outcome:
+    """What is given to the store, and tells how the attempt went."""
 
     conclusion: Conclusion
     change: Change
-    stored: Callable[[], bool]
 
 
 @value(frozen=True, slots=True)
@@ -73,34 +76,42 @@ class Recording:
     closing: threading.Event
     chance: Chance
 
-    def begin(self, conclusion: Conclusion) -> Saving:
-        """Give it to the store; raises nothing that the store does."""
-        change = conclusion.change()
-        try:
-            stored = self.outbox.begin_save(change)
-        except Exception:  # noqa: BLE001  what it is shows when it is tried again
-            stored = partial(self.outbox.save, change)
-        return Saving(conclusion, change, stored)
+    def begin(
+        self, conclusion: Conclusion, on_end: Callable[[Outcome, Told], object]
+    ) -> None:
+        """Give it to the store; raises nothing that the store does.
 
-    def end(self, saving: Saving) -> Saving | None:
-        """What was stored in the end; None if it is stale, or the process ends."""
+        *on_end* hears how the first try ended, by any thread; it must not block.
+        """
+        outcome = Outcome(conclusion, conclusion.change())
         try:
-            stored = self.record(saving.change, saving.stored)
+            self.outbox.begin_save(outcome.change, partial(on_end, outcome))
+        except Exception as error:  # noqa: BLE001  as any other refusal
+            on_end(outcome, error)
+
+    def end(self, outcome: Outcome, told: Told) -> Outcome | None:
+        """What was stored in the end; None if it is stale, or the process ends.
+
+        *told* is of the first try.  May wait as long as the store is away.
+        """
+        try:
+            kept = self.record(outcome.change, told)
         except Exception:  # noqa: BLE001  what the relay said may not be storable
-            change = saving.change
+            change = outcome.change
             _log.exception("delivery.outcome_refused", delivery=change.after.id)
-            saving = self.begin(saving.conclusion.bare())
-            stored = self.record(saving.change, saving.stored)
-        return saving if stored else None
+            bare = outcome.conclusion.bare()
+            outcome = Outcome(bare, bare.change())
+            kept = self.record(outcome.change)
+        return outcome if kept else None
 
-    def record(self, change: Change, stored: Callable[[], bool] | None = None) -> bool:
+    def record(self, change: Change, told: Told | None = None) -> bool:
         """Have *change* stored, however long the store is away; False if it is stale.
 
-        *stored* waits for the first try, where one was begun.
+        *told* is of the first try, where there was one.
         """
         while True:
             try:
-                kept = stored() if stored else self.outbox.save(change)
+                kept = self.outbox.save(change) if told is None else _kept(told)
             except PostroomError as error:
                 _log.error(
                     "delivery.outcome_not_stored_yet",
@@ -108,7 +119,7 @@ class Recording:
                     reason=error.reason,
                     full=isinstance(error, StoreFull),
                 )
-                stored = None
+                told = None
                 if self.pause():
                     return False
                 continue
@@ -119,3 +130,9 @@ class Recording:
     def pause(self) -> bool:
         """Wait a moment until the next try; whether there is to be none."""
         return self.closing.wait(RECORD_AGAIN * (0.5 + self.chance()))
+
+
+def _kept(told: Told) -> bool:
+    if isinstance(told, Exception):
+        raise told
+    return told

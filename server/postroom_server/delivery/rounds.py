@@ -1,8 +1,9 @@
-"""What a delivering thread does: one mail, and then what stands for the same relay.
+"""What a delivering thread does: one mail, and then it sees to what stands behind it.
 
-A mail gives its slot back once it is recorded.  Where another stands for it, that one
-takes the slot before: it is accepted in the commit that records the mail before it, so
-that the relay waits for one flush of the disk, not for two.
+It waits for no commit.  An attempt that ended gives its record to the store, and its
+slot back.  What stands for that slot is given to the store right after, so that one
+commit records the mail and accepts the next; whoever commits hands that one to a
+delivering thread, and tells of the record.
 """
 
 from __future__ import annotations
@@ -15,93 +16,109 @@ from postroom_server.delivery.mailing import Mailing
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.store import Claimed
 
-Finish = Callable[[], None]
-"""Waits until an attempt is recorded.  To be called once, by who made it."""
-
-Deliver = Callable[[Claimed, Mailing | None], Finish]
-"""Makes the attempt.  It never raises, and neither does what it returns."""
+Work = Callable[[], None]
 
 Take = Callable[[], tuple[Claimed, Mailing] | None]
 """Tells a delivering thread what there is for it."""
 
 
+class Ending(Protocol):
+    """Hears how an attempt ends."""
+
+    def recorded(self) -> None:
+        """It is over: recorded, or it can't be.  To be called once, by any thread."""
+
+    def elsewhere(self, work: Work) -> bool:
+        """Have *work*, which may block, done by a delivering thread; False: there is
+        none any more.
+        """
+
+
+Deliver = Callable[[Claimed, Mailing | None, Ending], object]
+"""Makes the attempt, and begins to record it.  It never raises."""
+
+
 class Following(Protocol):
     """What stands for a relay (by its id), without being in the store."""
 
-    def stands(self, relay: str) -> bool:
-        """Whether anything does, as far as can be seen without a lock."""
-
-    def take_up(
-        self, relay: str, *, once: bool = False
-    ) -> tuple[Claimed, Mailing] | None:
-        """What a thread is to deliver next: a slot is reserved.  Never raises.
-
-        What can't be accepted is passed over; with *once*, only the first is tried.
-        """
+    def take_up(self, relay: str) -> None:
+        """Have what stands next accepted, if there is a slot for it.  Never raises."""
 
 
 class Slots(Protocol):
     """Where a thread gives its slot back."""
 
-    def ended(self, delivery: Delivery, *, retries: bool, recorded: bool) -> None:
-        """The attempt on *delivery* is over, and *recorded*, or will be."""
+    def ended(self, delivery: Delivery, *, retries: bool) -> None:
+        """The attempt on *delivery* needs its slot no more; `recorded` comes once."""
 
     def recorded(self, relay: str) -> None:
-        """One on *relay* is, which was not when it ended."""
+        """One on *relay* is over."""
+
+    def run(self, relay: str, work: Work) -> bool:
+        """Have *work* done by a thread of *relay*; whether there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """See `Ending`."""
+
+    relay: str
+    slots: Slots
+
+    def recorded(self) -> None:
+        self.slots.recorded(self.relay)
+
+    def elsewhere(self, work: Work) -> bool:
+        return self.slots.run(self.relay, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _AttemptHere(_Attempt):
+    """One that holds no slot: nobody counts it."""
+
+    def recorded(self) -> None:
+        """See `Ending.recorded`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """Delivers by *deliver*, and takes up what is *following*."""
+    """Delivers by *deliver*, and takes up what is *following*.
+
+    *commit* begins a commit of what was given to the store; it waits for nothing.
+    """
 
     deliver: Deliver
     following: Following
     slots: Slots
+    commit: Callable[[], None]
 
     def run(self, claimed: Claimed, mailing: Mailing | None, *, retries: bool) -> None:
-        """Deliver *claimed*, which has a slot, and all that stands then."""
-        following = self._one(claimed, mailing, retries=retries)
-        while following is not None:
-            following = self._one(*following, retries=False)
+        """Deliver *claimed*, which has a slot."""
+        delivery = claimed.delivery
+        try:
+            self.deliver(claimed, mailing, _Attempt(delivery.relay, self.slots))
+        finally:
+            self.slots.ended(delivery, retries=retries)
+            self.take_up(delivery.relay)
+
+    def here(self, claimed: Claimed, mailing: Mailing | None) -> None:
+        """Deliver *claimed*, which has none, on this thread."""
+        ending = _AttemptHere(claimed.delivery.relay, self.slots)
+        self.deliver(claimed, mailing, ending)
+        self.commit()
 
     def take_up(self, relay: str) -> None:
-        """Deliver what stands for *relay*, as long as there is a slot."""
-        self.begin(lambda: self.following.take_up(relay))
+        """See to what stands for *relay*, and have committed what was given before."""
+        try:
+            self.following.take_up(relay)
+        finally:
+            self.commit()
 
-    def begin(self, take: Take) -> None:
-        """Deliver what *take* gives, which has a slot, and all that stands then."""
+    def begin(self, relay: str, take: Take) -> None:
+        """Deliver what *take* gives, which has a slot of *relay*."""
         taken = take()
         if taken is not None:
             self.run(*taken, retries=False)
-
-    def _one(
-        self, claimed: Claimed, mailing: Mailing | None, *, retries: bool
-    ) -> tuple[Claimed, Mailing] | None:
-        """Deliver it and see that it is recorded; what is to be delivered next."""
-        delivery, finish = claimed.delivery, _nothing
-        shares = False
-        try:
-            finish = self.deliver(claimed, mailing)
-            shares = self.following.stands(delivery.relay)
-            if not shares:
-                finish()
-        finally:
-            self.slots.ended(delivery, retries=retries, recorded=not shares)
-        if not shares:
-            return self.following.take_up(delivery.relay)
-        try:
-            # Nobody is made to wait for the record while mail is refused.
-            following = self.following.take_up(delivery.relay, once=True)
-        finally:
-            self._record(finish, delivery.relay)
-        return following or self.following.take_up(delivery.relay)
-
-    def _record(self, finish: Finish, relay: str) -> None:
-        try:
-            finish()
-        finally:
-            self.slots.recorded(relay)
-
-
-def _nothing() -> None:
-    """No attempt was made."""
+        else:
+            # Its slot is free again.
+            self.take_up(relay)

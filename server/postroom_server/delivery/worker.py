@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -21,9 +22,9 @@ from postroom_server.delivery.decision import Situation, decide
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.leave import FREE_LEAVE, Leave
 from postroom_server.delivery.mailing import Mailing
-from postroom_server.delivery.recording import Conclusion, Recording, Saving
+from postroom_server.delivery.recording import Conclusion, Outcome, Recording, Told
 from postroom_server.delivery.relay import Relay
-from postroom_server.delivery.rounds import Finish
+from postroom_server.delivery.rounds import Ending
 from postroom_server.delivery.schedule import Chance
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.attempt import FailureReason, Phase
@@ -60,7 +61,8 @@ class Ports:
     may raise what the store raises.
     *awaited* tells whether callers of other processes wait for a delivery; *tell* tells
     them of one for which nobody waits here, but somebody did where it was accepted.
-    *leave* may wait for the store, and raises what it raises.
+    *leave* may wait for the store, and raises what it raises; in a fleet (*is_fleet*)
+    *scheduled* may wait as well.
     """
 
     outbox: Outbox
@@ -76,6 +78,7 @@ class Ports:
     tell: Callable[[str], None] = _nobody
     leave: Callable[[Delivery], Leave] = _free
     chance: Chance = random.random
+    is_fleet: bool = False
 
 
 class Worker:
@@ -85,36 +88,60 @@ class Worker:
         self._ports = ports
         self._recording = Recording(ports.outbox, ports.closing, ports.chance)
 
-    def attempt(self, claimed: Claimed, mailing: Mailing | None = None) -> Finish:
+    def attempt(
+        self, claimed: Claimed, mailing: Mailing | None, ending: Ending
+    ) -> None:
         """Make the attempt that *claimed* began; how it ended is being recorded.
 
-        *mailing* is given when its content was composed already.
+        *mailing* is given when its content was composed already; *ending* hears when
+        it is over.
         """
-        lease = _Lease(claimed.delivery, self._ports)
-        self._ports.under_way.begin(claimed.delivery.id, lease.control)
-        named = naming.name(claimed.delivery)
-        saving: Saving | None = None
-        try:
-            course = self._course(claimed, mailing, lease.control)
-            saving = self._recording.begin(self._conclusion(lease, course))
-        except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
-            _log.exception("delivery.not_recorded", delivery=claimed.delivery.id)
-        finally:
-            naming.unname(named)
-        return lambda: self._finish(lease, saving)
-
-    def _finish(self, lease: _Lease, saving: Saving | None) -> None:
-        delivery = lease.delivery
+        delivery = claimed.delivery
+        lease = _Lease(delivery, self._ports)
+        self._ports.under_way.begin(delivery.id, lease.control)
         named = naming.name(delivery)
         try:
-            if saving is not None:
-                self._end(lease, saving)
+            course = self._course(claimed, mailing, lease.control)
+            conclusion = self._conclusion(lease, course)
+            self._recording.begin(conclusion, partial(self._tried, lease, ending))
         except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
             _log.exception("delivery.not_recorded", delivery=delivery.id)
+            self._over(lease, ending)
         finally:
             naming.unname(named)
-            self._ports.under_way.end(delivery.id, lease.control)
-            lease.control.recorded.open()
+
+    def _tried(
+        self, lease: _Lease, ending: Ending, outcome: Outcome, told: Told
+    ) -> None:
+        """How the first try to record it ended; on the thread that commits.
+
+        That one waits for nothing: where the store did not take it, and where others
+        are to be asked first, it is for a thread that delivers.
+        """
+        goes_on = outcome.change.after.due_at is not None
+        waits = isinstance(told, Exception) or (goes_on and self._ports.is_fleet)
+        if not waits:
+            self._finish(lease, ending, outcome, told)
+        elif not ending.elsewhere(partial(self._finish, lease, ending, outcome, told)):
+            _log.error("delivery.not_recorded", delivery=lease.delivery.id)
+            self._over(lease, ending)
+
+    def _finish(
+        self, lease: _Lease, ending: Ending, outcome: Outcome, told: Told
+    ) -> None:
+        named = naming.name(lease.delivery)
+        try:
+            self._end(lease, outcome, told)
+        except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
+            _log.exception("delivery.not_recorded", delivery=lease.delivery.id)
+        finally:
+            naming.unname(named)
+            self._over(lease, ending)
+
+    def _over(self, lease: _Lease, ending: Ending) -> None:
+        self._ports.under_way.end(lease.delivery.id, lease.control)
+        lease.control.recorded.open()
+        ending.recorded()
 
     def _course(
         self, claimed: Claimed, mailing: Mailing | None, control: AttemptControl
@@ -177,9 +204,9 @@ class Worker:
         decision = decide(delivery, course.findings, situation)
         return Conclusion(delivery, course, decision, situation)
 
-    def _end(self, lease: _Lease, saving: Saving) -> None:
-        """Wait until it is stored, and tell of it."""
-        saved = self._recording.end(saving)
+    def _end(self, lease: _Lease, outcome: Outcome, told: Told) -> None:
+        """See that it is stored, and tell of it."""
+        saved = self._recording.end(outcome, told)
         if saved is None:
             return
         change, conclusion = saved.change, saved.conclusion

@@ -20,7 +20,7 @@ from postroom_server.domain.errors import NotReady, StoreFull
 from postroom_server.outbox.commit_counts import CommitCounts, CommitReading
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.telling import tell
-from postroom_server.outbox.waiting import Line, LineSettings, Ticket, Turn
+from postroom_server.outbox.waiting import Line, LineSettings, Ticket
 from postroom_server.outbox.work import Outcome, Work
 from postroom_server.outbox.writer import Writer
 
@@ -70,17 +70,16 @@ class Committer:
         """The result of *work* once it is durable.  See `Line.stand` for errors."""
         return self._line.stand(work, patience)
 
-    def line_up(self, work: Work[T]) -> Turn[T]:
-        """A place for *work*, to `wait` for.  See `Line.line_up`."""
-        return self._line.line_up(work)
+    def begin(self, ticket: Ticket[Any], *, in_time: bool = False) -> None:
+        """Have its work done, without a wait; raises as `run` at once, or later.
 
-    def wait(self, turn: Turn[T], patience: float = math.inf) -> T:
-        """The result of what lined up, once it is durable; raises as `run`."""
-        return self._line.wait(turn, patience)
+        *in_time*: with what is stored next, or when `begin_commit` says so.
+        """
+        self._line.join(ticket, in_time=in_time)
 
-    def begin(self, ticket: Ticket[Any]) -> None:
-        """Have its work done, without a wait; raises as `run` at once, or later."""
-        self._line.join(ticket)
+    def begin_commit(self) -> None:
+        """Commit what was begun in time."""
+        self._line.rouse()
 
     def withdraw(self, ticket: Ticket[Any]) -> None:
         """Wait for *ticket* no more; raises `NotReady` unless it has ended."""

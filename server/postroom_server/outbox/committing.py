@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.lane import LaneKey
@@ -33,6 +33,7 @@ from postroom_server.outbox.store import (
     BlobTerms,
     Claimed,
     Content,
+    OnSaved,
     RequestRecord,
     Retention,
 )
@@ -40,7 +41,7 @@ from postroom_server.outbox.stored_holds import StoredHolds
 from postroom_server.outbox.stored_quotas import StoredQuotas
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.tokens import LocalTokens, Tokens
-from postroom_server.outbox.waiting import Ticket, Turn
+from postroom_server.outbox.waiting import Ticket
 from postroom_server.outbox.works import Accept, Remember, Save, Times
 
 OnStored = Callable[[Change], None]
@@ -119,7 +120,7 @@ class CommittingOutbox(Reading):
         work = self._accept(change, content, request)
         used = self._committer.run(work, patience)
         if used is None:
-            self._tell(change)
+            self.tell(change)
         return used
 
     def begin_accept(
@@ -131,9 +132,8 @@ class CommittingOutbox(Reading):
     ) -> Accepting:
         """Store a new delivery meanwhile; see `Outbox.begin_accept`."""
         work = self._accept(change, content, request)
-        ticket = Ticket(work, lambda: on_end(accepting))
-        accepting = _Accepting(ticket, self._committer, lambda: self._tell(change))
-        self._committer.begin(ticket)
+        accepting = _Accepting(work, self, change, on_end)
+        self._committer.begin(accepting)
         return accepting
 
     def _accept(
@@ -157,7 +157,7 @@ class CommittingOutbox(Reading):
         work = Claim(relay, now, wanted)
         taken = self._committer.run(work)
         for one in taken:
-            self._tell(one.change)
+            self.tell(one.change)
         return [self._claimed(one) for one in taken if one.is_begun]
 
     def save(
@@ -171,20 +171,19 @@ class CommittingOutbox(Reading):
         """Store a change; see `Outbox.save`."""
         work = Save(change, request, self._clock.now())
         asked = work.forgetting() if forget_request else work
-        return self._saved(self._committer.line_up(asked), change, patience)
-
-    def begin_save(self, change: Change) -> Callable[[], bool]:
-        """Store a change with what is stored next; see `Outbox.begin_save`."""
-        turn = self._committer.line_up(Save(change, None, self._clock.now()))
-        return lambda: self._saved(turn, change)
-
-    def _saved(
-        self, turn: Turn[bool], change: Change, patience: float = math.inf
-    ) -> bool:
-        stored = self._committer.wait(turn, patience)
+        stored = self._committer.run(asked, patience)
         if stored:
-            self._tell(change)
+            self.tell(change)
         return stored
+
+    def begin_save(self, change: Change, on_end: OnSaved) -> None:
+        """Store a change with what is stored next; see `Outbox.begin_save`."""
+        work = Save(change, None, self._clock.now())
+        self._committer.begin(_Saving(work, self, change, on_end), in_time=True)
+
+    def begin_commit(self) -> None:
+        """Commit what was given so far; see `Outbox.begin_commit`."""
+        self._committer.begin_commit()
 
     def remember(self, request: RequestRecord) -> RequestRecord | None:
         """Use a request id without a change; see `Outbox.remember`."""
@@ -206,26 +205,71 @@ class CommittingOutbox(Reading):
         content = None if data is None else self._decoded(form, data)
         return Claimed(taken.change.after, content)
 
-    def _tell(self, change: Change) -> None:
+    def withdraw(self, ticket: Ticket[Any]) -> None:
+        """Wait for *ticket* no more; see `Accepting.withdraw`."""
+        self._committer.withdraw(ticket)
+
+    def tell(self, change: Change) -> None:
+        """*change* is stored: have it heard of."""
         try:
             self._on_stored(change)
         except Exception:  # noqa: BLE001  what is stored is stored, whoever fails
             tell("exception", "outbox.listener_failed", delivery=change.after.id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepting:
+class _Accepting(Ticket[RequestRecord | None]):
     """See `Accepting`."""
 
-    ticket: Ticket[RequestRecord | None]
-    committer: Committer
-    tell: Callable[[], None]
+    __slots__ = ("change", "on_end", "outbox")
+
+    def __init__(
+        self,
+        work: Accept,
+        outbox: CommittingOutbox,
+        change: Change,
+        on_end: Callable[[Accepting], object],
+    ) -> None:
+        super().__init__(work)
+        self.outbox = outbox
+        self.change = change
+        self.on_end: Callable[[Accepting], object] | None = on_end
+
+    def tell(self) -> None:
+        # What hears of it often knows it: that ring would keep a caller's call and its
+        # mail until somebody looked for garbage.
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end(self)
 
     def result(self) -> RequestRecord | None:
-        used = self.ticket.result()
+        used = super().result()
         if used is None:
-            self.tell()
+            self.outbox.tell(self.change)
         return used
 
     def withdraw(self) -> None:
-        self.committer.withdraw(self.ticket)
+        self.outbox.withdraw(self)
+
+
+class _Saving(Ticket[bool]):
+    """A change whose maker does not wait for it."""
+
+    __slots__ = ("change", "on_end", "outbox")
+
+    def __init__(
+        self, work: Save, outbox: CommittingOutbox, change: Change, on_end: OnSaved
+    ) -> None:
+        super().__init__(work)
+        self.outbox = outbox
+        self.change = change
+        self.on_end = on_end
+
+    def tell(self) -> None:
+        try:
+            stored = self.result()
+        except Exception as error:  # noqa: BLE001  its maker hears what it was
+            self.on_end(error)
+            return
+        if stored:
+            self.outbox.tell(self.change)
+        self.on_end(stored)

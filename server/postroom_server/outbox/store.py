@@ -201,6 +201,9 @@ class Accepting(Protocol):
         """
 
 
+OnSaved = Callable[[bool | Exception], object]
+
+
 class Outbox(Protocol):
     """Durable deliveries.  See the module for what holds for every method."""
 
@@ -279,12 +282,17 @@ class Outbox(Protocol):
         Saving the same change again is True and changes nothing.
         """
 
-    def begin_save(self, change: Change) -> Callable[[], bool]:
-        """`save` in two steps: what is returned waits, and returns or raises as that.
+    def begin_save(self, change: Change, on_end: OnSaved) -> None:
+        """`save` without the wait: *on_end* is told what it returns, or would raise.
 
-        It must be called, once.  Until then no commit is begun for *change* alone, so
-        that what the same thread stores meanwhile shares one with it.
+        It is called at its end, by any thread, perhaps before this returns; it must
+        not block.
+        No commit is begun for *change* alone until `begin_commit`, so that what the
+        same thread stores meanwhile shares one with it.
         """
+
+    def begin_commit(self) -> None:
+        """Have what was given to the store so far committed; waits for nothing."""
 
     def remember(self, request: RequestRecord) -> RequestRecord | None:
         """Use a request id without a change; a record as for `accept`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -49,29 +49,22 @@ class Place(Enum):
 
 
 class Ticket(Generic[T]):
-    """One piece of work and its way through the line.
+    """One piece of work and its way through the line."""
 
-    *on_end* is called once, when there is an outcome, by the thread that commits;
-    never when its caller has left.
-    """
+    __slots__ = ("outcome", "place", "queued_at", "work")
 
-    __slots__ = ("on_end", "outcome", "place", "queued_at", "work")
-
-    def __init__(self, work: Work[T], on_end: Callable[[], object]) -> None:
+    def __init__(self, work: Work[T]) -> None:
         self.work = work
         self.queued_at = 0.0
         self.place = Place.WAITING
         self.outcome: Outcome[T] | None = None
-        self.on_end = on_end
 
     def tell(self) -> None:
         """There is an outcome.
 
-        What hears of it often knows the ticket: that ring would keep a caller's call
-        and its mail until somebody looked for garbage.
+        Called once, by the thread that commits; never when its caller has left.
         """
-        on_end, self.on_end = self.on_end, _nothing
-        on_end()
+        raise NotImplementedError
 
     def result(self) -> T:
         """What came of it, or its error, raised; there must be an outcome."""
@@ -82,21 +75,20 @@ class Ticket(Generic[T]):
         return outcome.result  # type: ignore[return-value]  # no error: a result
 
 
-def _nothing() -> None:
-    """It was told."""
-
-
-class Turn(Generic[T]):
+class Turn(Ticket[T]):
     """A ticket whose caller waits for its end, by a bare lock that is released once:
     that wakes a thread at a tenth of an Event's price.
     """
 
-    __slots__ = ("signal", "ticket")
+    __slots__ = ("signal",)
 
     def __init__(self, work: Work[T]) -> None:
+        super().__init__(work)
         self.signal = threading.Lock()
         self.signal.acquire()
-        self.ticket = Ticket(work, self.signal.release)
+
+    def tell(self) -> None:
+        self.signal.release()
 
 
 class Line:
@@ -122,27 +114,12 @@ class Line:
         Raises `Overloaded` if the line is too long and `NotReady` if it is closed, or
         if there is no outcome within the caller's *patience*, in seconds.
         """
-        return self.wait(self.line_up(work), patience)
-
-    def line_up(self, work: Work[T]) -> Turn[T]:
-        """A place for *work*, whose caller comes back to `wait` for it.
-
-        Until then, or until somebody else joins, no commit is begun for it: what its
-        caller still adds is stored with it.  Raises as `join`.
-        """
         turn = Turn(work)
-        self.join(turn.ticket, in_time=True)
-        return turn
-
-    def wait(self, turn: Turn[T], patience: float = math.inf) -> T:
-        """The result of the work of *turn*; see `stand`."""
-        if turn.ticket.place is Place.WAITING:
-            with self._mutex:
-                self._rouse()
+        self.join(turn)
         seconds = max(0.0, min(patience, self._settings.patience))
         if not turn.signal.acquire(timeout=seconds):
-            self.leave(turn.ticket)
-        return turn.ticket.result()
+            self.leave(turn)
+        return turn.result()
 
     def take(self, timeout: float | None) -> list[Ticket[Any]] | None:
         """The next batch; empty after *timeout* seconds; None: closed and empty."""
@@ -186,7 +163,8 @@ class Line:
     def join(self, ticket: Ticket[Any], *, in_time: bool = False) -> None:
         """Give *ticket* the last place; raises `Overloaded` or `NotReady` as `stand`.
 
-        Its `on_end` must not block.  *in_time*: its commit need not be begun at once.
+        Its `tell` must not block.  *in_time*: no commit is begun for it until `rouse`,
+        or until somebody else joins.
         """
         ticket.queued_at = now = self._clock.monotonic()
         with self._mutex:
@@ -196,6 +174,13 @@ class Line:
                 raise Overloaded("too much mail waits for the disk")
             self._waiting.append(ticket)
             if not in_time:
+                self._rouse()
+
+    def rouse(self) -> None:
+        """Have those who joined in time taken."""
+        # Who has joined since it began to idle, sees it idle.
+        if self._idle:
+            with self._mutex:
                 self._rouse()
 
     def _stop_idling(self) -> None:

@@ -44,6 +44,9 @@ class Queue:
             raise self.look_failures.pop()
         return NOW if self.waiting and lane == FRESH else None
 
+    def begin_commit(self):
+        pass
+
     def claim(self, _relay, _now, wanted):
         if self.claim_failures:
             raise self.claim_failures.pop()
@@ -73,8 +76,9 @@ class Dispatching:
         )
         self.delivered = threading.Semaphore(0)
 
-    def deliver(self, _claimed, _mailing):
-        return self.delivered.release
+    def deliver(self, _claimed, _mailing, ending):
+        self.delivered.release()
+        ending.recorded()
 
     def start(self):
         self.dispatcher.start(self.deliver, NothingFollows())
@@ -98,12 +102,22 @@ def dispatching():
 def test_an_attempt_whose_record_is_not_stored_has_not_ended(dispatching):
     dispatcher, delivery = dispatching.dispatcher, a_delivery()
     assert dispatcher.reserve("main", delivery.tenant)
-    dispatcher.ended(delivery, retries=False, recorded=False)
+    dispatcher.ended(delivery, retries=False)
     before = dispatcher.await_none("main", 0.0)
     dispatcher.recorded("main")
 
     assert dispatching.lane.free == dispatching.lane.slots
     assert (before, dispatcher.await_none("main", 0.0)) == (1, 0)
+
+
+def test_an_attempt_that_is_recorded_before_its_slot_is_free_has_ended(dispatching):
+    dispatcher, delivery = dispatching.dispatcher, a_delivery()
+    assert dispatcher.reserve("main", delivery.tenant)
+    dispatcher.recorded("main")
+    dispatcher.ended(delivery, retries=False)
+
+    assert dispatcher.await_none("main", 0.0) == 0
+    assert dispatching.lane.recording == 0
 
 
 def test_what_was_claimed_is_begun_though_the_store_does_not_answer_after_it(

@@ -34,6 +34,9 @@ class Queue:
     def next_due(self, relay, _lane):
         return NOW if self.waiting[relay] else None
 
+    def begin_commit(self):
+        pass
+
     def claim(self, relay, _now, wanted):
         taken = min(wanted.get(FRESH, 0), self.waiting[relay])
         self.waiting[relay] -= taken
@@ -60,12 +63,12 @@ class TwoRelays:
         self.started = {relay: threading.Event() for relay in relays}
         self.may_end = threading.Event()
 
-    def deliver(self, claimed, _mailing):
+    def deliver(self, claimed, _mailing, ending):
         relay = claimed.delivery.relay
         self.started[relay].set()
         if relay == "first":
             assert self.may_end.wait(PATIENCE)
-        return lambda: None
+        ending.recorded()
 
 
 @pytest.fixture

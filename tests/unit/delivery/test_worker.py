@@ -46,9 +46,7 @@ class Slots:
 class Desk:
     """A worker whose relay answers *finding* to everything, and what it stored."""
 
-    def __init__(
-        self, finding, failures=(), observe=lambda *_: None, leave=lambda _: Leave()
-    ):
+    def __init__(self, finding, failures=(), **ports):
         self.failures = list(failures)
         self.lost = set()
         self.unheard = []
@@ -57,6 +55,9 @@ class Desk:
         self.room = WaitRoom(8)
         self.under_way = UnderWay()
         self.closing = threading.Event()
+        self.over = 0
+        self.crew = True
+        self.passed_on = 0
         self.marks = Slots()
         watch = SimpleNamespace(refusal=lambda: finding)
         self.worker = Worker(
@@ -69,9 +70,8 @@ class Desk:
                 clock=FakeClock(NOW),
                 closing=self.closing,
                 scheduled=self.schedule,
-                observe=observe,
-                leave=leave,
                 chance=lambda: -0.5,
+                **{"observe": lambda *_: None, **ports},
             )
         )
 
@@ -89,13 +89,25 @@ class Desk:
         self.stored.append(change)
         return True
 
-    def begin_save(self, change):
-        return lambda: self.save(change)
+    def begin_save(self, change, on_end):
+        on_end(self.save(change))
+
+    def recorded(self):
+        self.over += 1
+
+    def elsewhere(self, work):
+        if self.crew:
+            self.passed_on += 1
+            work()
+        return self.crew
+
+    def attempt(self, delivery):
+        self.worker.attempt(Claimed(delivery, a_content()), None, self)
 
     def deliver(self, completion=Completion.RELAYED, **plan):
         delivery = under_way(plan=a_plan(completion, **plan))
         wait = self.room.enter(delivery.id, "main", 1090.0)
-        self.worker.attempt(Claimed(delivery, a_content()))()
+        self.attempt(delivery)
         return wait
 
 
@@ -108,10 +120,40 @@ def test_an_outcome_is_stored_and_told():
     assert desk.stored[0].after.recipients[0].reply == QUEUED
 
 
+def test_what_is_stored_at_once_is_told_by_who_stored_it():
+    desk = Desk(DELIVERED)
+
+    desk.deliver()
+
+    assert (desk.passed_on, desk.over) == (0, 1)
+
+
 def test_an_outcome_waits_for_a_store_that_is_away():
     desk = Desk(DELIVERED, [NotReady("away")] * 3)
 
     assert desk.deliver().answer().status is D.SUCCESS
+    # Who commits must not wait for that.
+    assert (desk.passed_on, desk.over) == (1, 1)
+
+
+@pytest.mark.parametrize("is_fleet", [False, True])
+def test_only_others_that_may_take_it_back_are_asked_by_another_thread(is_fleet):
+    desk = Desk(PUT_OFF, is_fleet=is_fleet)
+
+    desk.deliver()
+
+    assert [one.status for one in desk.scheduled] == [D.RETRY]
+    assert desk.passed_on == is_fleet
+
+
+def test_an_outcome_for_which_there_is_no_thread_any_more_is_left(logged):
+    desk = Desk(DELIVERED, [NotReady("away")])
+    desk.crew = False
+
+    desk.deliver()
+
+    assert "delivery.not_recorded" in logged()
+    assert (len(desk.under_way), desk.over) == (0, 1)
 
 
 def test_an_outcome_whose_texts_the_store_refuses_is_stored_without_them():
@@ -168,7 +210,7 @@ def test_whether_others_took_it_back_is_asked_until_the_store_answers():
 def test_a_relayed_send_is_not_sent_without_a_caller(completion, status):
     desk = Desk(DELIVERED)
 
-    desk.worker.attempt(Claimed(under_way(plan=a_plan(completion)), a_content()))()
+    desk.attempt(under_way(plan=a_plan(completion)))
 
     assert desk.stored[0].after.status is status
 
@@ -201,7 +243,7 @@ def test_no_end_of_data_is_written_after_the_lease_was_lost(marking):
     delivery = under_way(plan=a_plan(Completion.ACCEPTED))
     desk.lost.add(delivery.id)
 
-    desk.worker.attempt(Claimed(delivery, a_content()))()
+    desk.attempt(delivery)
 
     assert marking == [False]
     assert desk.marks.used == set()
@@ -268,7 +310,7 @@ def test_an_attempt_has_no_time_left_when_nobody_waits_for_it(
     delivery = under_way(plan=a_plan(completion))
     wait = desk.room.enter(delivery.id, "main", time.monotonic() + 1000.0)
 
-    desk.worker.attempt(Claimed(delivery, a_content()))()
+    desk.attempt(delivery)
 
     assert seen == [(False, passed)]
 

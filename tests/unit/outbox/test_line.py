@@ -216,7 +216,7 @@ class LateComer:
 def test_who_comes_as_the_pause_ends_is_taken_and_wakes_nobody_twice(clock):
     line = Line(clock, PATIENT)
     wake = line._wake
-    ticket = Ticket(Task(), lambda: None)
+    ticket = Ticket(Task())
     line._wake = LateComer(wake, lambda: line.join(ticket))
 
     assert line.take(1.0) == [ticket]
@@ -227,7 +227,7 @@ def test_a_caller_wakes_who_takes(clock, pool):
     line = Line(clock, PATIENT)
     for _ in range(3):
         taken = pool.submit(line.take, None)
-        ticket = Ticket(Task(), lambda: None)
+        ticket = Ticket(Task())
         line.join(ticket)
 
         assert taken.result(10) == [ticket]
@@ -237,27 +237,28 @@ def test_what_is_added_meanwhile_is_taken_with_what_lined_up(clock, pool):
     line = Line(clock, PATIENT)
     taken = pool.submit(line.take, 30.0)
     await_idle(line)
-    turn = line.line_up(Task())
+    first = Ticket(Task())
+    line.join(first, in_time=True)
     idle = line._idle
     pool.submit(line.stand, Task())
     batch = taken.result(10)
-    line.end(batch, [Outcome(str(number)) for number, _ in enumerate(batch)])
+    line.end(batch[1:], [Outcome("stored")])
 
     assert (idle, len(batch)) == (True, 2)
-    assert line.wait(turn) == "0"
+    assert batch[0] is first
 
 
-def test_who_comes_back_for_what_lined_up_has_it_begun(clock, pool):
+def test_what_came_in_time_is_taken_when_it_is_called_for(clock, pool):
     line = Line(clock, PATIENT)
     taken = pool.submit(line.take, 30.0)
     await_idle(line)
-    turn = line.line_up(Task())
-    waiting = pool.submit(line.wait, turn)
-    batch = taken.result(10)
-    line.end(batch, [Outcome("stored")])
+    ticket = Ticket(Task())
+    line.join(ticket, in_time=True)
+    idle = line._idle
+    line.rouse()
 
-    assert batch == [turn.ticket]
-    assert waiting.result(10) == "stored"
+    assert idle
+    assert taken.result(10) == [ticket]
 
 
 def await_idle(line):

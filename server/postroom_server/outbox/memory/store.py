@@ -32,6 +32,7 @@ from postroom_server.outbox.store import (
     BlobTerms,
     Claimed,
     Content,
+    OnSaved,
     RequestRecord,
     Retention,
 )
@@ -155,10 +156,12 @@ class MemoryOutbox(Looking):
         self._tell(change)
         return True
 
-    def begin_save(self, change: Change) -> Callable[[], bool]:
+    def begin_save(self, change: Change, on_end: OnSaved) -> None:
         """Store a change; see `Outbox.begin_save`."""
-        stored = self.save(change)
-        return lambda: stored
+        on_end(self.save(change))
+
+    def begin_commit(self) -> None:
+        """All is stored at once; see `Outbox.begin_commit`."""
 
     def remember(self, request: RequestRecord) -> RequestRecord | None:
         """Use a request id without a change; see `Outbox.remember`."""
