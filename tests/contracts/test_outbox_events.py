@@ -129,6 +129,13 @@ def test_a_tenant_reads_its_own_alone(outbox):
     assert len(read(outbox)) == 2
 
 
+def test_the_tenant_that_nobody_named_is_told_its_own_events_alone(outbox):
+    accept(outbox, tenant="a")
+    ours = accept(outbox)
+
+    assert [e.source.delivery_id for e in read(outbox)] == [ours.id]
+
+
 def test_the_place_of_a_page_is_behind_what_was_not_the_tenant_s(outbox):
     accept(outbox, tenant="b")
     page = outbox.events(EventQuery(after=START, tenant="a"))

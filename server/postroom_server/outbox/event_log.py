@@ -8,6 +8,7 @@ from typing import Any
 
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.events import EventKind
+from postroom_server.domain.principal import DEFAULT_TENANT
 from postroom_server.outbox.documents import event_in
 from postroom_server.outbox.event_pages import (
     EventPage,
@@ -22,11 +23,15 @@ from postroom_server.outbox.telling import tell
 
 Row = tuple[Any, ...]
 Sources = Mapping[str, EventSource]
+Values = Mapping[str, object]
 _KINDS = frozenset(EventKind)
 
 
 class EventLog:
     """The events of a store, for any number of readers."""
+
+    of_default = "events_of_default"
+    """The query for the tenant that most stores have alone."""
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
@@ -41,7 +46,7 @@ class EventLog:
         with self._readers.lend() as connection:
             # Asked first: what comes meanwhile is for the next page.
             until = self._last(connection)
-            name, values = _asked(query, until)
+            name, values = self._asked(query, until)
             rows = connection.execute(statement(name), values).fetchall()
             sources = _sources(connection, {row[1] for row in rows})
         is_last = len(rows) < query.limit
@@ -57,6 +62,23 @@ class EventLog:
     def _last(self, connection: Connection) -> Place:
         row = connection.execute(statement("last_event")).fetchone()
         return Place(0, int(row[0]) if row else 0)
+
+    def _asked(self, query: EventQuery, until: Place) -> tuple[str, Values]:
+        values = {
+            "after": query.after.number,
+            "until": until.transaction or until.number,
+            "transaction": query.after.transaction,
+            "since": query.since,
+            "limit": query.limit,
+            "tenant": query.tenant,
+        }
+        if not query.tenant:
+            return "events_of_all", values
+        if query.deliveries:
+            deliveries = json.dumps(sorted(query.deliveries))
+            return "events_of_deliveries", {**values, "deliveries": deliveries}
+        is_default = query.tenant == DEFAULT_TENANT
+        return self.of_default if is_default else "events_of_tenant", values
 
     def _recorded(
         self, rows: Iterable[Row], sources: Sources
@@ -90,23 +112,6 @@ def source_in(row: Row) -> EventSource:
         metadata=tuple((name, value) for name, value in metadata or ()),
         tags=tuple(tags or ()),
     )
-
-
-def _asked(query: EventQuery, until: Place) -> tuple[str, Mapping[str, object]]:
-    values = {
-        "after": query.after.number,
-        "until": until.transaction or until.number,
-        "transaction": query.after.transaction,
-        "since": query.since,
-        "limit": query.limit,
-        "tenant": query.tenant,
-    }
-    if not query.tenant:
-        return "events_of_all", values
-    if not query.deliveries:
-        return "events_of_tenant", values
-    deliveries = json.dumps(sorted(query.deliveries))
-    return "events_of_deliveries", {**values, "deliveries": deliveries}
 
 
 def _sources(connection: Connection, deliveries: set[str]) -> Sources:

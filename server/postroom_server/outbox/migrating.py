@@ -41,14 +41,30 @@ class Schema:
         return self.revisions[-1]
 
     def sql(self, revision: str) -> list[str]:
-        """The statements of *revision*."""
-        source = self.folder / "versions" / f"{revision}.sql"
+        """What *revision* does to every store."""
+        return self._script(f"{revision}.sql")
+
+    def of_file(self, revision: str) -> list[str]:
+        """What it does to a store in a file."""
+        return self.sql(revision) + self._script(f"{revision}.file.sql")
+
+    def of_fleet(self, revision: str) -> list[str]:
+        """What it does to a store that a fleet shares, beside the translation."""
+        return self._script(f"{revision}.postgres.sql")
+
+    def _script(self, name: str) -> list[str]:
+        source = self.folder / "versions" / name
+        if not source.is_file():
+            return []
         return list(script(source.read_text(encoding="utf-8")))
 
 
 CURRENT = Schema(
     Path(__file__).with_name("migrations"),
-    ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+    (
+        *("0001", "0002", "0003", "0004", "0005", "0006"),
+        *("0007", "0008", "0009", "0010", "0011"),
+    ),
 )
 
 
@@ -118,7 +134,7 @@ def _create(connection: sqlite3.Connection, now: Instant, schema: Schema) -> Non
     connection.execute("BEGIN IMMEDIATE")
     try:
         for revision in schema.revisions:
-            for statement in schema.sql(revision):
+            for statement in schema.of_file(revision):
                 connection.execute(statement)
         connection.execute(VERSION_TABLE)
         stamp = (schema.newest,)

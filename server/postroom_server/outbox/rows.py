@@ -9,12 +9,13 @@ order among themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import add
 from typing import cast
 
 from postroom_server.domain.address import Address
 from postroom_server.domain.attempt import Attempt
 from postroom_server.domain.clock import Instant
-from postroom_server.domain.counters import COUNTED, Counters, counts_of
+from postroom_server.domain.counters import Counters, counts_of
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.events import Event
 from postroom_server.domain.lane import LaneKey
@@ -109,13 +110,15 @@ def request_row(request: RequestRecord) -> Row:
 
 def counter_rows(delivery: Delivery, counters: Counters, sign: int = 1) -> list[Row]:
     """What *counters* add (or, *sign* being -1, take) for the relay and tenant."""
-    relay, tenant = delivery.relay, delivery.tenant
-    counted = zip(COUNTED, counts_of(counters), strict=True)
-    return [(relay, tenant, name, sign * value) for name, value in counted if value]
+    counts = counts_of(counters)
+    if not any(counts):
+        return []
+    signed = counts if sign == 1 else tuple(-count for count in counts)
+    return [(delivery.relay, delivery.tenant, *signed)]
 
 
 def merged(works: Iterable[Rows]) -> Rows:
-    """The rows of all *works*; of one counter there is one row."""
+    """The rows of all *works*; of one relay and tenant one that counts."""
     every = tuple(works)
     if len(every) == 1:
         return every[0]
@@ -201,8 +204,9 @@ def _due_row(delivery: Delivery, due_at: Instant) -> Row:
 
 
 def _summed(rows: Iterable[Row]) -> list[Row]:
-    totals: dict[tuple[object, ...], int] = {}
-    for relay, tenant, name, value in rows:
-        key = (relay, tenant, name)
-        totals[key] = totals.get(key, 0) + cast("int", value)
-    return [(*key, value) for key, value in totals.items()]
+    totals: dict[tuple[object, ...], tuple[int, ...]] = {}
+    for relay, tenant, *counts in rows:
+        key, counted = (relay, tenant), cast("list[int]", counts)
+        before = totals.get(key)
+        totals[key] = tuple(map(add, before, counted) if before else counted)
+    return [(*key, *counts) for key, counts in totals.items()]

@@ -17,6 +17,8 @@ from sqlalchemy import (
     text,
 )
 
+from postroom_server.domain.counters import COUNTED
+
 metadata = MetaData()
 
 
@@ -115,7 +117,12 @@ event = Table(
     sqlite_strict=True,
 )
 Index("event_of_delivery", event.c.delivery, event.c.sequence, unique=True)
-Index("event_of_tenant", event.c.tenant, event.c.seq)
+Index(
+    "event_of_tenant",
+    event.c.tenant,
+    event.c.seq,
+    sqlite_where=text("tenant <> 'default'"),
+)
 request = _keyed(
     "request",
     _text("tenant", key=True),
@@ -142,12 +149,11 @@ label = _keyed(
     _text("delivery", key=True),
 )
 Index("label_of_delivery", label.c.delivery)
-counter = _keyed(
-    "counter",
+tally = _keyed(
+    "tally",
     _text("relay", key=True),
     _text("tenant", key=True),
-    _text("name", key=True),
-    _number("value"),
+    *map(_number, COUNTED),
 )
 content_file = _keyed(
     "content_file", _text("delivery", key=True), _text("sha256", key=True)

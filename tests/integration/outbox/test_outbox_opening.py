@@ -94,7 +94,7 @@ def schema_of(path: Path) -> set[str]:
 TABLES = """
     SELECT l.name, l.wr, l.strict, i.name, i.type, i."notnull", i.pk
     FROM pragma_table_list AS l JOIN pragma_table_info(l.name) AS i
-    WHERE l.schema = 'main' AND l.name NOT LIKE 'sqlite_%'
+    WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite_%'
     AND l.name <> 'alembic_version'
 """
 INDEXES = """

@@ -123,7 +123,7 @@ def test_a_sound_store_is_sound_while_it_is_served(run, open_outbox):
         ("UPDATE delivery SET status = 4", "1 deliveries have a status that contra"),
         ("UPDATE delivery SET id = 'x'", "1 contents are of no delivery, such as "),
         ("DELETE FROM event", "1 live deliveries have other events than were counted"),
-        ("DELETE FROM counter", "1 tenants have other deliveries than were counted"),
+        ("DELETE FROM tally", "1 tenants have other deliveries than were counted"),
         ("UPDATE delivery SET doc = '{}'", "1 deliveries can't be read, such as "),
         ("UPDATE content SET data = x'00'", "1 contents can't be read, such as "),
         ("UPDATE blob SET size = 1", "1 octets are gone, or cut short, such as "),

@@ -17,7 +17,7 @@ from tests.support.builders import a_finish, a_new_delivery
 def connection():
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
         for revision in CURRENT.revisions:
-            for statement in CURRENT.sql(revision):
+            for statement in CURRENT.of_file(revision):
                 opened.execute(statement)
         yield opened
 

@@ -35,7 +35,6 @@ from postroom_server.outbox.migrating import (
 )
 from postroom_server.outbox.postgres.connecting import Link, database_errors
 from postroom_server.outbox.postgres.dialect import translated_schema
-from postroom_server.outbox.statements import script
 from postroom_server.outbox.telling import tell
 
 _LOCK = "SELECT pg_advisory_xact_lock(7061420, 0)"
@@ -93,11 +92,8 @@ def migrate(link: Link, now: Instant, schema: Schema = CURRENT) -> list[str]:
 
 def statements(schema: Schema, revision: str) -> list[str]:
     """What *revision* does to a fleet's store."""
-    own = schema.folder / "versions" / f"{revision}.postgres.sql"
-    found = [translated_schema(sql) for sql in schema.sql(revision)]
-    if own.is_file():
-        found += script(own.read_text(encoding="utf-8"))
-    return found
+    common = [translated_schema(sql) for sql in schema.sql(revision)]
+    return common + schema.of_fleet(revision)
 
 
 def _step(link: Link, now: Instant, schema: Schema) -> str | None:

@@ -237,6 +237,8 @@ class _TakeOver(Work[None]):
 class _FleetEventLog(EventLog):
     """In the order of transactions: up to the first that may still be under way."""
 
+    of_default = "events_of_tenant"
+
     def place_of(self, row: Row) -> Place:
         return Place(row[6], row[0])
 

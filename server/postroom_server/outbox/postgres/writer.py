@@ -97,7 +97,7 @@ class PostgresWriter(Writer):
         return self._connection
 
 
-_KEYED = {"change_delivery": 1, "add_request": 2, "add_counter": 3, "drop_due": 1}
+_KEYED = {"change_delivery": 1, "add_request": 2, "add_counter": 2, "drop_due": 1}
 
 
 def sorted_rows(name: str, rows: Rows) -> list[tuple[object, ...]]:

@@ -212,9 +212,16 @@ WHERE seq > :after AND seq <= :until AND at >= :since
 ORDER BY seq
 LIMIT :limit
 
+-- events_of_default --
+-- Of the tenant that a store has where no other is named, which is in no index.
+SELECT seq, delivery, sequence, kind, at, doc FROM event
+WHERE tenant = :tenant AND seq > :after AND seq <= :until AND at >= :since
+ORDER BY seq
+LIMIT :limit
+
 -- events_of_tenant --
 SELECT seq, delivery, sequence, kind, at, doc FROM event INDEXED BY event_of_tenant
-WHERE tenant = :tenant AND seq > :after AND seq <= :until AND at >= :since
+WHERE tenant = :tenant AND tenant <> 'default' AND seq > :after AND seq <= :until AND at >= :since
 ORDER BY seq
 LIMIT :limit
 

@@ -76,8 +76,31 @@ INSERT INTO request (tenant, request_id, method, fingerprint, delivery, expires_
 VALUES EACH(?, ?, ?, ?, ?, ?)
 
 -- add_counter --
-INSERT INTO counter (relay, tenant, name, value) VALUES EACH(?, ?, ?, ?)
-ON CONFLICT (relay, tenant, name) DO UPDATE SET value = value + excluded.value
+-- What is counted is added to what was.
+INSERT INTO tally (
+    relay, tenant, accepted, succeeded, partial, rejected, failed, temp_failed,
+    uncertain, expired, cancelled, attempts, retries, temporary_failures,
+    transactions_accepted, recipients_delivered, recipients_refused, bytes_sent,
+    reopened
+) VALUES EACH(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (relay, tenant) DO UPDATE SET
+    accepted = accepted + excluded.accepted,
+    succeeded = succeeded + excluded.succeeded,
+    partial = partial + excluded.partial,
+    rejected = rejected + excluded.rejected,
+    failed = failed + excluded.failed,
+    temp_failed = temp_failed + excluded.temp_failed,
+    uncertain = uncertain + excluded.uncertain,
+    expired = expired + excluded.expired,
+    cancelled = cancelled + excluded.cancelled,
+    attempts = attempts + excluded.attempts,
+    retries = retries + excluded.retries,
+    temporary_failures = temporary_failures + excluded.temporary_failures,
+    transactions_accepted = transactions_accepted + excluded.transactions_accepted,
+    recipients_delivered = recipients_delivered + excluded.recipients_delivered,
+    recipients_refused = recipients_refused + excluded.recipients_refused,
+    bytes_sent = bytes_sent + excluded.bytes_sent,
+    reopened = reopened + excluded.reopened
 
 -- count_repair --
 UPDATE store SET repairs = repairs + 1

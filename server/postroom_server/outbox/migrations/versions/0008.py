@@ -12,5 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for statement in CURRENT.sql(revision):
+    for statement in CURRENT.of_file(revision):
         op.execute(statement)

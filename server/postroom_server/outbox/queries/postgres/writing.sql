@@ -88,8 +88,34 @@ ON CONFLICT (tenant, request_id) DO NOTHING
 -- Each connection counts in a part of its own, so that nobody waits for another's
 -- commit; who reads adds them up.
 INSERT INTO counter (relay, tenant, name, part, value)
-SELECT v.relay, v.tenant, v.name, pg_backend_pid() %% 64, v.value
-FROM ROWS(text, text, text, int8) AS v (relay, tenant, name, value)
+SELECT v.relay, v.tenant, n.name, pg_backend_pid() %% 64, n.value
+FROM ROWS(text, text, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8)
+    AS v (
+        relay, tenant, accepted, succeeded, partial, rejected, failed, temp_failed,
+        uncertain, expired, cancelled, attempts, retries, temporary_failures,
+        transactions_accepted, recipients_delivered, recipients_refused, bytes_sent,
+        reopened
+    )
+CROSS JOIN LATERAL (VALUES
+    ('accepted', v.accepted),
+    ('succeeded', v.succeeded),
+    ('partial', v.partial),
+    ('rejected', v.rejected),
+    ('failed', v.failed),
+    ('temp_failed', v.temp_failed),
+    ('uncertain', v.uncertain),
+    ('expired', v.expired),
+    ('cancelled', v.cancelled),
+    ('attempts', v.attempts),
+    ('retries', v.retries),
+    ('temporary_failures', v.temporary_failures),
+    ('transactions_accepted', v.transactions_accepted),
+    ('recipients_delivered', v.recipients_delivered),
+    ('recipients_refused', v.recipients_refused),
+    ('bytes_sent', v.bytes_sent),
+    ('reopened', v.reopened)
+) AS n (name, value)
+WHERE n.value <> 0
 ON CONFLICT (relay, tenant, name, part)
     DO UPDATE SET value = counter.value + excluded.value
 

@@ -1,0 +1,1 @@
+-- Less to write for each mail: a file's alone.
