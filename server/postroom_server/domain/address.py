@@ -51,6 +51,8 @@ class Address:
     @property
     def shown(self) -> str:
         """The address as headers have it: the wire's, but for the domain's case."""
+        if self.given == self.wire:
+            return self.given
         domain = self.given[-len(self.domain) :]
         if domain.isascii() and domain.lower() == self.domain:
             return f"{self.local}@{domain}"

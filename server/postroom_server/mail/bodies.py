@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 
 import pybase64
 
-from postroom_server.domain.limits import MB
 from postroom_server.domain.lines import has_long_lines
 from postroom_server.domain.octets import StoredOctets, StoredText, crlf
 from postroom_server.domain.values import value
@@ -29,7 +28,7 @@ processor's cache."""
 _READABLE = 64 * 1024
 """Octets of text that somebody may want to read as it is sent; beyond, base64: it is
 twenty times as fast."""
-_PLAIN_OCTETS = bytes(range(32, 127)) + b"\t\r\n"
+_CONTROLS = tuple(octet for octet in (*range(32), 127) if octet not in b"\t\r\n")
 
 
 @value(frozen=True, slots=True)
@@ -106,6 +105,5 @@ def _is_sendable(raw: bytes) -> bool:
 
 
 def _has_controls(raw: bytes) -> bool:
-    return any(
-        raw[i : i + MB].translate(None, _PLAIN_OCTETS) for i in range(0, len(raw), MB)
-    )
+    # Thirty searches for an octet each: a tenth of what one look at each octet costs.
+    return any(map(raw.__contains__, _CONTROLS))

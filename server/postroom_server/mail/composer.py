@@ -10,7 +10,7 @@ on its way through SMTP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 
 from postroom_server.domain.draft import Disposition
@@ -156,20 +156,19 @@ def _file_entity(body: Body, attachment: Attachment) -> Entity:
     return [block(file_fields(attachment, body.encoding)), b"\r\n", *body.pieces]
 
 
-def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
     """*pieces* with the small ones joined; the last ends in CRLF."""
     small: list[bytes] = []
-    last: Piece = b""
     for piece in pieces:
-        last = piece or last
         if isinstance(piece, bytes) and len(piece) < _LARGE:
             small.append(piece)
-            continue
-        if small:
-            yield b"".join(small)
-            small = []
-        yield piece
+        else:
+            if small:
+                yield b"".join(small)
+                small = []
+            yield piece
     # What is read in blocks is base64 where it is last, and ends so.
+    last = next(filter(None, reversed(pieces)), b"")
     if isinstance(last, bytes) and not last.endswith(b"\r\n"):
         small.append(b"\r\n")
     if small:

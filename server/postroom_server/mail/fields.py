@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from postroom_server.domain.lines import has_long_lines
 from postroom_server.mail.words import FOLD, encoded_words
 
 Field = tuple[str, str]
@@ -18,14 +19,14 @@ Field = tuple[str, str]
 
 LINE = 78
 """Characters of a line that nobody has to break (RFC 5322 §2.1.1)."""
-MAX_LINE = 998
 _LONGEST_WORD = 900
 """What can't be folded and is longer is encoded: the line must fit with its name."""
 
 _BLOCK = re.compile(
     rb"(?:[!-9;-~]++:[^\r\n\0]*+\r\n(?:[ \t]++[^ \t\r\n\0][^\r\n\0]*+\r\n)*+)*+"
 )
-_NAMES = re.compile(rb"^([!-9;-~]+):", re.MULTILINE)
+# Of what `_BLOCK` matched: from field to field, without a look at each octet.
+_NAMES = re.compile(rb"([!-9;-~]++):[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+")
 
 
 class MisshapenHeader(RuntimeError):
@@ -39,7 +40,7 @@ def block(fields: Sequence[Field]) -> bytes:
     names = [name.encode() for name, _ in fields]
     if not _BLOCK.fullmatch(raw) or _NAMES.findall(raw) != names:
         raise MisshapenHeader("a header block does not read as it was composed")
-    if max(map(len, raw.split(b"\r\n"))) > MAX_LINE:
+    if has_long_lines(raw):
         raise MisshapenHeader("a line of a header is too long")
     return raw
 

@@ -23,16 +23,19 @@ _QUOTED_NAME = 60
 
 
 def mailbox_list(name: str, mailboxes: Sequence[Mailbox], *, utf8: bool) -> str:
-    """The body of field *name* that lists *mailboxes*, folded between them."""
+    """The body of field *name* that lists *mailboxes*, one or more, folded between."""
     column = len(name) + 2
-    parts: list[str] = []
-    for mailbox in mailboxes:
-        shown = _mailbox(mailbox, 1 if parts else column, utf8=utf8)
-        if parts:
-            fits = column + 2 + len(shown) < LINE  # never where it is folded
-            parts.append(", " if fits else "," + FOLD)
-            column = column + 2 if fits else 1
+    first = _mailbox(mailboxes[0], column, utf8=utf8)
+    if len(mailboxes) == 1:
+        return first
+    parts = [first]
+    column += len(first) - (first.rfind(FOLD) + 1)
+    for mailbox in mailboxes[1:]:
+        shown = _mailbox(mailbox, 1, utf8=utf8)
+        fits = column + 2 + len(shown) < LINE  # never where it is folded
+        parts.append(", " if fits else "," + FOLD)
         parts.append(shown)
+        column = column + 2 if fits else 1
         column += len(shown) - (shown.rfind(FOLD) + 1)
     return "".join(parts)
 

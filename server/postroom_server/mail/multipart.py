@@ -19,9 +19,10 @@ Entity = list[Piece]
 def free_root(root: str, verbatim: Iterable[Piece]) -> str:
     """*root*, or one derived from it, that no part in *verbatim* contains."""
     bodies = tuple(verbatim)
-    while any(_holds(body, root.encode()) for body in bodies):
-        root = hashlib.sha256(root.encode()).hexdigest()[:32]
-    return root
+    sought = root.encode()
+    while any(_holds(body, sought) for body in bodies):
+        sought = hashlib.sha256(sought).hexdigest()[:32].encode()
+    return sought.decode()
 
 
 def _holds(body: Piece, sought: bytes) -> bool:
