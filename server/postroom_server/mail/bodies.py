@@ -10,6 +10,7 @@ a file is large: its text goes as base64 too, and all of it block by block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from struct import Struct
 
 import pybase64
 
@@ -21,9 +22,12 @@ from postroom_server.mail.quoted import has_from, quoted_printable
 
 _MAX_ENCODED = 76
 _OCTETS_PER_LINE = 57
-_BLOCK = _OCTETS_PER_LINE * 512
+_LINES_PER_BLOCK = 512
+_BLOCK = _OCTETS_PER_LINE * _LINES_PER_BLOCK
 """Octets that are encoded at once; with what becomes of them they stay within the
 processor's cache."""
+_LINES = Struct(f"{_MAX_ENCODED}s" * _LINES_PER_BLOCK + "0s")
+"""The lines of a block, and an empty one, so that all of them are ended."""
 
 _READABLE = 64 * 1024
 """Octets of text that somebody may want to read as it is sent; beyond, base64: it is
@@ -76,9 +80,13 @@ def file_body(data: bytes | StoredOctets, *, verbatim: bool) -> Body:
 def base64_lines(data: bytes | memoryview) -> Iterator[bytes]:
     """*data* in base64, in blocks of whole lines that end in CRLF."""
     view = memoryview(data)
-    for start in range(0, len(data), _BLOCK):
-        lines = pybase64.encodebytes(view[start : start + _BLOCK])
-        yield lines.replace(b"\n", b"\r\n")
+    whole = len(data) // _BLOCK * _BLOCK
+    for start in range(0, whole, _BLOCK):
+        # To encode all at once and then cut takes a third of encoding line by line.
+        encoded = pybase64.b64encode(view[start : start + _BLOCK])
+        yield b"\r\n".join(_LINES.unpack(encoded))
+    if whole < len(data):
+        yield pybase64.encodebytes(view[whole:]).replace(b"\n", b"\r\n")
 
 
 def _encoded(size: int, read: Callable[[], Iterator[bytes]]) -> Blocks:
