@@ -10,6 +10,8 @@ from postroom_server.domain.noise import unguessable
 
 _OCTETS = 16
 """128 bits: unique without a register, and not to be guessed."""
+_BEHIND_TIME = 10
+"""80 bits are enough for that within a millisecond."""
 
 
 def new_identity(
@@ -21,7 +23,9 @@ def new_identity(
     """The identity of *message*, dated *now*; an empty *message_id* is generated."""
     if isinstance(message, Message) and not message_id:
         domain = message.from_mailbox.address.domain
-        message_id = f"<{random(_OCTETS).hex()}@{domain}>"
+        # Ids of one time beside each other: an index of them grows at its edge.
+        millis = now // 1000
+        message_id = f"<{millis:012x}{random(_BEHIND_TIME).hex()}@{domain}>"
     return Identity(
         message_id=message_id,
         date_at=now,

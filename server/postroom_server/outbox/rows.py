@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from operator import add
 from typing import cast
 
-from postroom_server.domain.address import Address
 from postroom_server.domain.attempt import Attempt
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.counters import Counters, counts_of
@@ -53,10 +52,11 @@ ORDER = (
 EXACT = frozenset({"change_delivery", "add_event"})
 
 
-def rows_of_new(change: Change, content: Row, recipients: Iterable[Address]) -> Rows:
+def rows_of_new(change: Change, content: Row) -> Rows:
     """What makes *change.after* exist; *content* is its format and bytes."""
     delivery = change.after
-    keys = {address.key for address in recipients}
+    # What takes them away again reads them from the document.
+    keys = {recipient.wire for recipient in delivery.recipients}
     rows: Rows = {
         "add_delivery": [_new_row(delivery, len(change.events))],
         "add_content": [(delivery.id, *content)],

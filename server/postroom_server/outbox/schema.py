@@ -140,7 +140,6 @@ recipient = _keyed(
     _number("accepted_at", key=True),
     _text("delivery", key=True),
 )
-Index("recipient_of_delivery", recipient.c.delivery)
 label = _keyed(
     "label",
     _text("tenant", key=True),

@@ -91,8 +91,7 @@ class Accept(UseOnce):
         times: Times,
     ) -> None:
         form, data = encode_content(content)
-        recipients = content.message.recipients()
-        rows = rows_of_new(change, (form, data), recipients)
+        rows = rows_of_new(change, (form, data))
         super().__init__(rows, request, times.now)
         self._add_files(change, content, times)
         self.size = len(data)

@@ -28,6 +28,7 @@ from tests.support.builders import (
     a_deferral,
     a_finish,
     a_new_delivery,
+    a_recipient,
 )
 from tests.support.committing import one_batch
 from tests.support.outboxes import accept, claim, settle
@@ -269,7 +270,7 @@ def test_lanes_are_found_without_reading_what_is_in_them(outbox, path):
         ({"metadata": (("a", "b"),)}, "k USING PRIMARY KEY (tenant=? AND key=?"),
         (
             {"tag": "a", "recipient": "b@example.com"},
-            "(delivery=? AND tenant=? AND key=? AND accepted_at=?)",
+            "(tenant=? AND key=? AND accepted_at=? AND delivery=?)",
         ),
         ({"tag": "a", "before": (NOW, "x")}, "(accepted_at,delivery)<(?,?))"),
         (
@@ -329,6 +330,15 @@ def test_a_list_is_read_from_the_index_that_holds_the_fewest(
         table, label = expected
         assert found.table == table
         assert label is None or found.key == keys[label]
+
+
+def test_all_recipients_go_with_their_delivery_and_nobody_elses_do(outbox, rows):
+    b, c = a_recipient("b@example.com"), a_recipient("ü@example.org")
+    settle(outbox, recipients=(b, c))
+    stays = accept(outbox, recipients=(b,))
+    outbox.purge(Instant(NOW + 400 * DAY), KEEP)
+
+    assert rows("SELECT key, delivery FROM recipient") == [("b@example.com", stays.id)]
 
 
 def test_labels_go_with_their_delivery(outbox, rows):

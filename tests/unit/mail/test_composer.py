@@ -115,10 +115,11 @@ def test_the_date_is_that_of_the_identity():
 
 def test_an_identity_has_an_id_of_its_own_at_the_domain_of_from():
     asked = message(from_mailbox=MailboxDraft("ann@bücher.example"))
-    identity = new_identity(asked, Instant(7), random=lambda n: b"\xab" * n)
+    now = Instant(7_000)
+    identity = new_identity(asked, now, random=lambda n: b"\xab" * n)
 
-    assert identity.message_id == f"<{'ab' * 16}@xn--bcher-kva.example>"
-    assert (identity.date_at, identity.boundary) == (7, "ab" * 16)
+    assert identity.message_id == f"<{'0' * 11}7{'ab' * 10}@xn--bcher-kva.example>"
+    assert (identity.date_at, identity.boundary) == (now, "ab" * 16)
     assert new_identity(asked, Instant(7)) != new_identity(asked, Instant(7))
 
 

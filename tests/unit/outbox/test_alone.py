@@ -25,7 +25,7 @@ def connection():
 def written(connection, changes):
     """What the deliveries of *changes* are once they were stored and changed."""
     for change in changes:
-        (row,) = rows_of_new(change, (1, b""), ())["add_delivery"]
+        (row,) = rows_of_new(change, (1, b""))["add_delivery"]
         write_rows(connection, "add_delivery", [row])
     finished = [rows_of_change(a_finish(change.after)) for change in changes]
     rows = [rows["change_delivery"][0] for rows in finished]

@@ -69,5 +69,8 @@ UNION ALL SELECT relay, tenant, 'reopened', reopened FROM tally;
 DROP INDEX event_of_tenant;
 CREATE INDEX event_of_tenant ON event (tenant, seq) WHERE tenant <> 'default';
 
--- Programs from before know neither.
+-- Who a delivery is for stands in its document, too.
+DROP INDEX recipient_of_delivery;
+
+-- Programs from before know none of it.
 UPDATE store SET least_revision = '0011';

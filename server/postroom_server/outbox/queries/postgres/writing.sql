@@ -127,6 +127,9 @@ UPDATE blob SET expires_at = greatest(blob.expires_at, v.until)
 FROM ROWS(text, text, int8, int8) AS v (tenant, sha256, until, now)
 WHERE blob.tenant = v.tenant AND blob.sha256 = v.sha256 AND blob.expires_at > v.now
 
+-- remove_recipients --
+DELETE FROM recipient WHERE delivery IN (SELECT * FROM ROWS(text))
+
 -- purge_events --
 DELETE FROM event WHERE seq IN (SELECT * FROM ROWS(int8))
 
