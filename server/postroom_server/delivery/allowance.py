@@ -105,6 +105,8 @@ class Allowance:
 
     def wait(self, ahead: int = 0, recipients: int = 1) -> float:
         """Seconds until one to *recipients* may start, behind *ahead* others."""
+        if self._messages is None and not self._recipients:
+            return 0.0
         waits = [0.0]
         if self._messages is not None:
             tokens = self._gear.tokens

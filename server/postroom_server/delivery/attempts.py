@@ -20,7 +20,7 @@ from postroom_server.delivery.findings import (
     of_transaction,
     outcome_of,
 )
-from postroom_server.delivery.mailing import Mailing
+from postroom_server.delivery.mailing import Mailing, Offer
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.throttle import complains
 from postroom_server.domain.attempt import (
@@ -121,8 +121,10 @@ def make_attempt(relay: Relay, mailing: Mailing, control: AttemptControl) -> Cou
 
 def _tell(relay: Relay, course: Course) -> None:
     """Tell what the attempt says about the relay, whatever it says about the mail."""
-    if any(complains(finding.reply) for finding in course.findings.values()):
-        relay.complained()
+    for finding in course.findings.values():
+        if complains(finding.reply):
+            relay.complained()
+            break
     if course.broke is not None:
         relay.watch.failed(course.broke)
     elif course.answered:
@@ -199,7 +201,7 @@ def _transact(
     report = session.transact(offer.transaction, control)
     failure = report.failure
     course = Course(
-        findings={**offer.impossible, **_found(offer.transaction, report)},
+        findings=_found(offer, offer.transaction, report),
         phase=report.phase,
         remote=link.remote,
         tls_version=link.tls_version,
@@ -219,9 +221,12 @@ def _went_without(transaction: Transaction, offered: Extensions) -> str:
     return _NO_DSN if asked and not offered.dsn else ""
 
 
-def _found(transaction: Transaction, report: TransactionReport) -> dict[str, Finding]:
+def _found(
+    offer: Offer, transaction: Transaction, report: TransactionReport
+) -> Mapping[str, Finding]:
     findings = of_transaction(report, all_or_none=transaction.all_or_none)
-    return dict(zip(transaction.recipients, findings, strict=True))
+    found = dict(zip(transaction.recipients, findings, strict=True))
+    return {**offer.impossible, **found} if offer.impossible else found
 
 
 def _was_dead(report: TransactionReport, *, reused: bool) -> bool:

@@ -72,20 +72,20 @@ def decide(
     delivery: Delivery, findings: Mapping[str, Finding], situation: Situation
 ) -> Decision:
     """Decide on *findings*, by the `wire` of each recipient that was tried."""
-    nexts = {
-        found: _next(found, delivery, situation)
-        for found in {finding.found for finding in findings.values()}
-    }
-    fates = {
-        wire: Fate(
-            status=nexts[finding.found].status,
+    nexts: dict[Found, _Next] = {}
+    fates: dict[str, Fate] = {}
+    for wire, finding in findings.items():
+        following = nexts.get(finding.found)
+        if following is None:
+            following = _next(finding.found, delivery, situation)
+            nexts[finding.found] = following
+        fates[wire] = Fate(
+            status=following.status,
             reason=finding.reason,
             reply=finding.reply,
             detail=finding.detail,
-            in_doubt=nexts[finding.found].in_doubt,
+            in_doubt=following.in_doubt,
         )
-        for wire, finding in findings.items()
-    }
     going_on = [n for n in nexts.values() if n.delay is not None]
     if not going_on:
         return Decision(fates, None, answers_now=True)

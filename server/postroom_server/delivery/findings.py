@@ -81,7 +81,7 @@ def of_transaction(
     if report.mail is not None and not report.mail.positive:
         return (_of_refusal(report.mail),) * len(report.rcpt)
     whole = _of_the_rest(report)
-    findings = tuple(_of_rcpt(reply, whole) for reply in report.rcpt)
+    findings = tuple([_of_rcpt(reply, whole) for reply in report.rcpt])
     if all_or_none and _was_withheld(report):
         return _withheld(report, findings)
     return findings
@@ -89,8 +89,10 @@ def of_transaction(
 
 def outcome_of(findings: Sequence[Finding]) -> AttemptOutcome:
     """How an attempt with these *findings* ended."""
+    if len(findings) == 1:
+        return _OUTCOMES.get(findings[0].found, AttemptOutcome.FAILED)
     found = [finding.found for finding in findings]
-    for kind, outcome in _OUTCOMES:
+    for kind, outcome in _OUTCOMES.items():
         if kind in found:
             return outcome
     return AttemptOutcome.FAILED
@@ -198,15 +200,16 @@ _OF_THE_MAIL = {
 }
 """Reasons that condemn the mail itself, whoever is to get it."""
 
-_OUTCOMES = (
-    (Found.DELIVERED, AttemptOutcome.ACCEPTED),
-    (Found.UNCERTAIN, AttemptOutcome.UNCERTAIN),
-    (Found.CALLED_OFF, AttemptOutcome.ABANDONED),
-    (Found.TEMPORARY, AttemptOutcome.TEMP_FAILED),
-    (Found.LEFT_ALONE, AttemptOutcome.TEMP_FAILED),
+_OUTCOMES = {
+    Found.DELIVERED: AttemptOutcome.ACCEPTED,
+    Found.UNCERTAIN: AttemptOutcome.UNCERTAIN,
+    Found.CALLED_OFF: AttemptOutcome.ABANDONED,
+    Found.TEMPORARY: AttemptOutcome.TEMP_FAILED,
+    Found.LEFT_ALONE: AttemptOutcome.TEMP_FAILED,
     # An attempt that was not made costs nothing.
-    (Found.OVER_QUOTA, AttemptOutcome.LOST),
-)
+    Found.OVER_QUOTA: AttemptOutcome.LOST,
+}
+"""By what was found of one recipient at least; the first of these decides."""
 
 _WEIGHT = (
     Found.DELIVERED,

@@ -23,12 +23,13 @@ class Connections:
 
     def __init__(self, relay: Relay, tokens: Tokens) -> None:
         self._relay = relay
+        self._rate = relay.limits.connections
         self._tokens = tokens
         self._scope = connections_of(relay.id)
 
     def room(self, wanted: int) -> int:
         """How many of *wanted* find a session, or may open one."""
-        rate = self._relay.limits.connections
+        rate = self._rate
         if rate is None:
             return wanted
         idle = self._relay.pool.stats().idle
@@ -38,7 +39,7 @@ class Connections:
 
     def wait(self) -> float:
         """Seconds until one does, as far as is known."""
-        rate = self._relay.limits.connections
+        rate = self._rate
         if rate is None or self._relay.pool.stats().idle:
             return 0.0
         return self._tokens.wait(self._scope, rate)
@@ -72,11 +73,13 @@ class RelayGate:
 
     def take(self, wanted: int, under_way: int) -> int:
         """Leave to start up to *wanted*, beside those *under_way*."""
-        if self.paused or self.relay.watch.resumes_in() > 0:
+        watch = self.relay.watch
+        refuses = watch.refuses
+        if watch.pause is not None or (refuses and watch.resumes_in() > 0):
             return 0
         wanted = min(wanted, self._room(under_way))
         wanted = min(wanted, self._connections.room(wanted))
-        if self.relay.watch.refuses:
+        if refuses:
             # One alone finds out whether that is so still.
             wanted = 0 if self._probe_waits() else min(wanted, 1)
         taken = self.allowance.take(wanted)
@@ -103,13 +106,14 @@ class RelayGate:
         if self.paused:
             return math.inf
         relay = self.relay
-        return max(
-            relay.watch.resumes_in(),
+        wait = max(
             relay.throttle.wait(),
             self.allowance.wait(ahead, recipients),
             self._connections.wait(),
-            self._probe_waits(),
         )
+        if relay.watch.refuses:
+            wait = max(wait, relay.watch.resumes_in(), self._probe_waits())
+        return wait
 
     def _room(self, under_way: int) -> int:
         """How many more the relay and the fleet let be under way."""

@@ -96,7 +96,7 @@ class Lane:
 
     def holds_due(self, now: Instant, *, retries: bool) -> bool:
         """Whether fresh mail is due *now*, or, with *retries*, any."""
-        return any(
+        return bool(self._due) and any(
             due_at <= now and (retries or not lane.retries)
             for lane, due_at in self._due.items()
         )

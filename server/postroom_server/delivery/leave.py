@@ -44,7 +44,7 @@ class DayLeave:
     def of(self, delivery: Delivery) -> Leave:
         """Leave to send *delivery*; may wait for the store, and raises what it does."""
         asked = self._asked(delivery)
-        if not asked:
+        if asked is None:
             return FREE_LEAVE
         spent: list[Spent] = []
         count = len(delivery.open_recipients)
@@ -60,12 +60,13 @@ class DayLeave:
             raise
         return Leave(spent=spent)
 
-    def _asked(self, delivery: Delivery) -> Mapping[str, Allowance]:
-        """Whose recipients of the day are counted."""
-        both = {
-            "relay": self.gates[delivery.relay].allowance,
-            "tenant": self.tenants.allowance(delivery.tenant),
-        }
+    def _asked(self, delivery: Delivery) -> Mapping[str, Allowance] | None:
+        """Whose recipients of the day are counted; None: nobody's, as mostly."""
+        relay = self.gates[delivery.relay].allowance
+        tenant = self.tenants.allowance(delivery.tenant)
+        if tenant is None and not relay.is_of_a_day:
+            return None
+        both = {"relay": relay, "tenant": tenant}
         return {w: a for w, a in both.items() if a is not None and a.is_of_a_day}
 
 

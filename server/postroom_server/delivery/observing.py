@@ -9,6 +9,7 @@ from postroom_server.delivery import journal
 from postroom_server.delivery.attempts import Course
 from postroom_server.domain.attempt import Phase
 from postroom_server.domain.clock import seconds_between
+from postroom_server.domain.counters import NOTHING
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.stats import LatencyKind
 from postroom_server.domain.transitions import Change
@@ -27,12 +28,12 @@ class Observer:
         # Asked first: it is cheaper, and mostly set already under load.
         if change.events and not self.news.is_set():
             self.news.set()
-        if change.counters:
-            after = change.after
-            self.meter.record(after.relay, change.counters, after.tenant)
         attempt = change.attempt
-        if attempt is not None and attempt.ended_at is not None:
-            self.meter.judge(change.after.relay, attempt)
+        if attempt is not None and attempt.ended_at is None:
+            attempt = None
+        if attempt is not None or change.counters is not NOTHING:
+            after, counters = change.after, change.counters
+            self.meter.record(after.relay, counters, after.tenant, ended=attempt)
         journal.tell(change)
 
     def attempted(self, delivery: Delivery, course: Course) -> None:

@@ -77,7 +77,9 @@ class Patience:
 
     def look(self, wait: Wait, delivery: Delivery) -> Delivery | None:
         """What `wait` would return or raise now; None: it would go on."""
-        if delivery.status.is_final or self._goes_on_later(delivery, wait):
+        # While an attempt is under way it is neither.
+        rests = delivery.leased_at is None
+        if rests and (delivery.status.is_final or self._goes_on_later(delivery, wait)):
             return delivery
         answer = wait.answer(delivery)
         if answer is not None:

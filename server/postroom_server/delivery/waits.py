@@ -160,12 +160,16 @@ class WaitRoom:
 
     def limit(self, delivery_id: str) -> float | None:
         """Until when anyone waits (monotonic); None when nobody does."""
+        latest: float | None = None
         with self._lock:
-            waits = self._waits.get(delivery_id, ())
-            limits = [w.limit for w in waits if not (w.left or w.over)]
+            for wait in self._waits.get(delivery_id, ()):
+                if wait.left or wait.over:
+                    continue
+                if latest is None or wait.limit > latest:
+                    latest = wait.limit
             if self._elsewhere and delivery_id in self._elsewhere:
-                limits.append(self._elsewhere[delivery_id])
-        return max(limits, default=None)
+                return max(latest or 0.0, self._elsewhere[delivery_id])
+        return latest
 
     def awaited_elsewhere(self, tenant: str, delivery_id: str, limit: float) -> None:
         """Callers of other processes wait for the delivery until *limit*."""

@@ -27,6 +27,9 @@ from postroom_server.domain.events import Event, EventKind
 from postroom_server.domain.reply import Reply
 from postroom_server.domain.values import value
 
+_Met = list[tuple[Recipient, Recipient]]
+"""Whom a fate met, as it was and as it is."""
+
 ATTEMPTS_KEPT = 20
 """Of the ended attempts a delivery carries the first and so many of the last."""
 
@@ -259,11 +262,12 @@ def _step(
         settled_at=now if is_final else None,
         **fields,
     )
+    met = _met(before, after)
     return Change(
         before=before,
         after=after,
-        events=_events(before, after, (status, now)),
-        counters=_counted(before, after, status, attempt),
+        events=_events(after, met, (status, now)),
+        counters=_counted(before, met, status, attempt),
         attempt=attempt,
     )
 
@@ -288,14 +292,13 @@ def _meet(recipient: Recipient, fate: Fate | None, now: Instant) -> Recipient:
     )
 
 
-def _met(before: Delivery, after: Delivery) -> list[tuple[Recipient, Recipient]]:
-    """Whom a fate met, as it was and as it is."""
+def _met(before: Delivery, after: Delivery) -> _Met:
     pairs = zip(before.recipients, after.recipients, strict=True)
     return [(old, new) for old, new in pairs if new is not old]
 
 
 def _events(
-    before: Delivery, after: Delivery, became: tuple[DeliveryStatus, Instant]
+    after: Delivery, met: _Met, became: tuple[DeliveryStatus, Instant]
 ) -> tuple[Event, ...]:
     status, now = became
     events = [
@@ -310,7 +313,7 @@ def _events(
             detail=new.detail,
             next_attempt_at=after.due_at if new.status.is_open else None,
         )
-        for _, new in _met(before, after)
+        for _, new in met
         if new.status in _KINDS
     ]
     if status.is_final:
@@ -319,10 +322,10 @@ def _events(
 
 
 def _counted(
-    before: Delivery, after: Delivery, status: DeliveryStatus, attempt: Attempt | None
+    before: Delivery, met: _Met, status: DeliveryStatus, attempt: Attempt | None
 ) -> Counters:
     counted = {} if attempt is None else _of_attempt(before, attempt)
-    for old, new in _met(before, after):
+    for old, new in met:
         name = _COUNTED_OF_RECIPIENTS.get(new.status)
         if name and old.status is not new.status:
             counted[name] = counted.get(name, 0) + 1

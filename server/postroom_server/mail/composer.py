@@ -42,6 +42,9 @@ class Form(Enum):
     ASCII = "ascii"
     UTF8 = "utf8"
 
+    # By identity; an Enum hashes its name, and calls Python for it.
+    __hash__ = object.__hash__
+
 
 class HeaderBlockTooLarge(ValueError):
     """The header is over 64 KiB when encoded; *size* says how large it is."""

@@ -151,6 +151,8 @@ class Line:
                 ticket.tell()
             except Exception:  # noqa: BLE001  one must not keep the others from it
                 tell("exception", "outbox.listener_failed")
+        if not unheard:
+            return []
         stored = ((work, o.result) for work, o in unheard if o.error is None)
         return [undo for work, result in stored for undo in work.undone(result)]
 

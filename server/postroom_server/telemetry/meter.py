@@ -44,11 +44,21 @@ class Meter:
         self._verdicts: CountOf[Verdict] = CountOf()
 
     def record(
-        self, relay: str, counters: Counters, tenant: str = DEFAULT_TENANT
+        self,
+        relay: str,
+        counters: Counters,
+        tenant: str = DEFAULT_TENANT,
+        *,
+        ended: Attempt | None = None,
     ) -> None:
-        """Add *counters* to those of *relay*, a bare id, and *tenant*."""
+        """Add *counters* to those of *relay*, a bare id, and *tenant*.
+
+        And how the attempt went that *ended*.
+        """
         with self._lock:
             self._tally(relay, tenant).count(self._moment(), counters)
+            if ended is not None:
+                self._verdicts[relay, ended.outcome, ended.reason] += 1
 
     def observe(
         self,
@@ -59,11 +69,6 @@ class Meter:
         """Add that at *relay* steps took the seconds *spent* on each."""
         with self._lock:
             self._tally(relay, tenant).time(self._moment(), spent)
-
-    def judge(self, relay: str, attempt: Attempt) -> None:
-        """Count how *attempt*, which ended, went at *relay*."""
-        with self._lock:
-            self._verdicts[relay, attempt.outcome, attempt.reason] += 1
 
     def verdicts(self) -> Mapping[Verdict, int]:
         """How many attempts ended how, since the start."""
