@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from threading import Lock
 from typing import TypeAlias
 
 from postroom_server.delivery.caller import Caller
@@ -22,7 +23,7 @@ class Stage(Enum):
 
     STANDING = "who takes it out of its line"
     STORING = "the store, or the thread that has it accepted"
-    BEGUN = "the thread that hears; it was not heard of yet"
+    BEGUN = "nobody, and the thread that hears has not set its time yet"
     WAITING = "nobody: it waits for news, or for its time"
     LOOKED_AT = "a thread that may block"
     ANSWERED = "nobody any more"
@@ -50,6 +51,20 @@ class Posted:
     since: float = 0.0
     _mail: Prepared | None = None
     _delivery: Delivery | None = None
+    _had: Lock = field(default_factory=Lock)
+
+    def take(self) -> bool:
+        """Whether it is the asker's now, to look at it, or to answer it for good."""
+        return self._had.acquire(blocking=False)
+
+    def free(self) -> None:
+        """Who had it has only looked."""
+        self._had.release()
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody has it."""
+        return self._had.locked()
 
     @property
     def delivery(self) -> Delivery:

@@ -7,7 +7,8 @@ done by `LOOKERS` others.
 
 A mail has one owner at a time, so that no lock guards it: who posts it, until it stands
 for a slot or is given to the store; who takes it out of its line; then the thread that
-hears; and another as long as it looks.
+hears; and another as long as it looks.  Once it is begun, whoever brings news that is
+an answer takes it and tells its caller: the thread that hears is not woken for that.
 """
 
 from __future__ import annotations
@@ -170,12 +171,47 @@ class Posting:
         if asked.completion is Completion.ACCEPTED:
             return
         limit = self._sending.until(posted.caller, asked)
-        bell = partial(self._hearing.tell, partial(self._heard, posted))
+        bell = partial(self._ring, posted)
         posted.wait = self._sending.waits.enter(
             delivery.id, delivery.relay, limit, delivery.tenant, bell=bell
         )
         if posted.wait is not None:
             posted.caller.on_leave(posted.wait.leave)
+
+    def _ring(self, posted: Posted) -> None:
+        """What `_heard` hears of; on the thread that brings it, which goes on."""
+        try:
+            if not self._has_told(posted):
+                self._hearing.tell(partial(self._heard, posted))
+        except Exception:  # noqa: BLE001  this thread is needed for others
+            _log.exception("posting.bug")
+
+    def _has_told(self, posted: Posted) -> bool:
+        """Whether the caller is told by this thread: there is an answer, and nobody
+        has *posted*.
+        """
+        wait, stage = posted.wait, posted.stage
+        if wait is None or (stage is not Stage.WAITING and stage is not Stage.BEGUN):
+            return False
+        answer = wait.answer(posted.delivery)
+        if answer is None or not posted.take():
+            return False
+        if posted.stage is Stage.WAITING:
+            # Its time is taken back by the thread that hears, when that looks.
+            self._given.append((posted, None))
+        self._tell(posted, Answer(answer, replayed=posted.replayed))
+        return True
+
+    def _tell(self, posted: Posted, outcome: Answer | Exception) -> None:
+        """The caller of *posted*, which was taken, is told for good."""
+        self._leave(posted)
+        posted.stage = Stage.ANSWERED
+        posted.done(outcome)
+
+    def _leave(self, posted: Posted) -> None:
+        wait, posted.wait = posted.wait, None
+        if wait is not None:
+            self._sending.waits.leave(wait)
 
     def _on_stored(self, posted: Posted, accepting: Accepting) -> None:
         self._hearing.tell(partial(self._stored, posted, accepting))
@@ -198,6 +234,8 @@ class Posting:
                 self._await(posted)
             elif posted.stage is Stage.STORING and accepting is not None:
                 self._storing(posted, accepting)
+            elif posted.stage is Stage.ANSWERED:
+                self._hearing.drop(posted)
 
     def _storing(self, posted: Posted, accepting: Accepting) -> None:
         posted.accepting = accepting
@@ -247,7 +285,10 @@ class Posting:
             return
         posted.stage = Stage.WAITING
         self._hearing.set(posted, self._sending.patience.until(wait, delivery))
-        if posted.rung:
+        if posted.is_taken:
+            # It was answered meanwhile.
+            self._hearing.drop(posted)
+        elif posted.rung:
             self._heard(posted)
 
     def _heard(self, posted: Posted) -> None:
@@ -284,9 +325,12 @@ class Posting:
     def _look(self, posted: Posted) -> None:
         self._block(posted, partial(self._looking, posted))
 
-    def _looked(self, posted: Posted, found: Delivery | None) -> None:
+    def _looked(self, posted: Posted, found: Delivery | Exception | None) -> None:
+        posted.free()
         if found is None:
             self._await(posted)
+        elif isinstance(found, Exception):
+            self._end(posted, found)
         else:
             self._end(posted, Answer(found, replayed=posted.replayed))
 
@@ -295,19 +339,15 @@ class Posting:
         self._end(posted, error)
 
     def _end(self, posted: Posted, outcome: Answer | Exception) -> None:
-        self._hearing.drop(posted)
-        self._leave(posted)
-        posted.stage = Stage.ANSWERED
-        posted.done(outcome)
-
-    def _leave(self, posted: Posted) -> None:
-        wait, posted.wait = posted.wait, None
-        if wait is not None:
-            self._sending.waits.leave(wait)
+        if posted.take():
+            self._hearing.drop(posted)
+            self._tell(posted, outcome)
 
     # What may block.
 
     def _block(self, posted: Posted, work: Callable[[], Delivery | None]) -> None:
+        if not posted.take():
+            return
         posted.stage = Stage.LOOKED_AT
         self._hearing.drop(posted)
         # Refused when the service closes, and with it the call that would be told.
@@ -318,7 +358,7 @@ class Posting:
         try:
             told: Event = partial(self._looked, posted, work())
         except Exception as error:  # noqa: BLE001  it is its caller's to hear
-            told = partial(self._end, posted, error)
+            told = partial(self._looked, posted, error)
         self._hearing.tell(told)
 
     def _looking(self, posted: Posted) -> Delivery | None:
