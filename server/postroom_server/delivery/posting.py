@@ -259,6 +259,8 @@ class Posting:
         if posted.is_here:
             self._block(posted, partial(self._begin_here, posted))
             return
+        # Set first: its answer may come before this goes on.
+        posted.stage = Stage.BEGUN
         self._begin(posted)
         # Who came in last may have missed the bell of those who leave.
         posted.rung = posted.rung or self._sending.waits.closing

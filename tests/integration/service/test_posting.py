@@ -7,6 +7,8 @@ import threading
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
+from postroom_server.delivery.posting import Posting
+from postroom_server.delivery.waits import Wait
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.errors import RowRefused
 
@@ -103,3 +105,41 @@ def test_a_defect_is_told_as_one_and_costs_the_others_nothing(
     assert error_reason(told) == "INTERNAL"
     assert told.error.metadata["incident"]
     assert stream.outcome().result.status == SUCCESS
+
+
+def test_the_thread_that_brings_the_news_tells_the_caller(service, stream, monkeypatch):
+    """The one that hears is not woken for an answer."""
+    posting = service.app.engine._posting
+    told, tell = [], Posting._tell
+
+    def noted(*arguments):
+        told.append(threading.current_thread().name)
+        tell(*arguments)
+
+    monkeypatch.setattr(posting.__class__, "_tell", noted)
+    for _ in range(5):
+        stream.send()
+        stream.outcome()
+
+    assert "postroom-posting" not in told
+    assert len(told) == 5
+
+
+def test_an_answer_that_two_bring_at_once_is_told_once(service, stream, monkeypatch):
+    rung, answer = [], Wait.answer
+
+    def rings_again(wait, known=None):
+        found = answer(wait, known)
+        if found is not None and not rung:
+            rung.append(wait)
+            wait.bell()
+        return found
+
+    monkeypatch.setattr(Wait, "answer", rings_again)
+    stream.send()
+    assert stream.outcome().result.status == SUCCESS
+    stream.half_close()
+
+    assert not list(stream.rest())
+    assert rung
+    assert nothing_left(service)
