@@ -108,8 +108,8 @@ def parse_address(text: str) -> Address:
     plain = _PLAIN.fullmatch(text)
     if plain is None:
         return _parse(text)
-    local, domain = plain[1], plain[2].lower()
-    return _checked(Address(text, local, domain))
+    local, domain = plain.groups()
+    return _checked(Address(text, local, domain.lower()))
 
 
 def _parse(text: str) -> Address:
@@ -218,9 +218,10 @@ def _refuse_mixed_direction(domain: str) -> None:
 
 
 def _checked(address: Address) -> Address:
-    if _ENCODED_WORD.search(address.local):
+    local = address.local
+    if "=?" in local and _ENCODED_WORD.search(local):
         raise AddressProblem("The local part looks like an encoded word (RFC 2047).")
-    if len(address.local.encode()) > MAX_LOCAL:
+    if len(local.encode()) > MAX_LOCAL:
         raise AddressProblem(f"The local part is longer than {MAX_LOCAL} octets.")
     if len(address.wire.encode()) > MAX_ADDRESS:
         raise AddressProblem(f"The address is longer than {MAX_ADDRESS} octets.")

@@ -21,6 +21,7 @@ from postroom_server.rpc.context import CallContext
 from postroom_server.rpc.convert import requests
 from postroom_server.rpc.convert.outcomes import Told, item_outcome
 from postroom_server.rpc.convert.reports import validation_report
+from postroom_server.rpc.convert.times import Fields
 from postroom_server.rpc.decode import refuse_unknown, refuse_unknown_here
 from postroom_server.rpc.finish import error_for
 from postroom_server.rpc.items import Item
@@ -90,7 +91,7 @@ class Batch:
                 self._told(item, error)
         self._await(items)
         return wire.BatchSendMessagesResponse(
-            outcomes=(self._outcome(index) for index in range(len(items)))
+            outcomes=[self._outcome(index) for index in range(len(items))]
         )
 
     def _post(
@@ -123,7 +124,7 @@ class Batch:
                 raise TimeoutError("entries of a batch were not answered")
             self._woken.clear()
 
-    def _outcome(self, index: int) -> wire.ItemOutcome:
+    def _outcome(self, index: int) -> Fields:
         answer = self._answers[index]
         if isinstance(answer, Exception):
             answer = error_for(answer, self._call.request_id)

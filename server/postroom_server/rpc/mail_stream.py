@@ -237,9 +237,9 @@ class MailStream:
         principal = self._call.principal
         item.room = self._exchange.room(principal.tenant, item.size)
         asked = item_of(raw)
-        item.key = key = clipped(asked.key, MOST_OF_A_KEY)
-        check_key(asked.key, self._keys)
-        if key:
+        if key := asked.key:
+            item.key = clipped(key, MOST_OF_A_KEY)
+            check_key(key, self._keys)
             self._keys.add(key)
             item.holds_key = True
         request = request_in(asked)

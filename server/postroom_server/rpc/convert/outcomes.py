@@ -7,7 +7,6 @@ code, reason and words, of the one table in `rpc.errors`.
 from __future__ import annotations
 
 from postroom.v1 import error_reason_pb2, send_pb2
-from postroom.v1 import send_stream_pb2 as wire
 
 from postroom_server.delivery.sending import Answer
 from postroom_server.domain.errors import (
@@ -17,8 +16,8 @@ from postroom_server.domain.errors import (
     Problem,
 )
 from postroom_server.domain.text import printable
-from postroom_server.rpc.convert.results import delivery_result
-from postroom_server.rpc.convert.times import duration
+from postroom_server.rpc.convert.results import result_fields
+from postroom_server.rpc.convert.times import Fields, duration
 from postroom_server.rpc.errors import NAME_LIMIT, TEXT_LIMIT, row_of
 from postroom_server.rpc.status import metadata_of
 
@@ -31,20 +30,18 @@ Told = Answer | send_pb2.ValidationReport | PostroomError
 
 def item_outcome(
     index: int, key: str, told: Told, *, with_attempts: bool = True
-) -> wire.ItemOutcome:
-    """The answer to item *index*, whose caller knows it as *key*."""
-    outcome = wire.ItemOutcome(index=index, key=key)
+) -> Fields:
+    """The `ItemOutcome` of item *index*, whose caller knows it as *key*."""
     match told:
         case Answer(delivery, replayed):
-            result = delivery_result(
+            result = result_fields(
                 delivery, replayed=replayed, with_attempts=with_attempts
             )
-            outcome.result.CopyFrom(result)
+            return {"index": index, "key": key, "result": result}
         case PostroomError():
-            outcome.error.CopyFrom(item_error(told))
+            return {"index": index, "key": key, "error": item_error(told)}
         case _:
-            outcome.validation.CopyFrom(told)
-    return outcome
+            return {"index": index, "key": key, "validation": told}
 
 
 def item_error(error: PostroomError) -> error_reason_pb2.ItemError:
