@@ -156,11 +156,11 @@ class UnaryAdapter:
     def _answer(self, raw: bytes, call: CallContext, arrived: float) -> bytes:
         method = self._method
         with self._room_for(len(raw), call.caller):
-            request = decode(method.request, raw, strict=method.strict)
-            # It may be large, and the wait long.
+            # The behaviour's alone: they may be large, and the wait long.
+            request = [decode(method.request, raw, strict=method.strict)]
             del raw
             begin_waiting(call, self._serving.clock, arrived, method.cap)
-            return serialised(method, method.behaviour(request, call))
+            return serialised(method, method.behaviour(request.pop(), call))
 
 
 StreamBehaviour = Callable[[Reader, CallContext], Iterator[Message]]

@@ -74,6 +74,8 @@ class DeliveryBehaviours:
         if request.validate_only:
             report = validation_report(self._engine.validate(submission))
             return send_pb2.SendMessageResponse(validation=report)
+        # It may be large, and the wait long.
+        del request
         answer = self._engine.send(submission, call)
         result = result_fields(answer.delivery, replayed=answer.replayed)
         return send_pb2.SendMessageResponse(result=result)

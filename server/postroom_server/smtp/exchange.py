@@ -23,24 +23,26 @@ from postroom_server.smtp.dots import FINAL_DOT, stuffed
 from postroom_server.smtp.envelope import check_offer, envelope_lines
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.extensions import Extensions
-from postroom_server.smtp.flight import BLOCK
 from postroom_server.smtp.steps import BODY, DATA, END_OF_DATA, MAIL, RCPT, RSET
 from postroom_server.smtp.timeouts import NO_DEADLINE
 from postroom_server.smtp.transaction import Control, Transaction, TransactionReport
 from postroom_server.smtp.window import ENVELOPE, NOTHING, WHOLE, Overlap, Window
 
+_SHORT = 256 * 1024
+"""Octets of content beside which others may be under way: it keeps them waiting."""
+
 
 def overlap_of(asked: Transaction, extensions: Extensions, places: int) -> Overlap:
     """How far *asked* may overlap with others, of which the session has *places*.
 
-    What must wait for a reply inside does not, nor does content of several writes.
+    What must wait for a reply inside does not, nor does long content.
     """
     waits = asked.all_or_none or asked.wait_before_data
     if waits or not extensions.pipelining or places == 1:
         return NOTHING
     if not extensions.chunking:
         return ENVELOPE
-    return WHOLE if asked.size <= BLOCK else NOTHING
+    return WHOLE if asked.size <= _SHORT else NOTHING
 
 
 class Exchange(Transfer):
