@@ -21,6 +21,7 @@ from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.store_command import store_commands
 from postroom_server.supervision.cores import stay_on_one
 from postroom_server.supervision.ending import end_for_sure, on_signals
+from postroom_server.supervision.heap import share_heap
 from postroom_server.supervision.member import Member
 from postroom_server.supervision.service import supervise
 from postroom_server.telemetry.log_queue import LogQueue
@@ -135,6 +136,7 @@ def serve(  # noqa: PLR0913  one for each option
         if serves and loaded.server.one_core:
             # Threads stay where those are that start them.
             stay_on_one(one.number if one else None)
+            share_heap()
         log = stack.enter_context(LogQueue(sys.stderr))
         set_up_logs(loaded.log, log, process=one.number if one else None)
         if not serves:

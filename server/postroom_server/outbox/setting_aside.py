@@ -8,16 +8,18 @@ takes must not tell who else has it.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from operator import is_
 from typing import Protocol
 
+from postroom_server.domain.limits import MB
 from postroom_server.domain.message import RawMessage
 from postroom_server.domain.octets import StoredOctets
+from postroom_server.domain.values import value
 from postroom_server.outbox.files import Files
 from postroom_server.outbox.store import Content
 
@@ -25,6 +27,9 @@ LARGE = 256 * 1024
 """Octets from which on a part is a file: fewer cost less as pages than as a file."""
 REMEMBERED = 4096
 """How many files are known to be a tenant's own; one more costs a write."""
+HELD = 4 * MB
+"""Octets of the last file that are held at most, so that it is known when it comes
+again: to compare takes a tenth of hashing."""
 
 Octets = bytes | StoredOctets
 
@@ -46,6 +51,15 @@ class InRow:
         return content
 
 
+@value(frozen=True, slots=True)
+class _Hashed:
+    """Octets of a tenant, and their SHA-256."""
+
+    tenant: str
+    data: bytes
+    digest: str
+
+
 class InFiles:
     """They become *files*; thread-safe."""
 
@@ -53,6 +67,7 @@ class InFiles:
         self._files = files
         self._own: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = threading.Lock()
+        self._last = _Hashed("", b"", "")
 
     def content(self, tenant: str, content: Content) -> Content:
         """See `Aside.content`."""
@@ -65,21 +80,31 @@ class InFiles:
         return _with_octets(content, kept)
 
     def _kept(self, tenant: str, data: bytes) -> Octets:
-        sha256 = hashlib.sha256(data).hexdigest()
-        octets = self._files.find(sha256, len(data))
-        if self._is_own(tenant, sha256) and self._files.touch(octets):
+        digest = self._digest(tenant, data)
+        octets = self._files.find(digest, len(data))
+        if self._is_own(tenant, digest) and self._files.touch(octets):
             return octets
-        octets = self._files.put(data, sha256)
-        self._remember(tenant, sha256)
+        octets = self._files.put(data, digest)
+        self._remember(tenant, digest)
         return octets
 
-    def _is_own(self, tenant: str, sha256: str) -> bool:
-        with self._lock:
-            return (tenant, sha256) in self._own
+    def _digest(self, tenant: str, data: bytes) -> str:
+        last = self._last
+        # Another tenant's is not looked at, as how long that takes would tell of it.
+        if last.tenant == tenant and last.data == data:
+            return last.digest
+        digest = sha256(data).hexdigest()
+        if len(data) <= HELD:
+            self._last = _Hashed(tenant, data, digest)
+        return digest
 
-    def _remember(self, tenant: str, sha256: str) -> None:
+    def _is_own(self, tenant: str, digest: str) -> bool:
         with self._lock:
-            self._own[tenant, sha256] = None
+            return (tenant, digest) in self._own
+
+    def _remember(self, tenant: str, digest: str) -> None:
+        with self._lock:
+            self._own[tenant, digest] = None
             if len(self._own) > REMEMBERED:
                 self._own.popitem(last=False)
 

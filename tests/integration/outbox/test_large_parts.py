@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from hashlib import sha256
 
 import pytest
 from postroom_server.domain.address import parse_address
 from postroom_server.domain.errors import StoreFull
 from postroom_server.domain.message import RawMessage
 from postroom_server.mail.composer import compose
-from postroom_server.outbox import incoming
+from postroom_server.outbox import incoming, setting_aside
 from postroom_server.outbox.setting_aside import LARGE
 from postroom_server.outbox.store import Content
 
@@ -95,6 +96,56 @@ def test_the_same_octets_of_a_tenant_are_written_once(outbox, path):
     accept(outbox, with_files(BIG))
 
     assert inodes(path) == first
+
+
+def hashings(monkeypatch) -> list[int]:
+    """The sizes of what is hashed from now on to find its file."""
+    hashed: list[int] = []
+
+    def noted(data: bytes):
+        hashed.append(len(data))
+        return sha256(data)
+
+    monkeypatch.setattr(setting_aside, "sha256", noted)
+    return hashed
+
+
+def test_octets_that_come_again_at_once_are_not_hashed_again(outbox, path, monkeypatch):
+    hashed = hashings(monkeypatch)
+
+    for _ in range(3):
+        accept(outbox, with_files(bytes(bytearray(BIG))))
+
+    assert hashed == [LARGE]
+    assert [found.read_bytes() for found in stored_files(path)] == [BIG]
+
+
+@pytest.mark.parametrize(
+    ("then", "tenant"),
+    [(BIG[:-1] + bytes([BIG[-1] ^ 1]), "default"), (BIG + b"x", "default"), (BIG, "b")],
+    ids=["one octet differs", "one more", "another tenant's"],
+)
+def test_other_octets_and_those_of_another_tenant_are_hashed(
+    outbox, monkeypatch, then, tenant
+):
+    accept(outbox, with_files(BIG))
+    hashed = hashings(monkeypatch)
+
+    delivery = accept(outbox, with_files(then), tenant=tenant)
+
+    assert hashed == [len(then)]
+    (attachment,) = outbox.content(delivery.id).message.attachments
+    assert b"".join(attachment.data.blocks()) == then
+
+
+def test_octets_of_many_megabytes_are_not_held(outbox, monkeypatch):
+    monkeypatch.setattr(setting_aside, "HELD", LARGE - 1)
+    hashed = hashings(monkeypatch)
+
+    for _ in range(2):
+        accept(outbox, with_files(BIG))
+
+    assert hashed == [LARGE] * 2
 
 
 def test_what_another_tenant_has_is_written_all_the_same(outbox, path):
