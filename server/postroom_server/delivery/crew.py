@@ -47,7 +47,7 @@ class Crew:
     def run(self, work: Work) -> None:
         """Have *work* done by the next thread that is free, in the order of calls.
 
-        Raises `RuntimeError` after `close`, and where no thread can be started.
+        Raises `RuntimeError` after `close`, and where not one thread can be started.
         """
         with self._lock:
             if self._closed:
@@ -55,7 +55,7 @@ class Crew:
             if not self._free:
                 self._work.append(work)
                 if len(self._threads) < self._most:
-                    self._hire()
+                    self._hire_if_possible()
                 return
             seat = self._free.pop()
             seat.work = work
@@ -72,6 +72,15 @@ class Crew:
             seat.call.release()
         for thread in threads:
             thread.join()
+
+    def _hire_if_possible(self) -> None:
+        """Raises only where there is nobody: else those who are there do it."""
+        try:
+            self._hire()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            _log.exception("dispatch.no_thread", crew=self._name)
 
     def _hire(self) -> None:
         name = f"{self._name}_{len(self._threads)}"

@@ -134,12 +134,12 @@ class Dispatcher:
         Where the threads have ended already, the next start finds it under way.
         """
         run = partial(self._rounds.run, claimed, mailing, retries=retries)
-        self.run(claimed.delivery.relay, run)
+        self._lanes[claimed.delivery.relay].begin(run)
 
     def begin_taking(self, delivery: Delivery, take: Take) -> bool:
         """The same, where a thread must *take* it first; False: there is none."""
         begin = partial(self._rounds.begin, delivery.relay, take)
-        return self.run(delivery.relay, begin)
+        return self._lanes[delivery.relay].begin(begin)
 
     def begin_here(self, claimed: Claimed, mailing: Mailing | None = None) -> None:
         """Deliver *claimed* on this thread, without a slot.
@@ -150,12 +150,13 @@ class Dispatcher:
 
     def take_up(self, relay: str, most: int) -> None:
         """Have free slots, which no attempt held, taken by what stands: by *most*."""
-        for _ in range(min(most, self._lanes[relay].free)):
-            self.run(relay, partial(self._rounds.take_up, relay))
+        lane = self._lanes[relay]
+        for _ in range(min(most, lane.free)):
+            lane.begin(partial(self._rounds.take_up, relay))
 
-    def run(self, relay: str, work: Work) -> bool:
-        """Have *work* done by a thread of *relay*; whether there is one."""
-        return self._lanes[relay].begin(work)
+    def record(self, relay: str, work: Work) -> bool:
+        """Have *work*, which may wait, done by a thread that records for *relay*."""
+        return self._lanes[relay].record(work)
 
     def under_way(self, relay: str) -> int:
         """How many attempts on *relay* hold a slot."""

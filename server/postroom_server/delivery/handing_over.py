@@ -22,6 +22,7 @@ from postroom_server.delivery.signals import Latch
 from postroom_server.delivery.waits import Wait
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.delivery import Delivery
+from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.store import Accepting, Claimed, RequestRecord
 
 STORING = 30.0
@@ -95,4 +96,6 @@ class HandOver:
             self.give_back()
             raise
         # It ended just now, and its thread is about to tell how.
-        self._decided.wait(STORING)
+        if not self._decided.wait(STORING):
+            # Not known to be stored: who hears nothing of it would not ask again.
+            raise NotReady("nobody was free to tell whether it is stored")

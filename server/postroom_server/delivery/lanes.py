@@ -51,11 +51,20 @@ class Lane:
         self._turns = {False: Turns(), True: Turns()}
         self._fresh_in_a_row = 0
         self._threads = Crew(most, f"postroom-deliver-{relay}")
+        # Apart: they wait as long as the store is away, and mail must not wait behind.
+        self._recorders = Crew(most, f"postroom-record-{relay}")
 
     def begin(self, work: Callable[[], None]) -> bool:
-        """Have *work* done by a thread of the relay; whether there is one."""
+        """Have *work* done by a thread that delivers; whether there is one."""
+        return self._run(self._threads, work)
+
+    def record(self, work: Callable[[], None]) -> bool:
+        """The same for *work* that may wait for the store; no mail waits behind it."""
+        return self._run(self._recorders, work)
+
+    def _run(self, crew: Crew, work: Callable[[], None]) -> bool:
         try:
-            self._threads.run(work)
+            crew.run(work)
         except RuntimeError:
             _log.exception("dispatch.no_thread", relay=self.relay)
             return False
@@ -161,3 +170,4 @@ class Lane:
     def close(self) -> None:
         """Wait for the threads, which must have come to an end of their work."""
         self._threads.close()
+        self._recorders.close()

@@ -29,8 +29,8 @@ class Ending(Protocol):
         """It is over: recorded, or it can't be.  To be called once, by any thread."""
 
     def elsewhere(self, work: Work) -> bool:
-        """Have *work*, which may block, done by a delivering thread; False: there is
-        none any more.
+        """Have *work*, which may block, done by a thread that records; False: there
+        is none any more.
         """
 
 
@@ -54,8 +54,8 @@ class Slots(Protocol):
     def recorded(self, relay: str) -> None:
         """One on *relay* is over."""
 
-    def run(self, relay: str, work: Work) -> bool:
-        """Have *work* done by a thread of *relay*; whether there is one."""
+    def record(self, relay: str, work: Work) -> bool:
+        """Have *work* done by a thread that records; whether there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class _Attempt:
         self.slots.recorded(self.relay)
 
     def elsewhere(self, work: Work) -> bool:
-        return self.slots.run(self.relay, work)
+        return self.slots.record(self.relay, work)
 
 
 @dataclass(frozen=True, slots=True)

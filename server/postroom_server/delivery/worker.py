@@ -116,7 +116,7 @@ class Worker:
         """How the first try to record it ended; on the thread that commits.
 
         That one waits for nothing: where the store did not take it, and where others
-        are to be asked first, it is for a thread that delivers.
+        are to be asked first, it is for a thread that records.
         """
         goes_on = outcome.change.after.due_at is not None
         waits = isinstance(told, Exception) or (goes_on and self._ports.is_fleet)

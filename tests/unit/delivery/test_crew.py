@@ -84,6 +84,21 @@ def test_closing_waits_for_all_that_was_taken():
         crew.run(list)
 
 
+def test_where_no_further_thread_can_be_started_those_there_do_the_work(monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    crew, over, done = Crew(2, "crew"), threading.Event(), threading.Event()
+    crew.run(lambda: over.wait(PLENTY))
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    # Who was told that there is no thread would have had it done twice.
+    crew.run(done.set)
+    over.set()
+
+    assert done.wait(PLENTY)
+    crew.close()
+
+
 def test_where_no_thread_can_be_started_who_brings_the_work_is_told(monkeypatch):
     def refuse(_thread):
         raise RuntimeError("can't start new thread")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+from postroom_server.delivery import handing_over
 from postroom_server.delivery.handing_over import HandOver
 from postroom_server.delivery.waits import Wait
 from postroom_server.domain.clock import SystemClock
@@ -106,6 +107,17 @@ def test_a_store_that_does_not_answer_in_time_gives_the_slot_back():
         storing.outcome(SimpleNamespace(withdraw=refusing), seconds=0.0)
 
     assert storing.given_back == 1
+
+
+def test_what_nobody_tells_the_fate_of_is_not_called_accepted(monkeypatch):
+    monkeypatch.setattr(handing_over, "STORING", 0.0)
+    storing = Storing()
+    ended = SimpleNamespace(withdraw=lambda: None)
+    with pytest.raises(NotReady):
+        storing.outcome(ended, seconds=0.0)
+
+    # The slot is still for who takes it.
+    assert storing.given_back == 0
 
 
 def test_a_caller_hears_that_there_is_no_thread_for_its_mail():

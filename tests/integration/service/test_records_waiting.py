@@ -1,0 +1,82 @@
+"""Records that the store does not take: they keep nobody else from an answer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from postroom.v1 import delivery_pb2 as delivery_pb
+from postroom_server.domain.errors import NotReady
+from postroom_server.outbox.work import Outcome
+
+from tests.support.service import CALL, PAUSE, plain, reason, running
+
+SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
+THREADS = 2
+"""As many as deliver for a relay with one session."""
+
+
+class Refusing:
+    """A store that takes no records, and when it is *away* no mail either."""
+
+    def __init__(self, service, monkeypatch):
+        writer = service.app.engine.outbox._committer._writer
+        self._commit = writer.commit
+        self.refuses, self.away = True, False
+        monkeypatch.setattr(writer, "commit", self.commit)
+
+    def commit(self, works):
+        if self.away or (self.refuses and not any(work.adds for work in works)):
+            return [Outcome(error=NotReady("away")) for _ in works]
+        return self._commit(works)
+
+
+@pytest.fixture
+def one_session(tmp_path, relay):
+    """A service whose relay has two delivering threads."""
+    relays = {"main": plain(relay.port, pool_size=1, in_flight=1)}
+    with running(tmp_path, relays, relay) as service:
+        yield service
+
+
+def delivered(service, mails):
+    """Wait until the relay has so many, and no attempt has a slot."""
+    for _ in range(1000):
+        is_free = not service.app.engine._dispatcher.under_way("main")
+        if is_free and len(service.relay.messages) == mails:
+            return
+        PAUSE.wait(0.01)
+    raise AssertionError("never")
+
+
+def test_mail_is_refused_at_once_while_records_wait_for_the_store(
+    one_session, monkeypatch
+):
+    store = Refusing(one_session, monkeypatch)
+    with ThreadPoolExecutor(THREADS) as callers:
+        sent = []
+        for mails in range(1, THREADS + 1):
+            sent.append(callers.submit(one_session.send))
+            delivered(one_session, mails)
+        store.away = True
+        with pytest.raises(grpc.RpcError) as caught:
+            one_session.send(timeout=4)
+        store.away = store.refuses = False
+        statuses = {one.result(CALL).status for one in sent}
+
+    assert reason(caught.value) == "NOT_READY"
+    assert statuses == {SUCCESS}
+
+
+def test_mail_is_delivered_while_records_wait_for_the_store(one_session, monkeypatch):
+    store = Refusing(one_session, monkeypatch)
+    with ThreadPoolExecutor(THREADS + 1) as callers:
+        sent = []
+        for mails in range(1, THREADS + 2):
+            sent.append(callers.submit(one_session.send))
+            delivered(one_session, mails)
+        store.refuses = False
+        statuses = {one.result(CALL).status for one in sent}
+
+    assert statuses == {SUCCESS}
