@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
+
+C = TypeVar("C", bound=sqlite3.Connection)
 
 # Each batch size has a statement of its own; the cache must hold them all.
 _STATEMENTS = 512
@@ -35,18 +38,29 @@ _READER = (
 )
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+class Writing(sqlite3.Connection):
+    """The writing connection, with a cursor for all that asks for no rows.
+
+    *run* executes a statement; what it gives is good until the next.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  SQLite's own
+        super().__init__(*args, **options)
+        self.run = self.cursor().execute
+
+
+def connect_writer(path: Path) -> Writing:
     """The writing connection; of these there is one."""
     new = not path.stat().st_size
-    return _connected(path, (*_NEW, *_WRITER) if new else _WRITER)
+    return _connected(path, (*_NEW, *_WRITER) if new else _WRITER, Writing)
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that can't change anything."""
-    return _connected(path, _READER)
+    return _connected(path, _READER, sqlite3.Connection)
 
 
-def _connected(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+def _connected(path: Path, pragmas: tuple[str, ...], kind: type[C]) -> C:
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode=rw",
         uri=True,
@@ -54,6 +68,7 @@ def _connected(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
         cached_statements=_STATEMENTS,
+        factory=kind,
     )
     try:
         for pragma in pragmas:

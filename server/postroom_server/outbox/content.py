@@ -29,7 +29,6 @@ from postroom_server.domain.message import (
     Unsubscribe,
 )
 from postroom_server.domain.octets import StoredOctets, StoredText
-from postroom_server.domain.values import value
 from postroom_server.outbox.documents import Document, Read, compact
 from postroom_server.outbox.store import Content
 
@@ -43,6 +42,7 @@ _CHECKSUM = struct.Struct(">I")
 _HEAD_LENGTH = struct.Struct(">I")
 
 Part = bytes | StoredOctets | StoredText
+Entry = list[str | int]
 Find = Callable[[str, int], StoredOctets]
 """The file with that SHA-256 (hexadecimal) and size."""
 
@@ -50,18 +50,17 @@ Find = Callable[[str, int], StoredOctets]
 def encode_content(content: Content) -> tuple[int, bytes]:
     """*content* as the number of its format, and octets."""
     message, identity = content.message, content.identity
-    old = isinstance(message, Message) and not message.stored
     packed = [_packed(part) for part in _parts(message)]
     head = _raw_head(message) if isinstance(message, RawMessage) else _head(message)
     head["id"] = [identity.message_id, identity.date_at, identity.boundary]
-    head["parts"] = [part.entry for part in packed]
+    head["parts"] = entries = [entry for entry, _ in packed]
     encoded = compact(head).encode("ascii")
-    pieces = (_HEAD_LENGTH.pack(len(encoded)), encoded, *(p.data for p in packed))
+    pieces = (_HEAD_LENGTH.pack(len(encoded)), encoded, *[data for _, data in packed])
     checksum = 0
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
     whole = b"".join((_CHECKSUM.pack(checksum), *pieces))
-    return FORMAT if old else WITH_FILES, whole
+    return WITH_FILES if "raw" in head or _in_files(entries) else FORMAT, whole
 
 
 def decode_content(form: int, data: bytes, find: Find) -> Content | None:
@@ -87,14 +86,6 @@ def decode_content(form: int, data: bytes, find: Find) -> Content | None:
         return None
 
 
-@value(frozen=True, slots=True)
-class _Packed:
-    """A part as it is stored: its entry in the head, and the octets behind it."""
-
-    entry: list[str | int]
-    data: bytes = b""
-
-
 def _parts(message: AnyMessage) -> Iterator[Part]:
     if isinstance(message, RawMessage):
         yield message.mime
@@ -109,16 +100,22 @@ def _parts(message: AnyMessage) -> Iterator[Part]:
         yield attachment.data
 
 
-def _packed(part: Part) -> _Packed:
+def _packed(part: Part) -> tuple[Entry, bytes]:
+    """A part as it is stored: its entry in the head, and the octets behind it."""
     if isinstance(part, StoredText):
         octets = part.octets
-        return _Packed([octets.sha256, octets.size, part.wire_size])
+        return [octets.sha256, octets.size, part.wire_size], b""
     if isinstance(part, StoredOctets):
-        return _Packed([part.sha256, part.size])
+        return [part.sha256, part.size], b""
     if len(part) < WORTH_COMPRESSING or not _shrinks(part[:_SAMPLE]):
-        return _Packed([len(part), 0], part)
+        return [len(part), 0], part
     squeezed = zlib.compress(part, 1)
-    return _Packed([len(squeezed), 1], squeezed)
+    return [len(squeezed), 1], squeezed
+
+
+def _in_files(entries: list[Entry]) -> bool:
+    """Whether one of *entries* names a file."""
+    return any(isinstance(entry[0], str) for entry in entries)
 
 
 def _shrinks(sample: bytes) -> bool:
@@ -172,11 +169,13 @@ def _head(message: Message) -> Document:
         "subj": message.subject,
         "text": message.text is not None,
         "html": message.html is not None,
-        "files": [_attachment_document(a) for a in message.attachments],
-        "hdrs": [[header.name, header.value] for header in message.headers],
+        "files": [*map(_attachment_document, message.attachments)],
+        "hdrs": [*map(_header_document, message.headers)],
+        "reply_to": [*map(_mailbox_document, message.reply_to)],
+        "to": [*map(_mailbox_document, message.to)],
+        "cc": [*map(_mailbox_document, message.cc)],
+        "bcc": [*map(_mailbox_document, message.bcc)],
     }
-    for name in ("reply_to", "to", "cc", "bcc"):
-        head[name] = [_mailbox_document(m) for m in getattr(message, name)]
     if message.sender is not None:
         head["sender"] = _mailbox_document(message.sender)
     if message.unsubscribe is not None:
@@ -224,8 +223,13 @@ def _text(part: Part) -> str | StoredText:
     raise TypeError("a file is no text")
 
 
+def _header_document(header: Header) -> list[str]:
+    return [header.name, header.value]
+
+
 def _mailbox_document(mailbox: Mailbox) -> list[str]:
-    return [*_address_document(mailbox.address), mailbox.name]
+    address = mailbox.address
+    return [address.given, address.local, address.domain, mailbox.name]
 
 
 def _address_document(address: Address) -> list[str]:

@@ -17,6 +17,8 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any, Protocol, cast
 
+from postroom_server.outbox.connecting import Writing
+
 MOST_ROWS = 32
 _HEAD = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _EACH = re.compile(r"EACH(\([^)]*\))")
@@ -64,13 +66,15 @@ def write_rows(connection: Connection, name: str, rows: Sequence[Row]) -> int:
     """Run the query *name* over *rows*; how many rows it changed."""
     if not isinstance(connection, sqlite3.Connection):
         return cast("RowWriter", connection).write_rows(name, rows)
+    # A cursor for each statement costs a tenth of the statement.
+    run = connection.run if isinstance(connection, Writing) else connection.execute
     if len(rows) == 1:
-        return connection.execute(_for_rows(name, 1), rows[0]).rowcount
+        return run(_for_rows(name, 1), rows[0]).rowcount
     changed = 0
     for start in range(0, len(rows), MOST_ROWS):
         part = rows[start : start + MOST_ROWS]
         values = tuple(chain.from_iterable(part))
-        changed += connection.execute(_for_rows(name, len(part)), values).rowcount
+        changed += run(_for_rows(name, len(part)), values).rowcount
     return changed
 
 

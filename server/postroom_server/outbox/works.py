@@ -8,7 +8,7 @@ from typing import Any
 from postroom_server.domain.clock import Instant
 from postroom_server.domain.transitions import Change
 from postroom_server.domain.values import value
-from postroom_server.outbox.content import encode_content
+from postroom_server.outbox.content import WITH_FILES, encode_content
 from postroom_server.outbox.rows import (
     Rows,
     counter_rows,
@@ -93,7 +93,8 @@ class Accept(UseOnce):
         form, data = encode_content(content)
         rows = rows_of_new(change, (form, data))
         super().__init__(rows, request, times.now)
-        self._add_files(change, content, times)
+        if form == WITH_FILES:
+            self._add_files(change, content, times)
         self.size = len(data)
         self._change = change
 
