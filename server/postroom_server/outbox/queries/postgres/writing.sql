@@ -86,7 +86,8 @@ ON CONFLICT (tenant, request_id) DO NOTHING
 
 -- add_counter --
 -- Each connection counts in a part of its own, so that nobody waits for another's
--- commit; who reads adds them up.
+-- commit; who reads adds them up.  The names are in the order in which all programs lock
+-- them, also those from before: two may have the same part.
 INSERT INTO counter (relay, tenant, name, part, value)
 SELECT v.relay, v.tenant, n.name, pg_backend_pid() %% 64, n.value
 FROM ROWS(text, text, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8)
@@ -98,22 +99,22 @@ FROM ROWS(text, text, int8, int8, int8, int8, int8, int8, int8, int8, int8, int8
     )
 CROSS JOIN LATERAL (VALUES
     ('accepted', v.accepted),
-    ('succeeded', v.succeeded),
-    ('partial', v.partial),
-    ('rejected', v.rejected),
-    ('failed', v.failed),
-    ('temp_failed', v.temp_failed),
-    ('uncertain', v.uncertain),
-    ('expired', v.expired),
-    ('cancelled', v.cancelled),
     ('attempts', v.attempts),
-    ('retries', v.retries),
-    ('temporary_failures', v.temporary_failures),
-    ('transactions_accepted', v.transactions_accepted),
+    ('bytes_sent', v.bytes_sent),
+    ('cancelled', v.cancelled),
+    ('expired', v.expired),
+    ('failed', v.failed),
+    ('partial', v.partial),
     ('recipients_delivered', v.recipients_delivered),
     ('recipients_refused', v.recipients_refused),
-    ('bytes_sent', v.bytes_sent),
-    ('reopened', v.reopened)
+    ('rejected', v.rejected),
+    ('reopened', v.reopened),
+    ('retries', v.retries),
+    ('succeeded', v.succeeded),
+    ('temp_failed', v.temp_failed),
+    ('temporary_failures', v.temporary_failures),
+    ('transactions_accepted', v.transactions_accepted),
+    ('uncertain', v.uncertain)
 ) AS n (name, value)
 WHERE n.value <> 0
 ON CONFLICT (relay, tenant, name, part)
