@@ -120,7 +120,7 @@ class Plan:
         return self.on_uncertain is OnUncertain.HOLD
 
 
-@value(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True)
 class Delivery:
     """A delivery as it stands, without its content.
 
@@ -174,7 +174,10 @@ class Delivery:
     def status(self) -> DeliveryStatus:
         if self.leased_at is not None:
             return _SENDING
-        return status_of([r.status for r in self.recipients])
+        recipients = self.recipients
+        if len(recipients) == 1:
+            return _WHERE_ALL_ARE[recipients[0].status]
+        return status_of([r.status for r in recipients])
 
     @property
     def is_retryable(self) -> bool:
@@ -209,14 +212,17 @@ class Delivery:
 def changed(delivery: Delivery, **fields: Any) -> Delivery:  # noqa: ANN401  its own
     """*delivery* with other *fields*: `replace`, for what each mail needs twice.
 
-    All the values are got in one call.
+    All the values are got in one call, and given by their places: by their names the
+    thirty of them would be sought one by one.
     """
-    same = dict(zip(_FIELDS, _values(delivery), strict=True))
-    return Delivery(**(same | fields))
+    values = list(_values(delivery))
+    for name, changed_to in fields.items():
+        values[_PLACES[name]] = changed_to
+    return Delivery(*values)
 
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(Delivery))
-_values: Callable[[Delivery], tuple[Any, ...]] = attrgetter(*_FIELDS)
+_PLACES = {field.name: n for n, field in enumerate(dataclasses.fields(Delivery))}
+_values: Callable[[Delivery], tuple[Any, ...]] = attrgetter(*_PLACES)
 
 
 def status_of(recipients: Iterable[RecipientStatus]) -> DeliveryStatus:

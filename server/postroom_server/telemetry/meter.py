@@ -56,7 +56,8 @@ class Meter:
         And how the attempt went that *ended*.
         """
         with self._lock:
-            self._tally(relay, tenant).count(self._moment(), counters)
+            tally = self._tallies.get((relay, tenant)) or self._tally(relay, tenant)
+            tally.count(self._monotonic() - self._start, counters)
             if ended is not None:
                 self._verdicts[relay, ended.outcome, ended.reason] += 1
 
@@ -68,7 +69,8 @@ class Meter:
     ) -> None:
         """Add that at *relay* steps took the seconds *spent* on each."""
         with self._lock:
-            self._tally(relay, tenant).time(self._moment(), spent)
+            tally = self._tallies.get((relay, tenant)) or self._tally(relay, tenant)
+            tally.time(self._monotonic() - self._start, spent)
 
     def verdicts(self) -> Mapping[Verdict, int]:
         """How many attempts ended how, since the start."""
@@ -115,9 +117,8 @@ class Meter:
         return moment, gathered
 
     def _tally(self, relay: str, tenant: str) -> Tally:
-        tally = self._tallies.get((relay, tenant))
-        if tally is None:
-            tally = self._tallies[relay, tenant] = Tally()
+        """One that there is not yet."""
+        tally = self._tallies[relay, tenant] = Tally()
         return tally
 
     def _moment(self) -> float:

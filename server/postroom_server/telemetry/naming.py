@@ -6,7 +6,7 @@ deliveries log nothing while they are under way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 
 from structlog.typing import EventDict, WrappedLogger
@@ -17,14 +17,11 @@ Named = Token[Delivery | None]
 _under_way: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
 
 
-def name(delivery: Delivery) -> Named:
-    """Name *delivery* in all that is logged here until `unname`."""
-    return _under_way.set(delivery)
+name: Callable[[Delivery], Named] = _under_way.set
+"""Name a delivery in all that is logged here until `unname`."""
 
-
-def unname(named: Named) -> None:
-    """Name what was named before."""
-    _under_way.reset(named)
+unname: Callable[[Named], None] = _under_way.reset
+"""Name what was named before."""
 
 
 def identity(delivery: Delivery) -> dict[str, object]:
