@@ -41,6 +41,7 @@ from postroom_server.delivery.sending import (
 )
 from postroom_server.delivery.standing import Standing
 from postroom_server.delivery.starts import Start
+from postroom_server.delivery.teller import Teller
 from postroom_server.domain.delivery import Delivery
 from postroom_server.domain.errors import NotReady, PostroomError
 from postroom_server.domain.submission import Completion, Submission
@@ -69,6 +70,12 @@ class Posting:
         )
 
         tell = self._hearing.tell
+        self._teller = Teller(
+            sending.waits,
+            hear=lambda posted: tell(partial(self._heard, posted)),
+            # A time may be set for it, which is taken back at the next look.
+            answered=lambda posted: self._given.append((posted, None)),
+        )
         fates = Fates(
             storing=self._storing_there,
             begun=self._begun_there,
@@ -132,7 +139,7 @@ class Posting:
         try:
             self.following.begin(posted)
         except BaseException:
-            self._leave(posted)
+            self._teller.leave(posted)
             raise
 
     def _storing_there(self, posted: Posted, accepting: Accepting) -> None:
@@ -162,7 +169,7 @@ class Posting:
             )
         except BaseException:
             give_slot_back(posted, self._sending)
-            self._leave(posted)
+            self._teller.leave(posted)
             raise
         self._storing_there(posted, accepting)
 
@@ -171,47 +178,12 @@ class Posting:
         if asked.completion is Completion.ACCEPTED:
             return
         limit = self._sending.until(posted.caller, asked)
-        bell = partial(self._ring, posted)
+        bell = partial(self._teller.ring, posted)
         posted.wait = self._sending.waits.enter(
             delivery.id, delivery.relay, limit, delivery.tenant, bell=bell
         )
         if posted.wait is not None:
             posted.caller.on_leave(posted.wait.leave)
-
-    def _ring(self, posted: Posted) -> None:
-        """What `_heard` hears of; on the thread that brings it, which goes on."""
-        try:
-            if not self._has_told(posted):
-                self._hearing.tell(partial(self._heard, posted))
-        except Exception:  # noqa: BLE001  this thread is needed for others
-            _log.exception("posting.bug")
-
-    def _has_told(self, posted: Posted) -> bool:
-        """Whether the caller is told by this thread: there is an answer, and nobody
-        has *posted*.
-        """
-        wait, stage = posted.wait, posted.stage
-        if wait is None or (stage is not Stage.WAITING and stage is not Stage.BEGUN):
-            return False
-        answer = wait.answer(posted.delivery)
-        if answer is None or not posted.take():
-            return False
-        if posted.stage is Stage.WAITING:
-            # Its time is taken back by the thread that hears, when that looks.
-            self._given.append((posted, None))
-        self._tell(posted, Answer(answer, replayed=posted.replayed))
-        return True
-
-    def _tell(self, posted: Posted, outcome: Answer | Exception) -> None:
-        """The caller of *posted*, which was taken, is told for good."""
-        self._leave(posted)
-        posted.stage = Stage.ANSWERED
-        posted.done(outcome)
-
-    def _leave(self, posted: Posted) -> None:
-        wait, posted.wait = posted.wait, None
-        if wait is not None:
-            self._sending.waits.leave(wait)
 
     def _on_stored(self, posted: Posted, accepting: Accepting) -> None:
         self._hearing.tell(partial(self._stored, posted, accepting))
@@ -268,7 +240,7 @@ class Posting:
 
     def _used(self, posted: Posted, used: RequestRecord) -> None:
         """The same request came before, for that."""
-        self._leave(posted)
+        self._teller.leave(posted)
         self._block(posted, partial(self._repeat, posted, used))
 
     def _begin(self, posted: Posted, *, here: bool = False) -> None:
@@ -343,7 +315,7 @@ class Posting:
     def _end(self, posted: Posted, outcome: Answer | Exception) -> None:
         if posted.take():
             self._hearing.drop(posted)
-            self._tell(posted, outcome)
+            self._teller.tell(posted, outcome)
 
     # What may block.
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
-from postroom_server.delivery.posting import Posting
+from postroom_server.delivery.teller import Teller
 from postroom_server.delivery.waits import Wait
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.errors import RowRefused
@@ -109,14 +109,13 @@ def test_a_defect_is_told_as_one_and_costs_the_others_nothing(
 
 def test_the_thread_that_brings_the_news_tells_the_caller(service, stream, monkeypatch):
     """The one that hears is not woken for an answer."""
-    posting = service.app.engine._posting
-    told, tell = [], Posting._tell
+    told, tell = [], Teller.tell
 
     def noted(*arguments):
         told.append(threading.current_thread().name)
         tell(*arguments)
 
-    monkeypatch.setattr(posting.__class__, "_tell", noted)
+    monkeypatch.setattr(Teller, "tell", noted)
     for _ in range(5):
         stream.send()
         stream.outcome()
