@@ -20,8 +20,8 @@ _log = structlog.get_logger(__name__)
 class Teller:
     """Tells those who wait in *waits*; thread-safe.
 
-    *hear* is given mail of which there is other news, and *answered* what is about to
-    be told by another thread than that which hears.  Neither may block.
+    *hear* is given mail of which there is other news, and *answered* what was told
+    by another thread than that which hears.  Neither may block.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Teller:
         answer = wait.answer(posted.delivery)
         if answer is None or not posted.take():
             return False
-        self._answered(posted)
         self.tell(posted, Answer(answer, replayed=posted.replayed))
+        # Behind: who looks before that would find it waiting, and keep its time.
+        self._answered(posted)
         return True
