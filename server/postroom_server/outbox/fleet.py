@@ -5,7 +5,7 @@ that process.  Callers elsewhere may wait for it too, or take it back.
 
 What is asked is stored, and stays so if its words are lost: notices only make that
 whoever is concerned looks at once, and not within a second.  Every method but `listen`
-may raise `NotReady` and what else the store raises, and blocks.
+and `tell` may raise `NotReady` and what else the store raises, and blocks.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ class Fleet(Protocol):
         """Have us told for so long when something becomes of the delivery."""
 
     def tell(self, delivery_id: str) -> None:
-        """Something became of a delivery that was accepted elsewhere."""
+        """Something became of a delivery that was accepted elsewhere.
+
+        Called by the thread that commits as well: it waits for nothing.
+        """
 
     def watch_events(self, seconds: float) -> None:
         """Have us told for so long when there are new events."""

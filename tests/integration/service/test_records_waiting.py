@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -10,9 +11,10 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.work import Outcome
 
-from tests.support.service import CALL, PAUSE, plain, reason, running
+from tests.support.service import CALL, PAUSE, of_the_file, plain, reason, running
 
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
+UNCERTAIN = delivery_pb.DELIVERY_STATUS_UNCERTAIN
 THREADS = 2
 """As many as deliver for a relay with one session."""
 
@@ -80,3 +82,24 @@ def test_mail_is_delivered_while_records_wait_for_the_store(one_session, monkeyp
         statuses = {one.result(CALL).status for one in sent}
 
     assert statuses == {SUCCESS}
+
+
+@of_the_file
+def test_a_service_that_ends_while_a_record_waits_says_so_at_the_next_start(
+    tmp_path, relay, monkeypatch
+):
+    relays = {"main": plain(relay.port)}
+    with ThreadPoolExecutor(1) as callers:
+        with running(tmp_path, relays, relay) as service:
+            Refusing(service, monkeypatch)
+            sent = callers.submit(service.send, request_id="r-1")
+            delivered(service, 1)
+            began = time.monotonic()
+        took = time.monotonic() - began
+        assert sent.exception(CALL) or not sent.result().is_final
+    with running(tmp_path, relays, relay) as service:
+        found = service.send(request_id="r-1")
+
+    assert found.status == UNCERTAIN
+    assert len(relay.messages) == 1
+    assert took < CALL
