@@ -78,10 +78,6 @@ class Standing:
         """Whether anything stands."""
         return bool(self._lines)
 
-    def stands(self, relay: str) -> bool:
-        """Whether anything stands for *relay*."""
-        return relay in self._lines
-
     def enter(self, posted: Posted) -> Slot:
         """A slot for *posted*; `Slot.FULL`: it stands, and is whose who takes it up."""
         delivery = posted.delivery
