@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.counters import COUNTED, Counters
 from postroom_server.domain.delivery import DeliveryStatus
 from postroom_server.domain.submission import Completion
 from postroom_server.outbox.store import DeliveryQuery, QueueDepth
@@ -11,8 +14,10 @@ from postroom_server.outbox.store import DeliveryQuery, QueueDepth
 from tests.support.builders import (
     NOW,
     SECOND,
+    a_content,
     a_deferral,
     a_finish,
+    a_new_delivery,
     a_plan,
 )
 from tests.support.outboxes import accept, first_due, listed
@@ -82,6 +87,16 @@ def test_the_depth_counts_each_live_delivery_once(outbox):
     assert outbox.depth(NOW) == QueueDepth(3, 1, 1, 1, oldest)
     assert outbox.depth(NOW, "main") == QueueDepth(2, 1, 1, 1, oldest)
     assert outbox.depth(NOW, "none") == QueueDepth()
+
+
+def test_what_is_counted_is_added_name_by_name(outbox):
+    counts = Counters(*range(1, len(COUNTED) + 1))
+    for _ in range(3):
+        change = a_new_delivery()
+        outbox.accept(replace(change, counters=counts), a_content(), None)
+
+    assert outbox.counters() == Counters(*(3 * n for n in range(1, len(COUNTED) + 1)))
+    assert outbox.counters_by_tenant("main") == {"default": outbox.counters()}
 
 
 def test_each_tenant_has_a_queue_and_counters_of_its_own(outbox):

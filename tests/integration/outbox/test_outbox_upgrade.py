@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from postroom_server.delivery.recovery import recover
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.counters import COUNTED, Counters
 from postroom_server.domain.delivery import DeliveryStatus
 from postroom_server.outbox.event_pages import START, EventQuery
 from postroom_server.outbox.migrating import CURRENT
@@ -103,6 +104,17 @@ def test_events_are_there_in_their_order(open_outbox, revision):
 
     assert len(sequences) == len(names(revision))
     assert all(s == list(range(1, len(s) + 1)) for s in sequences.values())
+
+
+def test_what_was_counted_is_counted_name_by_name(open_outbox, path, revision):
+    # Each name another number: one that took another's place would show.
+    with closing(sqlite3.connect(path)) as store, store:
+        store.execute("DELETE FROM counter")
+        rows = [("main", "default", name, n) for n, name in enumerate(COUNTED)]
+        store.executemany("INSERT INTO counter VALUES (?, ?, ?, ?)", rows[1:])
+    outbox = open_outbox()
+
+    assert outbox.counters() == Counters(*range(len(COUNTED)))
 
 
 def test_counters_go_on(open_outbox, revision):
