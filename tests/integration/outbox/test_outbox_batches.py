@@ -26,7 +26,7 @@ from tests.support.committing import PATIENCE, Gate, one_batch
 from tests.support.outboxes import accept, claim
 
 POISON = "\ud800"
-HASTY = SqliteSettings(line=LineSettings(patience=0.2))
+HASTY = SqliteSettings(line=LineSettings(patience=1.0))
 
 
 def commits_of(outbox) -> list[str]:
@@ -126,7 +126,7 @@ def test_counts_of_one_batch_are_summed(outbox):
 
 @pytest.fixture
 def hasty(open_outbox):
-    """An outbox whose callers wait a fifth of a second."""
+    """An outbox whose callers wait a second."""
     return open_outbox(HASTY)
 
 
