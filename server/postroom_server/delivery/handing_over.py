@@ -58,10 +58,7 @@ class HandOver:
             self._decided.open()
             self.wait.wake()
             return None
-        try:
-            self.caller.accepted()
-        except Exception:  # noqa: BLE001  what is accepted is delivered, whoever hears
-            _log.exception("delivery.not_told_accepted", delivery=self.accepted.id)
+        tell_accepted(self.caller, self.accepted)
         self._decided.open()
         return Claimed(self.accepted, self.ready.content), self.ready.mailing
 
@@ -99,3 +96,11 @@ class HandOver:
         if not self._decided.wait(STORING):
             # Not known to be stored: who hears nothing of it would not ask again.
             raise NotReady("nobody was free to tell whether it is stored")
+
+
+def tell_accepted(caller: Caller, delivery: Delivery) -> None:
+    """Tell *caller* of it; a failure there keeps no mail from its attempt."""
+    try:
+        caller.accepted()
+    except Exception:  # noqa: BLE001  what is accepted is delivered, whoever hears
+        _log.exception("delivery.not_told_accepted", delivery=delivery.id)

@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 
+from postroom_server.delivery.handing_over import tell_accepted
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.posted import Posted, Stage
 from postroom_server.delivery.sending import Sending, accepted_now
@@ -109,7 +110,7 @@ class LineStart:
             give_slot_back(posted, self._sending)
             self._fates.used(posted, used)
             return None
-        posted.caller.accepted()
+        tell_accepted(posted.caller, posted.delivery)
         ready = posted.take_mail().ready
         posted.stage = Stage.BEGUN
         self._fates.begun(posted)

@@ -11,6 +11,7 @@ from postroom_server.delivery.teller import Teller
 from postroom_server.delivery.waits import Wait
 from postroom_server.domain.errors import NotReady
 from postroom_server.outbox.errors import RowRefused
+from postroom_server.rpc.items import Item
 
 from tests.support.mail_streams import MailStream, error_reason
 from tests.support.service import a_request
@@ -105,6 +106,21 @@ def test_a_defect_is_told_as_one_and_costs_the_others_nothing(
     assert error_reason(told) == "INTERNAL"
     assert told.error.metadata["incident"]
     assert stream.outcome().result.status == SUCCESS
+
+
+def test_a_caller_who_fails_to_hear_of_its_mail_costs_no_slot(
+    service, stream, monkeypatch
+):
+    def fail(_item):
+        broken.undo()
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Item, "accepted", fail)
+        stream.send()
+        assert stream.outcome().result.status == SUCCESS
+
+    assert nothing_left(service)
 
 
 def test_the_thread_that_brings_the_news_tells_the_caller(service, stream, monkeypatch):
