@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter as CountOf
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from postroom_server.domain.attempt import Attempt, AttemptOutcome, FailureReason
@@ -40,7 +41,7 @@ class Meter:
         self._monotonic = clock.monotonic
         self._start = clock.monotonic()
         self._lock = threading.Lock()
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
         self._verdicts: CountOf[Verdict] = CountOf()
 
     def record(
@@ -56,8 +57,7 @@ class Meter:
         And how the attempt went that *ended*.
         """
         with self._lock:
-            tally = self._tallies.get((relay, tenant)) or self._tally(relay, tenant)
-            tally.count(self._monotonic() - self._start, counters)
+            self._tallies[relay, tenant].count(self._moment(), counters)
             if ended is not None:
                 self._verdicts[relay, ended.outcome, ended.reason] += 1
 
@@ -69,8 +69,7 @@ class Meter:
     ) -> None:
         """Add that at *relay* steps took the seconds *spent* on each."""
         with self._lock:
-            tally = self._tallies.get((relay, tenant)) or self._tally(relay, tenant)
-            tally.time(self._monotonic() - self._start, spent)
+            self._tallies[relay, tenant].time(self._moment(), spent)
 
     def verdicts(self) -> Mapping[Verdict, int]:
         """How many attempts ended how, since the start."""
@@ -115,11 +114,6 @@ class Meter:
                     for window, vectors in tally.vectors(moment).items():
                         gathered[window] += vectors
         return moment, gathered
-
-    def _tally(self, relay: str, tenant: str) -> Tally:
-        """One that there is not yet."""
-        tally = self._tallies[relay, tenant] = Tally()
-        return tally
 
     def _moment(self) -> float:
         return self._monotonic() - self._start
