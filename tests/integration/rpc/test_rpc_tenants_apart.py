@@ -92,11 +92,14 @@ def test_looking_is_shared_too(serve, release):
         return looking.ListDeliveriesResponse()
 
     plans = {PoolKind.CONTROL: PoolPlan(4, 8, patience=20.0)}
-    stub = serve({"ListDeliveries": slow}, plans, credentials=BOTH).stub()
+    running = serve({"ListDeliveries": slow}, plans, credentials=BOTH)
+    stub = running.stub()
     asked = looking.ListDeliveriesRequest()
     lists = [stub.ListDeliveries.future(asked, metadata=A.metadata) for _ in range(12)]
     for _ in range(3):
         assert inside.acquire(timeout=20)
+    # Three hang, the others are turned away: until then the pool is full.
+    running.records.until(9)
     answer = stub.ListDeliveries(asked, timeout=20, metadata=B.metadata)
     release.set()
 
