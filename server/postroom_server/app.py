@@ -146,6 +146,8 @@ class App:
         self._outbox = outbox = self._open_store(self.config, clock, observer.stored)
         stack.callback(outbox.close)
         marks = stack.enter_context(marks_of(self.config, outbox))
+        # The last commits clear marks.
+        stack.callback(outbox.finish)
         relays = Relays(self._build_relays(stack), self.config.default_relay)
         for relay in relays:
             # Its series begin at 0, not with its first mail.

@@ -51,6 +51,9 @@ class ServedOutbox(Outbox, Protocol):
     def commits(self) -> CommitReading:
         """How long the line for the next commit is, and how those so far went."""
 
+    def finish(self) -> None:
+        """Commit what was given so far, and store nothing any more."""
+
     def watch(self, on_ready: Callable[[bool], None]) -> None:
         """Tell *on_ready* when the store goes away (False), and when it is back."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 
 import structlog
@@ -60,6 +61,14 @@ Told = bool | Exception
 """What `Outbox.save` returned, or raised."""
 
 
+class Kept(Enum):
+    """What became of a record in the end."""
+
+    STORED = "it is in the store"
+    STALE = "the delivery had moved on: others settled the attempt"
+    LEFT = "the process ends, and the store did not take it"
+
+
 @value(frozen=True, slots=True)
 class Outcome:
     """What is given to the store, and tells how the attempt went."""
@@ -89,8 +98,8 @@ class Recording:
         except Exception as error:  # noqa: BLE001  as any other refusal
             on_end(outcome, error)
 
-    def end(self, outcome: Outcome, told: Told) -> Outcome | None:
-        """What was stored in the end; None if it is stale, or the process ends.
+    def end(self, outcome: Outcome, told: Told) -> tuple[Kept, Outcome]:
+        """What became of *outcome*, and what of it is stored.
 
         *told* is of the first try.  May wait as long as the store is away.
         """
@@ -102,10 +111,10 @@ class Recording:
             bare = outcome.conclusion.bare()
             outcome = Outcome(bare, bare.change())
             kept = self.record(outcome.change)
-        return outcome if kept else None
+        return kept, outcome
 
-    def record(self, change: Change, told: Told | None = None) -> bool:
-        """Have *change* stored, however long the store is away; False if it is stale.
+    def record(self, change: Change, told: Told | None = None) -> Kept:
+        """Have *change* stored, however long the store is away.
 
         *told* is of the first try, where there was one.
         """
@@ -121,11 +130,12 @@ class Recording:
                 )
                 told = None
                 if self.pause():
-                    return False
+                    return Kept.LEFT
                 continue
-            if not kept:
-                _log.error("delivery.stale_outcome", delivery=change.after.id)
-            return kept
+            if kept:
+                return Kept.STORED
+            _log.error("delivery.stale_outcome", delivery=change.after.id)
+            return Kept.STALE
 
     def pause(self) -> bool:
         """Wait a moment until the next try; whether there is to be none."""

@@ -22,7 +22,13 @@ from postroom_server.delivery.decision import Situation, decide
 from postroom_server.delivery.findings import Finding, Found
 from postroom_server.delivery.leave import FREE_LEAVE, Leave
 from postroom_server.delivery.mailing import Mailing
-from postroom_server.delivery.recording import Conclusion, Outcome, Recording, Told
+from postroom_server.delivery.recording import (
+    Conclusion,
+    Kept,
+    Outcome,
+    Recording,
+    Told,
+)
 from postroom_server.delivery.relay import Relay
 from postroom_server.delivery.rounds import Ending
 from postroom_server.delivery.schedule import Chance
@@ -123,17 +129,25 @@ class Worker:
         if not waits:
             self._finish(lease, ending, outcome, told)
         elif not ending.elsewhere(partial(self._finish, lease, ending, outcome, told)):
-            _log.error("delivery.not_recorded", delivery=lease.delivery.id)
+            self._abandon(lease, told)
             self._over(lease, ending)
+
+    def _abandon(self, lease: _Lease, told: Told) -> None:
+        """The process ends: nobody is left who could wait for the store."""
+        if told is True:
+            # It goes on in another process.
+            lease.clear_mark()
+        else:
+            _log.error("delivery.not_recorded", delivery=lease.delivery.id)
 
     def _finish(
         self, lease: _Lease, ending: Ending, outcome: Outcome, told: Told
     ) -> None:
         named = naming.name(lease.delivery)
         try:
-            self._end(lease, outcome, told)
-        except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
-            _log.exception("delivery.not_recorded", delivery=lease.delivery.id)
+            stored = self._stored(lease, outcome, told)
+            if stored is not None:
+                self._tell(lease.delivery, stored)
         finally:
             naming.unname(named)
             self._over(lease, ending)
@@ -204,14 +218,28 @@ class Worker:
         decision = decide(delivery, course.findings, situation)
         return Conclusion(delivery, course, decision, situation)
 
-    def _end(self, lease: _Lease, outcome: Outcome, told: Told) -> None:
-        """See that it is stored, and tell of it."""
-        saved = self._recording.end(outcome, told)
-        if saved is None:
-            return
-        change, conclusion = saved.change, saved.conclusion
-        delivery = lease.delivery
+    def _stored(self, lease: _Lease, outcome: Outcome, told: Told) -> Outcome | None:
+        """See that it is stored; None: it is stale, or stays under way."""
+        try:
+            kept, saved = self._recording.end(outcome, told)
+        except Exception:  # noqa: BLE001  it stays under way, and the next start settles it
+            _log.exception("delivery.not_recorded", delivery=lease.delivery.id)
+            return None
+        if kept is Kept.LEFT:
+            return None
+        # Who settled what is stale has asked already whether it was marked.
         lease.clear_mark()
+        return saved if kept is Kept.STORED else None
+
+    def _tell(self, delivery: Delivery, stored: Outcome) -> None:
+        """Tell of it; who fails to hear takes nothing from what is stored."""
+        try:
+            self._tell_all(delivery, stored)
+        except Exception:  # noqa: BLE001  it is recorded, whoever hears
+            _log.exception("delivery.not_told_ended", delivery=delivery.id)
+
+    def _tell_all(self, delivery: Delivery, stored: Outcome) -> None:
+        change, conclusion = stored.change, stored.conclusion
         if conclusion.situation.patience is None and _may_be_awaited(delivery):
             self._ports.tell(delivery.id)
         if change.after.due_at is not None:
@@ -257,10 +285,11 @@ class _Lease:
             self._ports.marks.clear(self._slot)
             self._slot = None
 
-    def learn_if_marked(self, record: Callable[[Change], bool]) -> None:
+    def learn_if_marked(self, record: Callable[[Change], Kept]) -> None:
         """Find out about a durable mark that the store did not answer for."""
-        if self._in_doubt is not None and record(self._in_doubt):
-            self.delivery = self._in_doubt.after
+        in_doubt = self._in_doubt
+        if in_doubt is not None and record(in_doubt) is Kept.STORED:
+            self.delivery = in_doubt.after
 
     def _limit(self) -> float:
         """Until when anyone waits; a relayed send without a caller has no time left."""

@@ -193,11 +193,18 @@ class CommittingOutbox(Reading):
         """Remove some of what is past its time; see `Outbox.purge`."""
         return self._committer.run(Purge(now, retention, self._event_cursor))
 
+    def finish(self) -> None:
+        """Commit what was given so far, and store nothing any more.
+
+        It can still be read, and is ours until `close`.  May be repeated.
+        """
+        self.quotas.close()
+        self._committer.close()
+
     def close(self) -> None:
         """Finish the commits under way and let go of the store.  May be repeated."""
-        self.quotas.close()
+        self.finish()
         self._readers.close()
-        self._committer.close()
         self._let_go()
 
     def _claimed(self, taken: Taken) -> Claimed:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from postroom.v1 import delivery_pb2 as delivery_pb
+from postroom.v1 import send_pb2 as send_pb
+from postroom_server.delivery import engine
+from postroom_server.delivery.recovery import given_up, uncertain
 from postroom_server.domain.errors import NotReady
+from postroom_server.outbox.marks import marks_in_file
 from postroom_server.outbox.work import Outcome
+from postroom_server.outbox.works import Save
 
 from tests.support.service import CALL, PAUSE, of_the_file, plain, reason, running
 
@@ -32,6 +38,44 @@ class Refusing:
         if self.away or (self.refuses and not any(work.adds for work in works)):
             return [Outcome(error=NotReady("away")) for _ in works]
         return self._commit(works)
+
+
+class Overtaken:
+    """A store in which others have settled each attempt before it is recorded."""
+
+    def __init__(self, service, monkeypatch):
+        writer = service.app.engine.outbox._committer._writer
+        self._commit = writer.commit
+        monkeypatch.setattr(writer, "commit", self.commit)
+
+    def commit(self, works):
+        for work in works:
+            if isinstance(work, Save):
+                before = work._change.before
+                change = uncertain(before, given_up("taken over"), before.leased_at)
+                self._commit([Save(change)])
+        return self._commit(works)
+
+
+class Late:
+    """A store that commits records only as it closes."""
+
+    def __init__(self, service, monkeypatch):
+        self._committer = service.app.engine.outbox._committer
+        self._commit = self._committer._writer.commit
+        self._close = self._committer.close
+        self._closing = threading.Event()
+        monkeypatch.setattr(self._committer._writer, "commit", self.commit)
+        monkeypatch.setattr(self._committer, "close", self.close)
+
+    def commit(self, works):
+        if not any(work.adds for work in works):
+            assert self._closing.wait(CALL)
+        return self._commit(works)
+
+    def close(self):
+        self._closing.set()
+        self._close()
 
 
 @pytest.fixture
@@ -103,3 +147,36 @@ def test_a_service_that_ends_while_a_record_waits_says_so_at_the_next_start(
     assert found.status == UNCERTAIN
     assert len(relay.messages) == 1
     assert took < CALL
+
+
+@of_the_file
+def test_a_stale_record_leaves_no_mark(service, monkeypatch, logged):
+    Overtaken(service, monkeypatch)
+    service.send(completion=send_pb.COMPLETION_ACCEPTED)
+    delivered(service, 1)
+    assert service.app.engine._under_way.wait_for_none(CALL)
+
+    assert "delivery.stale_outcome" in logged()
+    assert service.app.engine._marks._used == set()
+
+
+@of_the_file
+def test_a_record_that_is_stored_as_the_service_ends_is_no_loss(
+    tmp_path, relay, monkeypatch, logged
+):
+    monkeypatch.setattr(engine, "LAST_WORD", 0.1)
+    relays = {"main": plain(relay.port)}
+    with ThreadPoolExecutor(1) as callers:
+        with running(tmp_path, relays, relay) as service:
+            Late(service, monkeypatch)
+            sent = callers.submit(service.send, request_id="r-1")
+            delivered(service, 1)
+        sent.exception(CALL)
+    told = logged()
+    marked = marks_in_file(tmp_path / "postroom.db.marks")
+    with running(tmp_path, relays, relay) as service:
+        found = service.send(request_id="r-1")
+
+    assert found.status == SUCCESS
+    assert "delivery.not_recorded" not in told
+    assert marked == frozenset()

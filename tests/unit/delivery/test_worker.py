@@ -49,6 +49,7 @@ class Desk:
     def __init__(self, finding, failures=(), **ports):
         self.failures = list(failures)
         self.lost = set()
+        self.stale = False
         self.unheard = []
         self.stored = []
         self.scheduled = []
@@ -86,6 +87,8 @@ class Desk:
     def save(self, change):
         if self.failures:
             raise self.failures.pop()
+        if self.stale:
+            return False
         self.stored.append(change)
         return True
 
@@ -175,13 +178,27 @@ def test_an_outcome_that_can_not_be_stored_leaves_nothing_behind_in_the_process(
     assert "delivery.not_recorded" in logged()
 
 
-def test_who_waits_is_told_though_nobody_can_be_told_for_the_numbers():
+def test_a_record_that_others_may_have_to_be_asked_of_is_no_loss_at_the_end(logged):
+    desk = Desk(PUT_OFF, is_fleet=True)
+    desk.crew = False
+
+    desk.deliver()
+
+    assert [one.after.status for one in desk.stored] == [D.RETRY]
+    assert "delivery.not_recorded" not in logged()
+    assert (len(desk.under_way), desk.over) == (0, 1)
+
+
+def test_who_waits_is_told_though_nobody_can_be_told_for_the_numbers(logged):
     def fail(*_):
         raise ValueError("a defect")
 
     desk = Desk(DELIVERED, observe=fail)
 
     assert desk.deliver().answer().status is D.SUCCESS
+    told = logged()
+    assert "delivery.not_told_ended" in told
+    assert "delivery.not_recorded" not in told
 
 
 def test_a_quick_retry_is_scheduled_while_someone_waits():
@@ -266,6 +283,31 @@ def test_a_mark_stays_when_the_outcome_could_not_be_stored(marking):
 
     assert marking == [True]
     assert desk.marks.used == {1}
+
+
+def test_a_mark_is_cleared_when_others_have_settled_the_attempt(marking, logged):
+    desk = Desk(DELIVERED)
+    desk.stale = True
+
+    desk.deliver()
+
+    assert marking == [True]
+    assert desk.marks.used == set()
+    assert "delivery.stale_outcome" in logged()
+
+
+def test_a_mark_is_cleared_though_nobody_is_left_to_ask_others(monkeypatch):
+    def attempt(_relay, mailing, control):
+        assert control.pass_end_of_data()
+        return for_all(mailing.delivery, PUT_OFF, Phase.END_OF_DATA)
+
+    monkeypatch.setattr(worker_module, "make_attempt", attempt)
+    desk = Desk(PUT_OFF, is_fleet=True)
+    desk.crew = False
+
+    desk.deliver()
+
+    assert desk.marks.used == set()
 
 
 def test_mail_to_be_held_is_marked_durably_before_its_end_of_data(marking):

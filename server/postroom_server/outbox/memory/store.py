@@ -177,10 +177,14 @@ class MemoryOutbox(Looking):
         """Remove what is past its time; see `Outbox.purge`."""
         return purge(self._state, now, retention)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Store no more; what is held stays with the state."""
         self.quotas.close()
         self._closed = True
+
+    def close(self) -> None:
+        """There is nothing else to let go of."""
+        self.finish()
 
     def _taken(
         self, relay: str, lane: LaneKey, now: Instant, limit: int

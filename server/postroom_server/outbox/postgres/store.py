@@ -195,11 +195,11 @@ class PostgresOutbox(CommittingOutbox):
             rows = cast("Link", connection).run("taken_over").fetchall()
         return list(readable(rows))
 
-    def close(self) -> None:
-        """Give back what is held, and let go of the store.  May be repeated."""
+    def finish(self) -> None:
+        """Give back what is held, and store nothing any more.  May be repeated."""
         self._leased.close()
         self._purging.close()
-        super().close()
+        super().finish()
 
     def marks_in(self, folder: MarksFolder) -> AbstractContextManager[FleetMarks]:
         """The marks of this process, and of those that died, in *folder*."""
