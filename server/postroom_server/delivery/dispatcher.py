@@ -163,16 +163,19 @@ class Dispatcher:
         with self._lock:
             return self._lanes[relay].under_way
 
-    def await_none(self, relay: str, seconds: float) -> int:
-        """Wait until no attempt on *relay* is under way; how many there still are."""
+    def await_none(self, seconds: float, relay: str = "") -> int:
+        """Wait until no attempt, or none on *relay*, is under way; how many still are.
+
+        Mail that the store has been given, to be accepted and begun, counts as well.
+        """
+        lanes = [self._lanes[relay]] if relay else [*self._lanes.values()]
         with self._lock:
-            lane = self._lanes[relay]
             self._awaiting_end += 1
             try:
-                self._ended.wait_for(lambda: not lane.not_ended, seconds)
+                self._ended.wait_for(lambda: not _not_ended(lanes), seconds)
             finally:
                 self._awaiting_end -= 1
-            return lane.not_ended
+            return _not_ended(lanes)
 
     def hear(self, delivery: Delivery) -> None:
         """*delivery* was stored, and waits for its next attempt.
@@ -317,17 +320,11 @@ class Dispatcher:
             self._hear(lane.relay, dict.fromkeys(again, later))
             raise
         try:
-            self._hear(lane.relay, self._next_due(lane.relay, wanted))
+            self._hear(lane.relay, _next_due(self._outbox, lane.relay, wanted))
         except PostroomError:
             # What was claimed is ours to begin all the same.
             self._hear(lane.relay, dict.fromkeys(wanted, later))
         return claimed
-
-    def _next_due(
-        self, relay: str, lanes: Iterable[LaneKey]
-    ) -> Mapping[LaneKey, Instant]:
-        dues = {lane: self._outbox.next_due(relay, lane) for lane in lanes}
-        return {lane: due for lane, due in dues.items() if due is not None}
 
     def ended(self, delivery: Delivery, *, retries: bool) -> None:
         """The attempt on *delivery* needs its slot no more; `recorded` comes once."""
@@ -351,6 +348,17 @@ class Dispatcher:
             self._ended.notify_all()
         if concerns_mail:
             self._changed.notify_all()
+
+
+def _next_due(
+    outbox: Outbox, relay: str, lanes: Iterable[LaneKey]
+) -> Mapping[LaneKey, Instant]:
+    dues = {lane: outbox.next_due(relay, lane) for lane in lanes}
+    return {lane: due for lane, due in dues.items() if due is not None}
+
+
+def _not_ended(lanes: Iterable[Lane]) -> int:
+    return sum(lane.not_ended for lane in lanes)
 
 
 def _unused(

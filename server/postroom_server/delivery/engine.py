@@ -59,13 +59,7 @@ from postroom_server.outbox.marks import MarkKeeper
 from postroom_server.outbox.pauses import Pauses
 from postroom_server.outbox.quotas import Quotas
 from postroom_server.outbox.sharing import Sharing
-from postroom_server.outbox.store import (
-    Arriving,
-    Blob,
-    Blobs,
-    DeliveryQuery,
-    Outbox,
-)
+from postroom_server.outbox.store import Arriving, Blob, Blobs, DeliveryQuery, Outbox
 from postroom_server.outbox.tokens import Tokens
 from postroom_server.smtp.probe import probe
 from postroom_server.smtp.probe_report import ProbeReport
@@ -125,11 +119,7 @@ class DeliveryEngine:
         self._gates = {relay.id: RelayGate(relay, gear) for relay in parts.relays}
         tenants = TenantGates(parts.tenants, gear)
         self._dispatcher = Dispatcher(
-            parts.outbox,
-            parts.clock,
-            self._lanes,
-            self._gates,
-            tenants,
+            parts.outbox, parts.clock, self._lanes, self._gates, tenants
         )
         self.relay_control = RelayControl(
             parts.relays,
@@ -351,10 +341,18 @@ class DeliveryEngine:
         What is broken off then stays queued.  False if something would not end.
         """
         self.stop_claiming()
-        if self._under_way.wait_for_none(grace):
+        if self._rests(grace):
             return True
         self._under_way.call_off_all()
-        return self._under_way.wait_for_none(LAST_WORD)
+        return self._rests(LAST_WORD)
+
+    def _rests(self, seconds: float) -> bool:
+        """Wait until nothing is under way, or about to be; False if something is."""
+        ends_at = self._clock.monotonic() + seconds
+        if self._dispatcher.await_none(seconds):
+            return False
+        # There are attempts without a slot.
+        return self._under_way.wait_for_none(ends_at - self._clock.monotonic())
 
     def close(self) -> None:
         """End the threads and the records; the outbox and the pools stay open."""
@@ -365,7 +363,7 @@ class DeliveryEngine:
         self._elsewhere.stop()
         self._fleet_watch.stop()
         self._upkeep.stop()
-        self._under_way.wait_for_none(LAST_WORD)
+        self._rests(LAST_WORD)
         self._dispatcher.close()
         self._under_way.wait_for_none(LAST_WORD)
         self._posting.close()

@@ -96,7 +96,7 @@ class RelayControl:
         relay = self.pause(order)
         relay.pool.drain()
         patience = max(0.0, limit - self.clock.monotonic())
-        here = self.dispatcher.await_none(relay.id, patience)
+        here = self.dispatcher.await_none(patience, relay.id)
         nothing = threading.Event()
         while (left := here + self.elsewhere(relay.id)) > here:
             patience = limit - self.clock.monotonic()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom_server.outbox.work import Work
 
-from tests.support.service import CALL, a_request, reason
+from tests.support.service import CALL, PAUSE, a_request, reason
 
 
 class Stuck(Work):
@@ -30,6 +32,7 @@ def stuck(service):
     thread = threading.Thread(target=run, args=[work])
     thread.start()
     assert work.begun.wait(CALL)
+    service.released = work.released
     yield service
     work.released.set()
     thread.join()
@@ -42,3 +45,27 @@ def test_a_caller_hears_before_its_deadline_that_its_mail_was_not_stored(stuck):
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert reason(caught.value) == "NOT_READY"
     assert stuck.relay.messages == ()
+
+
+def until(is_so):
+    for _ in range(1000):
+        if is_so():
+            return
+        PAUSE.wait(0.01)
+    raise AssertionError("never")
+
+
+def test_a_drain_waits_for_mail_that_the_store_is_about_to_begin(stuck):
+    engine = stuck.app.engine
+    dispatcher = engine._dispatcher
+    with ThreadPoolExecutor(2) as threads:
+        sent = threads.submit(stuck.send)
+        until(lambda: dispatcher.under_way("main"))
+        drained = threads.submit(engine.drain, CALL)
+        until(lambda: dispatcher._awaiting_end or drained.done())
+        assert not drained.done()
+        stuck.released.set()
+
+        assert drained.result(CALL)
+        assert len(stuck.relay.messages) == 1
+        assert sent.result(CALL).status == delivery_pb.DELIVERY_STATUS_SUCCESS

@@ -103,11 +103,11 @@ def test_an_attempt_whose_record_is_not_stored_has_not_ended(dispatching):
     dispatcher, delivery = dispatching.dispatcher, a_delivery()
     assert dispatcher.reserve("main", delivery.tenant)
     dispatcher.ended(delivery, retries=False)
-    before = dispatcher.await_none("main", 0.0)
+    before = dispatcher.await_none(0.0, "main")
     dispatcher.recorded("main")
 
     assert dispatching.lane.free == dispatching.lane.slots
-    assert (before, dispatcher.await_none("main", 0.0)) == (1, 0)
+    assert (before, dispatcher.await_none(0.0, "main")) == (1, 0)
 
 
 def test_an_attempt_that_is_recorded_before_its_slot_is_free_has_ended(dispatching):
@@ -116,7 +116,7 @@ def test_an_attempt_that_is_recorded_before_its_slot_is_free_has_ended(dispatchi
     dispatcher.recorded("main")
     dispatcher.ended(delivery, retries=False)
 
-    assert dispatcher.await_none("main", 0.0) == 0
+    assert dispatcher.await_none(0.0, "main") == 0
     assert dispatching.lane.recording == 0
 
 

@@ -82,7 +82,7 @@ def test_a_slot_given_back_is_heard_of_by_who_waits_for_a_relay_to_rest():
         None, FakeClock(NOW), {"main": lane}, {}, TenantGates({}, None)
     )
     listener = Listener(
-        dispatcher._ended, lambda: dispatcher.await_none("main", FOR_EVER)
+        dispatcher._ended, lambda: dispatcher.await_none(FOR_EVER, "main")
     )
     listener.start()
 
