@@ -20,9 +20,10 @@ from postroom_server.domain.errors import (
     InvalidMessage,
     Problem,
 )
+from postroom_server.domain.familiar import Recent
 from postroom_server.domain.limits import MB, Limits
-from postroom_server.domain.message import AnyMessage
-from postroom_server.domain.octets import DamagedOctets
+from postroom_server.domain.message import AnyMessage, Octets, with_octets
+from postroom_server.domain.octets import DamagedOctets, StoredOctets
 from postroom_server.domain.submission import (
     RecipientPlan,
     Submission,
@@ -62,6 +63,7 @@ class Intake:
         self._clock = clock
         self._limits = limits
         self._blobs = blobs
+        self._recent = Recent()
 
     def prepare(self, submission: Submission, relay: Relay) -> Ready:
         """*submission* made ready for *relay*.
@@ -75,7 +77,7 @@ class Intake:
         try:
             valid = self._check(submission, relay, looked)
             identity = new_identity(valid.message, begins, valid.message_id)
-            content = Content(valid.message, identity)
+            content = Content(self._known(submission.tenant, valid), identity)
             bytes_ = self._compose(content)
         except DamagedOctets as error:
             raise damage_told(error, looked.contents) from error
@@ -134,6 +136,16 @@ class Intake:
             raise BlobNotFound(looked.missing)
         check_senders(submission.senders, named_senders(valid, submission.message))
         return valid
+
+    def _known(self, tenant: str, valid: ValidMessage) -> AnyMessage:
+        """The message, with what came before known again."""
+
+        def known(octets: Octets) -> Octets:
+            if isinstance(octets, StoredOctets):
+                return octets
+            return self._recent.known(tenant, octets)
+
+        return with_octets(valid.message, known)
 
     def _compose(self, content: Content) -> Composed:
         try:

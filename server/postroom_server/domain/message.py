@@ -6,7 +6,9 @@ composes and what sends may rely on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from operator import is_
 
 from postroom_server.domain.address import Address
 from postroom_server.domain.clock import Instant
@@ -121,6 +123,21 @@ def each_once(addresses: Iterable[Address]) -> tuple[Address, ...]:
 
 
 AnyMessage = Message | RawMessage
+Octets = bytes | StoredOctets
+
+
+def with_octets(message: AnyMessage, kept: Callable[[Octets], Octets]) -> AnyMessage:
+    """*message* with what *kept* gives for its files, or for all of a raw mail."""
+    if isinstance(message, RawMessage):
+        mime = kept(message.mime)
+        return message if mime is message.mime else replace(message, mime=mime)
+    files = tuple(
+        a if (data := kept(a.data)) is a.data else replace(a, data=data)
+        for a in message.attachments
+    )
+    if all(map(is_, files, message.attachments)):
+        return message
+    return replace(message, attachments=files)
 
 
 @value(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from struct import Struct
 
 import pybase64
 
+from postroom_server.domain.familiar import Familiar
 from postroom_server.domain.lines import has_long_lines
 from postroom_server.domain.octets import StoredOctets, StoredText, crlf
 from postroom_server.domain.values import value
@@ -74,6 +75,8 @@ def file_body(data: bytes | StoredOctets, *, verbatim: bool) -> Body:
         return Body("base64", (_encoded(data.size, data.blocks),))
     if verbatim:
         return Body("7bit", (data,))
+    if isinstance(data, Familiar):
+        return Body("base64", (_base64_once(data),))
     return Body("base64", tuple(base64_lines(data)))
 
 
@@ -87,6 +90,14 @@ def base64_lines(data: bytes | memoryview) -> Iterator[bytes]:
         yield b"\r\n".join(_LINES.unpack(encoded))
     if whole < len(data):
         yield pybase64.encodebytes(view[whole:]).replace(b"\n", b"\r\n")
+
+
+def _base64_once(data: Familiar) -> bytes:
+    """The lines of what comes again and again, made once."""
+    encoded = data.base64
+    if encoded is None:
+        encoded = data.base64 = Familiar(b"".join(base64_lines(data)))
+    return encoded
 
 
 def _encoded(size: int, read: Callable[[], Iterator[bytes]]) -> Blocks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from postroom_server.domain.familiar import Familiar
 from postroom_server.domain.lines import are_paired
 
 _WINDOW = 40 * 1024
@@ -45,6 +46,16 @@ _NUL = 0
 
 def _regular(chunk: bytes, *, split: bool) -> bool:
     """Whether CR and LF come as pairs, but for one split from a neighbour."""
+    if not isinstance(chunk, Familiar) or split:
+        return _looks_regular(chunk, split=split)
+    # The very octets that were looked at before; nobody can change them.
+    chunk.has_paired_lines = chunk.has_paired_lines or _looks_regular(
+        chunk, split=False
+    )
+    return chunk.has_paired_lines
+
+
+def _looks_regular(chunk: bytes, *, split: bool) -> bool:
     if _NUL in chunk:
         return False
     if len(chunk) <= _LONG and not (split or chunk.endswith(b"\r")):

@@ -9,6 +9,7 @@ from hashlib import sha256
 import pytest
 from postroom_server.domain.address import parse_address
 from postroom_server.domain.errors import StoreFull
+from postroom_server.domain.familiar import Familiar
 from postroom_server.domain.message import RawMessage
 from postroom_server.mail.composer import compose
 from postroom_server.outbox import incoming, setting_aside
@@ -110,36 +111,18 @@ def hashings(monkeypatch) -> list[int]:
     return hashed
 
 
-def test_octets_that_come_again_at_once_are_not_hashed_again(outbox, path, monkeypatch):
+def test_familiar_octets_are_hashed_once(outbox, path, monkeypatch):
     hashed = hashings(monkeypatch)
+    leaflet = Familiar(BIG)
 
     for _ in range(3):
-        accept(outbox, with_files(bytes(bytearray(BIG))))
+        accept(outbox, with_files(leaflet))
 
     assert hashed == [LARGE]
     assert [found.read_bytes() for found in stored_files(path)] == [BIG]
 
 
-@pytest.mark.parametrize(
-    ("then", "tenant"),
-    [(BIG[:-1] + bytes([BIG[-1] ^ 1]), "default"), (BIG + b"x", "default"), (BIG, "b")],
-    ids=["one octet differs", "one more", "another tenant's"],
-)
-def test_other_octets_and_those_of_another_tenant_are_hashed(
-    outbox, monkeypatch, then, tenant
-):
-    accept(outbox, with_files(BIG))
-    hashed = hashings(monkeypatch)
-
-    delivery = accept(outbox, with_files(then), tenant=tenant)
-
-    assert hashed == [len(then)]
-    (attachment,) = outbox.content(delivery.id).message.attachments
-    assert b"".join(attachment.data.blocks()) == then
-
-
-def test_octets_of_many_megabytes_are_not_held(outbox, monkeypatch):
-    monkeypatch.setattr(setting_aside, "HELD", LARGE - 1)
+def test_other_octets_are_hashed_each_time(outbox, path, monkeypatch):
     hashed = hashings(monkeypatch)
 
     for _ in range(2):

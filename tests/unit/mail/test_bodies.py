@@ -8,6 +8,7 @@ import quopri
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postroom_server.domain.familiar import Familiar
 from postroom_server.mail.bodies import base64_lines, file_body, text_body
 
 from tests.support.mails import BODIES
@@ -120,3 +121,14 @@ def test_a_verbatim_file_is_not_touched_nor_copied():
     data = b"Subject: x\r\n\r\nhi"
 
     assert file_body(data, verbatim=True).pieces[0] is data
+
+
+def test_familiar_octets_are_encoded_once():
+    data = bytes(range(256)) * 300
+    leaflet = Familiar(data)
+
+    first, again = (file_body(leaflet, verbatim=False) for _ in range(2))
+
+    assert first.pieces[0] is again.pieces[0]
+    assert b"".join(first.pieces) == b"".join(file_body(data, verbatim=False).pieces)
+    assert file_body(leaflet, verbatim=True).pieces == (data,)

@@ -5,6 +5,8 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postroom_server.domain.familiar import Familiar
+from postroom_server.smtp import guard
 from postroom_server.smtp.guard import UnsafeContent, check_content
 
 LINES = b"".join(b"%076d\r\n" % n for n in range(300))
@@ -95,3 +97,37 @@ def test_content_longer_than_one_piece_of_the_look_is_seen_whole():
 def test_content_of_another_size_than_announced_never_leaves(size):
     with pytest.raises(UnsafeContent):
         check_content([b"twelve oct\r\n"], size)
+
+
+def test_familiar_octets_are_looked_at_once(monkeypatch):
+    looks = []
+    look = guard._looks_regular
+    monkeypatch.setattr(
+        guard,
+        "_looks_regular",
+        lambda c, *, split: looks.append(c) or look(c, split=split),
+    )
+    leaflet = Familiar(LINES)
+
+    assert accepted(b"head\r\n", leaflet, b"tail\r\n")
+    assert accepted(b"other\r\n", leaflet, b"tail\r\n")
+
+    assert looks.count(leaflet) == 1
+
+
+def test_familiar_octets_that_are_unsafe_are_never_sent():
+    evil = Familiar(LINES + b"\n.\n" + LINES)
+
+    assert [accepted(evil) for _ in range(3)] == [False] * 3
+
+
+def test_familiar_octets_are_judged_with_what_stands_around_them():
+    leaflet = Familiar(LINES)
+
+    assert accepted(leaflet)
+    assert not accepted(b"head\r", leaflet)
+    assert not accepted(leaflet, b"\n")
+
+    behind = Familiar(b"\n" + LINES)
+    assert accepted(b"head\r", behind)
+    assert not accepted(behind)
