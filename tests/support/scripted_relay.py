@@ -25,7 +25,6 @@ import struct
 import textwrap
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Self
 
 from postroom_server.smtp.settings import Encryption, RelaySettings
@@ -35,7 +34,14 @@ PATIENCE = 10.0
 """Seconds after which a test that hangs fails instead."""
 
 Script = Callable[["Peer"], None]
-QUICK = replace(Timeouts().scaled(1 / 60), dns=5.0, connect=5.0, tls=5.0)
+QUICK = Timeouts(
+    **dict.fromkeys(
+        ("dns", "connect", "tls", "greeting", "command", "data", "block", "clean_up"),
+        5.0,
+    ),
+    final=10.0,
+    min_rate=500_000.0,
+)
 """Time-outs for tests in which none of them should run out: 5 s for each step."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 from postroom_server.domain.attempt import FailureReason, Phase
 from postroom_server.smtp.session import open_session
-from postroom_server.smtp.timeouts import Timeouts
 
 from tests.support.controls import HELLO, Orders, a_mail
 from tests.support.relays import (
@@ -24,9 +24,8 @@ from tests.support.relays import (
 from tests.support.scripted_relay import PATIENCE, QUICK, Peer, ScriptedRelay
 
 LARGE = b"0123456789abcdef0123456789abcdef0123456789\r\n" * 200_000
-IMPATIENT = Timeouts(
-    command=0.2, data=0.2, block=0.3, final=0.2, clean_up=0.2, min_rate=1e9
-)
+IMPATIENT = replace(QUICK, block=0.3, final=0.2, min_rate=1e9)
+"""With the content; until it is asked for none of them should run out."""
 ENVELOPE = "C: MAIL .+\nC: RCPT .+\nC: DATA\n"
 YES = "S: 250 ok\nS: 250 ok\nS: 354 go on"
 
@@ -420,7 +419,7 @@ def test_a_goodbye_that_fails_changes_nothing(goodbye):
             goodbye(peer)
 
     with ScriptedRelay(relay_script) as relay:
-        session = open_session(relay.settings(timeouts=QUICK.scaled(0.1)))
+        session = open_session(relay.settings(timeouts=replace(QUICK, clean_up=0.2)))
         report = session.transact(a_mail(), Orders())
         session.quit()
 

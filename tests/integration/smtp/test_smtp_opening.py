@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 from postroom_server.domain.attempt import FailureReason, Phase
@@ -12,12 +13,12 @@ from postroom_server.smtp import opening
 from postroom_server.smtp.errors import SessionError
 from postroom_server.smtp.resolve import Resolver
 from postroom_server.smtp.session import open_session
-from postroom_server.smtp.timeouts import NO_DEADLINE, Deadline, Timeouts
+from postroom_server.smtp.timeouts import NO_DEADLINE, Deadline
 
 from tests.support.relays import drips, endless_reply, greeting_with, plays, ready, then
-from tests.support.scripted_relay import Peer, ScriptedRelay
+from tests.support.scripted_relay import QUICK, Peer, ScriptedRelay
 
-IMPATIENT = Timeouts(greeting=0.2, command=0.2, connect=0.5, dns=0.5)
+IMPATIENT = replace(QUICK, greeting=0.2)
 goodbye = plays("C: QUIT\nS: 221 bye")
 
 
@@ -142,23 +143,23 @@ def test_a_relay_that_breaks_the_link_is_a_network_failure():
 
 
 @pytest.mark.parametrize(
-    ("deadline", "reason"),
+    ("deadline", "timeouts", "reason"),
     [
-        (Deadline, FailureReason.TIMEOUT),
-        (lambda: Deadline.after(0.05), FailureReason.DEADLINE),
+        (Deadline, IMPATIENT, FailureReason.TIMEOUT),
+        (lambda: Deadline.after(1.0), QUICK, FailureReason.DEADLINE),
     ],
 )
-def test_dripping_octets_does_not_extend_a_wait(deadline, reason):
+def test_dripping_octets_does_not_extend_a_wait(deadline, timeouts, reason):
     stop = threading.Event()
     try:
         failed = failure_with(
-            drips(b"220-still here\r\n", stop), deadline(), timeouts=IMPATIENT
+            drips(b"220-still here\r\n", stop), deadline(), timeouts=timeouts
         )
     finally:
         stop.set()
 
     assert (failed.phase, failed.reason) == (Phase.GREETING, reason)
-    assert failed.timings[-1].seconds < 2
+    assert failed.timings[-1].seconds < QUICK.greeting
 
 
 def test_a_silent_relay_is_left_in_time():
@@ -219,7 +220,9 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next():
             return [(*kind, full.getsockname()), (*kind, ("127.0.0.1", relay.port))]
 
         session = open_session(
-            relay.settings(timeouts=IMPATIENT), Deadline(), Resolver(getaddrinfo)
+            relay.settings(timeouts=replace(QUICK, connect=1.0)),
+            Deadline(),
+            Resolver(getaddrinfo),
         )
         session.quit()
 

@@ -15,7 +15,7 @@ from postroom_server.smtp.transaction import Transaction
 
 from tests.support.controls import Orders, a_mail
 from tests.support.relays import ALL_EXTENSIONS, PoliteRelay, ready
-from tests.support.scripted_relay import Peer, ScriptedRelay
+from tests.support.scripted_relay import QUICK, Peer, ScriptedRelay
 
 OFFERS = {
     "everything": ALL_EXTENSIONS,
@@ -161,7 +161,7 @@ def test_a_transaction_broken_off_closes_the_file():
         stop.wait(10)
 
     with ScriptedRelay(script) as relay:
-        session = open_session(relay.settings())
+        session = open_session(relay.settings(timeouts=replace(QUICK, clean_up=0.2)))
         session.transact(stored_mail(octets, eight_bit=True), orders)
         stop.set()
         session.quit()

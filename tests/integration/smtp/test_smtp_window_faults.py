@@ -7,6 +7,7 @@ it says it took; nothing of ours is asked.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +26,7 @@ from tests.support.window_relay import Trouble, WindowRelay
 WINDOW = 8
 FIRST = "first@example.com"
 """Sends what opens the session: to the others it is one that was used before."""
+IMPATIENT = replace(QUICK, command=1.5, data=1.5, final=1.5)
 COMMANDS = ("RSET", "MAIL", "RCPT", "BDAT")
 KINDS = ("451", "550", "421", "drop", "garbage", "silence")
 TROUBLES = [
@@ -56,7 +58,7 @@ class Sends:
     """Eight threads with a mail each, and one session for all of them."""
 
     def __init__(self, relay: ScriptedRelay, script: WindowRelay) -> None:
-        timeouts = QUICK.scaled(0.2) if _is_silent(script) else QUICK
+        timeouts = IMPATIENT if _is_silent(script) else QUICK
         settings = relay.settings(
             in_flight=WINDOW,
             timeouts=timeouts,
