@@ -97,7 +97,8 @@ class Dispatcher:
         """The same, and why not; *last*: retries that are due go before it as well."""
         with self._lock:
             lane = self._lanes[relay]
-            if self._stopping or lane.holds_due(self._clock.now(), retries=last):
+            now, wait = self._clock.now(), self._tenants.wait
+            if self._stopping or lane.holds_due(tenant, now, wait, retries=last):
                 return Slot.REFUSED
             if lane.free == 0:
                 return Slot.FULL

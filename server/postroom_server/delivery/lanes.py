@@ -103,10 +103,18 @@ class Lane:
         )
         return min(waits, default=None)
 
-    def holds_due(self, now: Instant, *, retries: bool) -> bool:
-        """Whether fresh mail is due *now*, or, with *retries*, any."""
+    def holds_due(
+        self, tenant: str, now: Instant, wait: TenantWait, *, retries: bool
+    ) -> bool:
+        """Whether fresh mail that is due *now*, or with *retries* any, goes first.
+
+        Before new mail of *tenant*, that is.  What the limits of others hold back does
+        not: the slots would stay empty.
+        """
         return bool(self._due) and any(
-            due_at <= now and (retries or not lane.retries)
+            due_at <= now
+            and (retries or not lane.retries)
+            and (lane.tenant == tenant or not wait(lane.tenant))
             for lane, due_at in self._due.items()
         )
 

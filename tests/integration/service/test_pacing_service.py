@@ -10,7 +10,9 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.domain.pacing import Circuit
 
-from tests.support.service import CALL, details, plain, reason, running
+from tests.support.callers import a_caller
+from tests.support.service import CALL, a_request, details, plain, reason, running
+from tests.support.tenants import As, configured
 
 CIRCUIT = Circuit()
 
@@ -126,3 +128,27 @@ def test_such_a_relay_costs_the_others_nothing(one_dead):
         one_dead.send(relay="relays/dead", completion=send_pb.COMPLETION_ACCEPTED)
 
     assert one_dead.send().status == SUCCESS
+
+
+def test_mail_that_waits_for_its_tenants_rate_costs_other_tenants_nothing(
+    tmp_path, relay, monkeypatch
+):
+    slow = "\n[tenants.acme]\nmax_per_second = 0.01\nburst = 1\n"
+    callers = [a_caller(f"{one}-web", tenant=one) for one in ("acme", "bravo")]
+    extra = configured(*callers) + slow
+    with running(tmp_path, {"main": plain(relay.port)}, relay, extra) as service:
+        acme, bravo = (As(service.stub, caller) for caller in callers)
+        for _ in range(2):
+            acme.SendMessage(a_request(completion=send_pb.COMPLETION_ACCEPTED))
+        outbox, claimed = service.app.engine.outbox, set()
+        really = outbox.claim
+
+        def claim(relay, now, wanted):
+            claimed.update(lane.tenant for lane in wanted)
+            return really(relay, now, wanted)
+
+        monkeypatch.setattr(outbox, "claim", claim)
+        answer = bravo.SendMessage(a_request())
+
+    assert answer.result.status == SUCCESS
+    assert "bravo" not in claimed

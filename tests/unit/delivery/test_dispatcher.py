@@ -225,6 +225,37 @@ def test_the_limit_of_one_tenant_holds_back_no_other(limited):
     assert dispatcher.reserve("main", "default")
 
 
+@pytest.mark.parametrize("tenant", ["default", "acme"])
+def test_mail_that_waits_for_its_tenants_rate_keeps_no_slot_from_others(
+    limited, tenant
+):
+    dispatching = limited(tenants={"acme": ONE})
+    dispatcher = dispatching.dispatcher
+    dispatcher.reserve("main", "acme")
+    dispatching.lane.hear(LaneKey(tenant="acme"), NOW)
+
+    assert dispatcher.reserve("main", tenant) == (tenant == "default")
+
+
+def test_nobody_goes_before_mail_whose_tenant_may_send_again(limited):
+    dispatching = limited(tenants={"acme": ONE})
+    dispatcher = dispatching.dispatcher
+    dispatcher.reserve("main", "acme")
+    dispatching.lane.hear(LaneKey(tenant="acme"), NOW)
+    dispatching.clock.advance(10)
+
+    assert not dispatcher.reserve("main", "default")
+    assert not dispatcher.reserve("main", "acme"), "its own waits, too"
+
+
+def test_mail_that_waits_for_its_rate_lets_that_of_others_stand(limited):
+    dispatching = limited(tenants={"acme": ONE}, slots=1)
+    dispatching.dispatcher.reserve("main", "acme")
+    dispatching.lane.hear(LaneKey(tenant="acme"), NOW)
+
+    assert dispatching.dispatcher.slot("main", "default", last=True) is Slot.FULL
+
+
 def test_a_limit_that_is_used_up_is_waited_for_and_not_polled(limited):
     dispatching = limited(tenants={"default": ONE})
     dispatching.dispatcher.reserve("main", "default")
