@@ -87,7 +87,9 @@ def serve() -> Iterator[Serve]:
     """Start a server: behaviours by name, `plans` by kind, the rest are settings."""
     with ExitStack() as stack:
 
-        def start(behaviours=None, plans=None, *, ready=True, **settings) -> Running:
+        def start(
+            behaviours=None, plans=None, *, ready=True, clock=None, **settings
+        ) -> Running:
             records = Records()
             health = HealthBoard()
             names = [method.name for method in DELIVERY_SERVICE.methods]
@@ -98,6 +100,7 @@ def serve() -> Iterator[Serve]:
                 health,
                 observers=(records,),
                 plans={**PLANS, **(plans or {})},
+                clock=clock,
             )
             server.start()
             server.set_ready(ready)

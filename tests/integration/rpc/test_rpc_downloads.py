@@ -12,6 +12,7 @@ from postroom_server.domain.errors import ContentPurged
 from postroom_server.rpc import pace
 from postroom_server.rpc.pools import PoolKind, PoolPlan
 
+from tests.support.clocks import FakeClock
 from tests.support.raw_http2 import RawConnection, frame
 
 RENDER = "/postroom.v1.DeliveryService/RenderMessage"
@@ -21,15 +22,20 @@ CHUNK = RenderMessageResponse(chunk=b"x" * 65536)
 
 
 class Endless:
-    """A mail without end; says when nobody reads it any more."""
+    """A mail without end; says when nobody reads it any more.
+
+    A second goes by on its *clock* for each frame.
+    """
 
     def __init__(self):
         self.closed = threading.Event()
+        self.clock = FakeClock()
 
     def __call__(self, _request, _call):
         try:
             while True:
                 yield CHUNK
+                self.clock.advance(1.0)
         finally:
             self.closed.set()
 
@@ -98,7 +104,7 @@ def test_a_caller_that_does_not_read_is_cut_off_and_its_thread_comes_back(
 
 def test_a_caller_that_reads_too_slowly_is_cut_off(serve, endless, monkeypatch):
     monkeypatch.setattr(pace, "SLOWEST", 1 << 50)
-    running = serve({"RenderMessage": endless}, body_timeout=0.3)
+    running = serve({"RenderMessage": endless}, clock=endless.clock)
     with pytest.raises(grpc.RpcError) as caught:
         for _ in running.stub().RenderMessage(ASKED, timeout=20):
             pass

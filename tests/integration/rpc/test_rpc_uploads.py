@@ -22,6 +22,7 @@ from postroom_server.rpc import methods, pace
 from postroom_server.rpc.pools import PoolKind, PoolPlan
 from postroom_server.rpc.settings import READ_AHEAD
 
+from tests.support.clocks import FakeClock
 from tests.support.raw_http2 import RawConnection, frame
 
 UPLOAD = "/postroom.v1.DeliveryService/UploadBlob"
@@ -154,9 +155,15 @@ def test_a_caller_that_falls_silent_is_cut_off(serve, blobs, sent):
     assert running.records.until(1)[0].reason == "CALLER_SILENT"
 
 
-def test_a_caller_that_drips_is_told_that_it_is_too_slow(serve, blobs, monkeypatch):
+def test_a_caller_that_drips_is_told_that_it_is_too_slow(serve, monkeypatch):
     monkeypatch.setattr(pace, "SLOWEST", 1 << 40)
-    running = serve({"UploadBlob": blobs}, body_timeout=0.5)
+    clock = FakeClock()
+
+    def second_by_second(upload, _call):
+        for _ in upload.frames():
+            clock.advance(1.0)
+
+    running = serve({"UploadBlob": second_by_second}, clock=clock)
     with RawConnection(running.server.address) as raw:
         stream = raw.call(UPLOAD)
         for _ in range(10_000):
@@ -186,7 +193,8 @@ def test_a_caller_that_leaves_in_the_middle_frees_its_thread(serve, leave):
 
 
 def test_uploads_that_hang_leave_sends_and_reads_alone(serve, blobs):
-    running = serve({"UploadBlob": blobs}, {PoolKind.UPLOAD: PoolPlan(4, 0)})
+    plans = {PoolKind.UPLOAD: PoolPlan(4, 0, patience=20.0)}
+    running = serve({"UploadBlob": blobs}, plans)
     stub = running.stub()
     with RawConnection(running.server.address) as raw:
         for _ in range(4):
@@ -273,7 +281,8 @@ def credential_of(tenant):
 
 
 def test_uploads_of_one_tenant_leave_room_for_those_of_another(serve, blobs, refused):
-    plans = {PoolKind.UPLOAD: PoolPlan(4, 0, patience=20.0)}
+    # The one that is turned away may not have left yet when the other comes.
+    plans = {PoolKind.UPLOAD: PoolPlan(4, 1, patience=20.0)}
     credentials = [credential_of(tenant) for tenant in "ab"]
     running = serve({"UploadBlob": blobs}, plans, credentials=credentials)
     stub = running.stub()

@@ -11,6 +11,8 @@ from postroom.v1.event_pb2 import (
 from postroom.v1.send_pb2 import SendMessageRequest
 from postroom_server.rpc.pools import PoolKind, PoolPlan
 
+from tests.support.clocks import FakeClock
+
 FEW = {PoolKind.EVENTS: PoolPlan(2, 0)}
 
 
@@ -54,14 +56,17 @@ def test_mail_is_taken_while_all_watchers_are_there(watches):
     assert watches.SendMessage(SendMessageRequest(), timeout=20) is not None
 
 
-def test_a_stream_may_be_silent_for_as_long_as_it_likes(serve, release, monkeypatch):
+def test_a_stream_may_be_silent_for_as_long_as_it_likes(serve, monkeypatch):
     monkeypatch.setattr("postroom_server.rpc.pace.SLOWEST", 1e12)
+    clock = FakeClock()
 
     def watch(_request, _call):
         for _ in range(3):
             yield WatchDeliveriesResponse(cursor="c")
-            release.wait(0.1)
+            clock.advance(3600)
+            running.server._watchdog.sweep()
 
-    stub = serve({"WatchDeliveries": watch}, body_timeout=0.1).stub()
+    running = serve({"WatchDeliveries": watch}, clock=clock)
+    answers = running.stub().WatchDeliveries(WatchDeliveriesRequest(), timeout=20)
 
-    assert len(list(stub.WatchDeliveries(WatchDeliveriesRequest(), timeout=20))) == 3
+    assert len(list(answers)) == 3
