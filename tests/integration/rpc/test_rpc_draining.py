@@ -136,8 +136,8 @@ def test_watchers_do_not_hold_a_server_back(serve, background):
         watcher = watch(running.channel())
         next(watcher)
         raw.settle()
-        leaving = background(running.server.drain, 15)
-        leaving.join(5)
+        leaving = background(running.server.drain, 40)
+        leaving.join(15)
 
         assert not leaving.is_alive()
         with pytest.raises(grpc.RpcError):

@@ -126,7 +126,7 @@ def test_watchers_that_never_read_block_neither_check_nor_set(serve):
         running.health.set("", False)
         status = check(channel)
 
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert status == NOT_SERVING
 
 
@@ -152,4 +152,4 @@ def test_checks_without_a_body_do_not_hang_good_ones(serve):
         began = time.monotonic()
 
         assert check(running.channel()) == SERVING
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15

@@ -83,7 +83,7 @@ def test_what_is_unknown_is_an_answer_and_not_the_end(conversation):
 
 
 def test_a_stream_that_is_idle_is_ended(serve):
-    conversation = Conversation(serve(reflection_idle=0.3).channel(), wire.REFLECTION)
+    conversation = Conversation(serve(reflection_idle=1.5).channel(), wire.REFLECTION)
     conversation.ask(list_services="")
     with pytest.raises(grpc.RpcError) as caught:
         next(conversation.answers)

@@ -22,9 +22,9 @@ def test_calls_without_a_body_do_not_hang_good_calls_of_their_method(serve):
         raw.settle()
         began = time.monotonic()
 
-        running.stub().GetDelivery(GetDeliveryRequest(), timeout=10)
+        running.stub().GetDelivery(GetDeliveryRequest(), timeout=20)
 
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 def test_calls_without_a_body_do_not_touch_other_methods(serve):
