@@ -39,13 +39,23 @@ class TooManyOctets(ValueError):
         self.most = most
 
 
+def _nobody(_sha256: str) -> None:
+    """Nobody keeps what could be damaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredOctets:
-    """*size* octets with that *sha256* (hexadecimal); equal where their octets are."""
+    """*size* octets with that *sha256* (hexadecimal); equal where their octets are.
+
+    *on_damage* hears the digest where a reading raises `DamagedOctets`.
+    """
 
     sha256: str
     size: int
     open: Opener = field(compare=False, repr=False)
+    on_damage: Callable[[str], object] = field(
+        default=_nobody, compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, data: bytes) -> StoredOctets:
@@ -66,12 +76,14 @@ class StoredOctets:
                     left -= len(block)
                     digest.update(block)
                     if not block or (not left and not self._is(digest.hexdigest())):
-                        changed = "stored octets are not what they were"
-                        raise DamagedOctets(changed, self.sha256)
+                        raise self._damaged("stored octets are not what they were")
                     yield block
         except OSError as error:
-            gone = "stored octets can't be read"
-            raise DamagedOctets(gone, self.sha256) from error
+            raise self._damaged("stored octets can't be read") from error
+
+    def _damaged(self, how: str) -> DamagedOctets:
+        self.on_damage(self.sha256)
+        return DamagedOctets(how, self.sha256)
 
     def _is(self, sha256: str) -> bool:
         return sha256 == self.sha256

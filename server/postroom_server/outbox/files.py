@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from postroom_server.domain.octets import StoredOctets
@@ -34,6 +35,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._place = Place(folder)
         self._next_shard = 0
+        self.on_damage: Callable[[str], object] = _nobody
+        """Hears the digest of a file that a reading finds damaged, or gone."""
         if not folder.is_dir():
             folder.mkdir(mode=0o700)
             flush_folder(folder.parent)
@@ -62,7 +65,7 @@ class Files:
 
     def find(self, sha256: str, size: int) -> StoredOctets:
         """The file of that digest; it is there or `DamagedOctets` when it is read."""
-        return self._place.stored(sha256, size)
+        return replace(self._place.stored(sha256, size), on_damage=self.on_damage)
 
     def touch(self, octets: StoredOctets) -> bool:
         """Keep the file for an hour; False if it is gone, or not of that size."""
@@ -98,6 +101,10 @@ class Files:
                 return False
             path.unlink()
         return True
+
+
+def _nobody(_sha256: str) -> None:
+    """Nobody keeps it from being written again."""
 
 
 def _is_old(path: Path) -> bool:

@@ -50,6 +50,7 @@ class InFiles:
         self._files = files
         self._own: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = threading.Lock()
+        files.on_damage = self._forget
 
     def content(self, tenant: str, content: Content) -> Content:
         """See `Aside.content`."""
@@ -81,6 +82,12 @@ class InFiles:
             self._own[tenant, digest] = None
             if len(self._own) > REMEMBERED:
                 self._own.popitem(last=False)
+
+    def _forget(self, digest: str) -> None:
+        """A file is damaged: who brings its octets again has it written anew."""
+        with self._lock:
+            for key in [key for key in self._own if key[1] == digest]:
+                del self._own[key]
 
 
 def _digest(data: bytes) -> str:

@@ -10,6 +10,7 @@ from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import message_pb2 as message_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom.v1.content_pb2 import RenderMessageRequest
+from postroom_server.domain.familiar import FEWEST
 from postroom_server.domain.octets import StoredOctets
 
 from tests.support.service import (
@@ -26,6 +27,8 @@ from tests.support.streams import blob_frames, stored_files
 
 DATA = b"some octets\r\n" * 1000
 DAMAGED = DATA[:-2] + b"!\n"
+LARGE = DATA * (FEWEST // len(DATA) + 1)
+DAMAGED_LARGE = LARGE[:-2] + b"!\n"
 ONCE = send_pb.RetryPolicy(disabled=True)
 
 
@@ -83,6 +86,25 @@ def test_a_mail_whose_octets_are_damaged_fails_and_is_not_sent(service, kind, da
     assert failure(result) == UNREADABLE
     assert service.relay.messages == ()
     assert service.send().status == delivery_pb.DELIVERY_STATUS_SUCCESS
+
+
+@of_the_file
+@pytest.mark.parametrize("data", [DAMAGED_LARGE, None], ids=["other", "gone"])
+def test_a_damaged_file_of_a_mail_is_written_again_when_it_is_sent_again(service, data):
+    kind = "application/octet-stream"
+    file = message_pb.Attachment(filename="a", content_type=kind, data=LARGE)
+    mail = {"message": {"attachments": [file]}, "retry": ONCE}
+    service.relay.fail_next("MAIL", "451 4.3.0 later")
+    first = service.send(**mail)
+    damage(service, data)
+    found = failure(retry(service, first.delivery))
+
+    service.relay.fail_next("MAIL", "451 4.3.0 later")
+    again = retry(service, service.send(**mail).delivery)
+
+    assert found == UNREADABLE
+    assert again.status == delivery_pb.DELIVERY_STATUS_SUCCESS
+    assert len(service.relay.messages) == 1
 
 
 @of_the_file

@@ -122,7 +122,7 @@ def test_every_field_of_a_message_is_stored():
         Identity: 3,
         Content: 2,
         RawMessage: 8,
-        StoredOctets: 3,
+        StoredOctets: 4,
         StoredText: 2,
         Unsubscribe: 3,
     }
