@@ -130,39 +130,29 @@ def test_who_runs_out_of_patience_before_the_commit_is_out_of_the_line(clock):
     assert line.take(0.0) == []
 
 
-def test_what_was_stored_for_nobody_is_to_be_taken_back(clock, pool):
-    line = Line(clock, replace(HASTY, patience=0.01))
+class Quick(Line):
+    """A commit begins with whoever joins, however short their patience is."""
+
+    def join(self, ticket: Ticket, *, in_time: bool = False) -> None:
+        super().join(ticket, in_time=in_time)
+        self.begun = self.take(0.0)
+
+
+def test_what_was_stored_for_nobody_is_to_be_taken_back(clock):
+    line = Quick(clock, HASTY)
     task = Task()
-    taken, gone = [], threading.Event()
-
-    def commit():
-        taken.extend(line.take(10.0))
-        gone.wait(10)
-        return line.end(taken, [Outcome("stored")])
-
-    committing = pool.submit(commit)
     with pytest.raises(NotReady, match="does not answer"):
         line.stand(task)
-    gone.set()
 
-    assert committing.result(10) == [task.takes_back]
+    assert line.end(line.begun, [Outcome("stored")]) == [task.takes_back]
 
 
-def test_what_was_not_stored_for_nobody_needs_no_taking_back(clock, pool):
-    line = Line(clock, replace(HASTY, patience=0.01))
-    gone = threading.Event()
-
-    def commit():
-        batch = line.take(10.0)
-        gone.wait(10)
-        return line.end(batch, [Outcome(error=NotReady("away"))])
-
-    committing = pool.submit(commit)
-    with pytest.raises(NotReady):
+def test_what_was_not_stored_for_nobody_needs_no_taking_back(clock):
+    line = Quick(clock, HASTY)
+    with pytest.raises(NotReady, match="does not answer"):
         line.stand(Task())
-    gone.set()
 
-    assert committing.result(10) == []
+    assert line.end(line.begun, [Outcome(error=NotReady("away"))]) == []
 
 
 def test_a_closed_line_lets_nobody_in_and_serves_who_is_in(clock, pool):
