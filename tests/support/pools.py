@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from postroom_server.smtp.pool import SessionPool
@@ -19,6 +20,8 @@ def use(pool: SessionPool) -> bool:
 
 def wait_until(true: Callable[[], object]) -> None:
     """Look again and again, for a state that no event tells of."""
-    deadline = Deadline.after(PATIENCE)
+    deadline, pause = Deadline.after(PATIENCE), threading.Event()
     while not true():
         assert not deadline.passed
+        # What it waits for is done by other threads, which need the interpreter.
+        pause.wait(0.001)

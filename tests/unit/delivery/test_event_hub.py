@@ -30,6 +30,7 @@ from postroom_server.outbox.event_pages import (
 
 from tests.support.builders import NOW, SECOND
 from tests.support.clocks import FakeClock
+from tests.support.pools import wait_until
 
 SOON = 20.0
 """Seconds that a wait of a test may take: enough for a loaded machine."""
@@ -58,14 +59,16 @@ class Stored:
             self.reads += 1
         if self.away:
             raise NotReady("away")
+        # What is added meanwhile is after the end that is told.
+        end = self.events_end()
         found = [
             e
             for e in self.events_stored
-            if e.place > query.after and query.tenant in {"", e.source.tenant}
+            if query.after < e.place <= end and query.tenant in {"", e.source.tenant}
         ]
         page = tuple(found[: query.limit])
         is_last = len(found) < query.limit
-        place = self.events_end() if is_last else page[-1].place
+        place = end if is_last else page[-1].place
         return EventPage(page, max(place, query.after), is_last)
 
     def events_end(self) -> Place:
@@ -161,6 +164,8 @@ def test_without_watchers_nothing_is_read(hub, stored):
     with joined(hub, stored) as watcher:
         stored.add()
         taken(watcher, 1)
+    # Its thread may have begun to look once more before the last one left.
+    wait_until(lambda: hub._joined._waiters)
     reads = stored.reads
     stored.add(3)
 
