@@ -20,6 +20,7 @@ from tests.support.builders import a_delivery
 from tests.support.clocks import FakeClock
 from tests.support.deliveries import NOW, under_way
 from tests.support.gates import NothingFollows, a_gate, a_gear
+from tests.support.pools import wait_until
 
 PATIENCE = 10.0
 DAY = 86_400.0
@@ -83,12 +84,8 @@ class Dispatching:
     def start(self):
         self.dispatcher.start(self.deliver, NothingFollows())
 
-    def all_slots_free(self):
-        for _ in range(200):
-            if self.lane.free == self.lane.slots:
-                return True
-            threading.Event().wait(0.01)
-        return False
+    def await_free_slots(self):
+        wait_until(lambda: self.lane.free == self.lane.slots)
 
 
 @pytest.fixture
@@ -144,7 +141,7 @@ def test_mail_still_leaves_after_the_store_failed_once(dispatching, failure, log
     dispatching.dispatcher.hear(a_delivery(due_at=NOW))
 
     assert dispatching.delivered.acquire(timeout=PATIENCE)
-    assert dispatching.all_slots_free()
+    dispatching.await_free_slots()
 
 
 def test_one_delivery_alone_asks_a_relay_that_refused_us(dispatching):
@@ -194,14 +191,14 @@ def test_queued_mail_waits_for_its_rate(limited, given):
     dispatching.queue.waiting = 3
     dispatching.start()
     assert dispatching.delivered.acquire(timeout=PATIENCE)
-    assert dispatching.all_slots_free()
+    dispatching.await_free_slots()
     first = sum(dispatching.queue.claims)
 
     dispatching.clock.advance(10)
     dispatching.dispatcher.wake()
 
     assert dispatching.delivered.acquire(timeout=PATIENCE)
-    assert dispatching.all_slots_free()
+    dispatching.await_free_slots()
     assert first == 1
     assert sum(dispatching.queue.claims) == 2
 
