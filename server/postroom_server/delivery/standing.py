@@ -34,6 +34,9 @@ MOST = 256
 MOST_OCTETS = 2 * 1024 * 1024
 """Of composed mail that stands for one relay; half of what a stream may have unstored,
 so that mail for others is still read."""
+MOST_OF_ALL = 32 * 1024 * 1024
+"""Octets that stand for all relays.  No line is longer than what is left of them: of
+many lines each then has an equal part, and one more finds room."""
 SMALL = 64 * 1024
 """Octets of a composed mail that may stand."""
 
@@ -46,12 +49,13 @@ class _Line:
     octets: int = 0
     mails: deque[Posted] = field(default_factory=deque)
 
-    def has_room(self, posted: Posted) -> bool:
+    def has_room(self, posted: Posted, left: int) -> bool:
+        """Whether *posted* may stand here, where *left* octets more may in all."""
         delivery = posted.delivery
         return (
             delivery.lane == self.lane
             and len(self.mails) < MOST
-            and self.octets + delivery.size_bytes <= MOST_OCTETS
+            and self.octets + delivery.size_bytes <= min(MOST_OCTETS, left)
         )
 
     def put(self, posted: Posted) -> None:
@@ -73,6 +77,7 @@ class Standing:
         self._shared = shared
         self._lock = threading.Lock()
         self._lines: dict[str, _Line] = {}
+        self._left = MOST_OF_ALL
 
     def __bool__(self) -> bool:
         """Whether anything stands."""
@@ -86,12 +91,14 @@ class Standing:
             line = self._lines.get(delivery.relay)
             if line is None:
                 slot = self._dispatcher.slot(delivery.relay, delivery.tenant)
-                if slot is not Slot.FULL or not may_stand:
-                    return slot if slot is Slot.TAKEN else Slot.REFUSED
-                line = self._lines[delivery.relay] = _Line(delivery.lane)
-            elif not (may_stand and line.has_room(posted)):
+                if slot is not Slot.FULL:
+                    return slot
+                line = _Line(delivery.lane)
+            if not (may_stand and line.has_room(posted, self._left)):
                 return Slot.REFUSED
             line.put(posted)
+            self._left -= delivery.size_bytes
+            self._lines[delivery.relay] = line
             return Slot.FULL
 
     def _may_stand(self, posted: Posted) -> bool:
@@ -116,7 +123,7 @@ class Standing:
             if slot is Slot.FULL:
                 return None, ()
             if slot is Slot.REFUSED:
-                return None, self._lines.pop(relay).mails
+                return None, self._cleared(relay)
             posted = line.mails[0]
             self._take_out(line, posted)
             return posted, ()
@@ -137,7 +144,7 @@ class Standing:
             late = [
                 r for r, line in self._lines.items() if line.mails[0].since < long_ago
             ]
-            return [posted for relay in late for posted in self._lines.pop(relay).mails]
+            return [posted for relay in late for posted in self._cleared(relay)]
 
     def take_up(self) -> None:
         """See to it that slots which no attempt held are taken by what stands."""
@@ -146,9 +153,16 @@ class Standing:
         for relay, count in counts.items():
             self._dispatcher.take_up(relay, count)
 
+    def _cleared(self, relay: str) -> Sequence[Posted]:
+        """All that stands for *relay*, which does no more."""
+        line = self._lines.pop(relay)
+        self._left += line.octets
+        return line.mails
+
     def _take_out(self, line: _Line, posted: Posted) -> None:
         delivery = posted.delivery
         line.mails.remove(posted)
         line.octets -= delivery.size_bytes
+        self._left += delivery.size_bytes
         if not line.mails:
             del self._lines[delivery.relay]

@@ -4,7 +4,14 @@ import pytest
 from postroom_server.delivery import standing as module
 from postroom_server.delivery.dispatcher import Slot
 from postroom_server.delivery.posted import Posted
-from postroom_server.delivery.standing import MOST, MOST_OCTETS, SMALL, STAND, Standing
+from postroom_server.delivery.standing import (
+    MOST,
+    MOST_OCTETS,
+    MOST_OF_ALL,
+    SMALL,
+    STAND,
+    Standing,
+)
 from postroom_server.delivery.waits import Wait
 from postroom_server.domain.clock import after
 from postroom_server.domain.submission import Priority
@@ -143,6 +150,56 @@ def test_few_octets_stand_and_whoever_leaves_makes_room():
     assert line.standing.remove(first)
     assert refused is Slot.REFUSED
     assert line.enter(size_bytes=SMALL)[1] is Slot.FULL
+
+
+RELAYS = [f"r{n}" for n in range(200)]
+
+
+def filled(line, relays=RELAYS):
+    """How many octets stand for each, where each gets what it can."""
+    stands = dict.fromkeys(relays, 0)
+    for _ in range(MOST_OCTETS // SMALL):
+        for relay in relays:
+            slot = line.enter(relay=relay, size_bytes=SMALL)[1]
+            stands[relay] += SMALL * (slot is Slot.FULL)
+    return stands
+
+
+def test_the_octets_of_all_relays_are_bounded_and_each_has_a_part():
+    stands = filled(Line())
+
+    assert sum(stands.values()) <= MOST_OF_ALL
+    assert min(stands.values()) >= SMALL
+    assert max(stands.values()) <= MOST_OF_ALL // 10
+
+
+def test_few_relays_with_long_lines_leave_room_for_others():
+    line = Line()
+    filled(line, RELAYS[:30])
+
+    assert line.enter(relay="another", size_bytes=SMALL)[1] is Slot.FULL
+
+
+@pytest.mark.parametrize("way", ["taken up", "removed", "late", "stored"])
+def test_whatever_stands_no_more_makes_room_for_all(monkeypatch, way):
+    monkeypatch.setattr(module, "MOST_OF_ALL", SMALL)
+    line = Line()
+    mail, _ = line.enter(size_bytes=SMALL)
+    assert line.enter(relay="other", size_bytes=SMALL)[1] is Slot.REFUSED
+    if way == "taken up":
+        line.following()
+    elif way == "removed":
+        line.standing.remove(mail)
+    elif way == "late":
+        line.clock.advance(2 * STAND)
+        line.standing.late()
+    else:
+        line.slots.others_wait = True
+        line.standing.following("main")
+        line.slots.others_wait = False
+    line.slots.free = 0
+
+    assert line.enter(relay="other", size_bytes=SMALL)[1] is Slot.FULL
 
 
 def test_who_was_taken_out_cannot_be_taken_out_again():
