@@ -147,12 +147,13 @@ def test_the_request_id_of_a_cancellation_is_used_and_made_no_delivery(service):
     assert reason(reused.value) == "REQUEST_ID_REUSED"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_callers_short_time_is_not_held_against_the_relay(tmp_path, relay):
     with (
         silent_relay() as silent,
         running(tmp_path, {"main": plain(silent.port)}, relay) as service,
     ):
-        service.send(timeout=0.8)
+        service.send(timeout=8)
 
         watch = service.app.engine.relays.by_id["main"].watch
         assert watch._failures == 0

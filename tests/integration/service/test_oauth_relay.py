@@ -165,10 +165,11 @@ def test_a_command_that_fails_condemns_no_mail(tmp_path, relay, keys):
     assert relay.said == []
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_service_that_stops_does_not_wait_for_a_command(tmp_path, relay, keys):
     keys |= {"token_command": ["sleep", "60"], "retry": {"disabled": True}}
     with running(tmp_path, {"main": keys}, None) as service:
-        result = service.send(timeout=1.0)
+        result = service.send(timeout=8)
 
     assert result.status == delivery_pb.DELIVERY_STATUS_TEMP_FAILED
 

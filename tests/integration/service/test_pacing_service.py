@@ -20,9 +20,8 @@ QUEUED = delivery_pb.DELIVERY_STATUS_QUEUED
 SUCCESS = delivery_pb.DELIVERY_STATUS_SUCCESS
 TEMP_FAILED = delivery_pb.DELIVERY_STATUS_TEMP_FAILED
 OR_QUEUED = send_pb.COMPLETION_RELAYED_OR_QUEUED
-SHORT = 1.0
-SLOW = {"max_per_second": 0.1, "burst": 1}
-TENANT = "[tenants.default]\nmax_per_second = 0.1\nburst = 1\n"
+SLOW = {"max_per_second": 0.01, "burst": 1}
+TENANT = "[tenants.default]\nmax_per_second = 0.01\nburst = 1\n"
 NO_RETRY = send_pb.RetryPolicy(disabled=True)
 
 
@@ -35,7 +34,7 @@ def retry_delay(error: grpc.RpcError) -> float:
 
 def refused(service, **fields):
     with pytest.raises(grpc.RpcError) as error:
-        service.send(timeout=SHORT, **fields)
+        service.send(**fields)
     return error.value
 
 
@@ -69,7 +68,7 @@ def test_a_relay_that_has_had_its_share_is_overloaded_and_says_until_when(slow):
 
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert reason(error) == "OVERLOADED"
-    assert 5 < retry_delay(error) <= 10
+    assert 60 < retry_delay(error) <= 100
     assert len(slow.relay.messages) == 1
 
 
@@ -77,10 +76,10 @@ def test_mail_that_may_be_queued_is_queued_at_once_when_its_turn_is_far(slow):
     slow.send()
     began = time.monotonic()
 
-    result = slow.send(timeout=5, completion=OR_QUEUED)
+    result = slow.send(completion=OR_QUEUED)
 
     assert result.status == QUEUED
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < CALL / 2
 
 
 def test_a_tenant_beyond_its_own_limit_is_told_so(slow_tenant):
@@ -90,18 +89,18 @@ def test_a_tenant_beyond_its_own_limit_is_told_so(slow_tenant):
 
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert reason(error) == "RATE_LIMITED"
-    assert 5 < retry_delay(error) <= 10
+    assert 60 < retry_delay(error) <= 100
 
 
 def test_a_tenant_beyond_its_own_limit_may_queue(slow_tenant):
     slow_tenant.send()
 
-    assert slow_tenant.send(timeout=5, completion=OR_QUEUED).status == QUEUED
+    assert slow_tenant.send(completion=OR_QUEUED).status == QUEUED
 
 
 @pytest.fixture
 def one_dead(tmp_path, relay):
-    dead = plain(1, timeouts={"connect": 5})
+    dead = plain(1, timeouts={"connect": 5}, circuit={"first_pause": 120})
     relays = {"main": plain(relay.port), "dead": dead}
     with running(tmp_path, relays, relay) as service:
         for _ in range(CIRCUIT.failures):

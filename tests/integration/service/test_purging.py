@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
@@ -50,8 +51,11 @@ def test_what_has_ended_is_forgotten_after_a_month(service):
 
 def test_a_delivery_that_is_not_final_is_never_purged(service):
     service.relay.fail_next("MAIL", "451 4.3.0 later")
+    far = send_pb.RetryPolicy(
+        quick_delays=[Duration(seconds=60)], min_delay=Duration(seconds=3600)
+    )
     name = service.send(
-        completion=send_pb.COMPLETION_RELAYED_OR_QUEUED, timeout=0.8
+        completion=send_pb.COMPLETION_RELAYED_OR_QUEUED, retry=far
     ).delivery
 
     purge(service, days=365)

@@ -107,7 +107,7 @@ def test_mail_is_refused_at_once_while_records_wait_for_the_store(
             delivered(one_session, mails)
         store.away = True
         with pytest.raises(grpc.RpcError) as caught:
-            one_session.send(timeout=4)
+            one_session.send(timeout=CALL / 2)
         store.away = store.refuses = False
         statuses = {one.result(CALL).status for one in sent}
 

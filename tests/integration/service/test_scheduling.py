@@ -32,6 +32,8 @@ from tests.support.silence import silent_relay
 
 DAY = 86_400
 ONCE = send_pb.RetryPolicy(disabled=True)
+FAR = send_pb.RetryPolicy(min_delay={"seconds": 3600})
+"""The delay is drawn from none up to so much."""
 QUEUED = delivery_pb.DELIVERY_STATUS_QUEUED
 UNKNOWN = "deliveries/" + "0" * 32
 
@@ -77,7 +79,7 @@ def test_mail_for_later_is_answered_at_once_and_waits(service):
 
 
 def test_mail_for_later_goes_at_its_time_and_is_dated_then(service):
-    send_at = ahead(2.0)
+    send_at = ahead(4.0)
     name = service.send(send_at=send_at).delivery
     result = service.settled(name)
     (mail,) = service.relay.messages
@@ -186,7 +188,7 @@ def test_moved_before_its_first_attempt_it_is_dated_when_it_goes(service):
 
 def test_a_retry_that_is_moved_keeps_its_date(service):
     service.relay.fail_next("MAIL", "451 4.3.0 later")
-    name = service.send(completion=send_pb.COMPLETION_ACCEPTED).delivery
+    name = service.send(completion=send_pb.COMPLETION_ACCEPTED, retry=FAR).delivery
     while service.get(name).result.status != delivery_pb.DELIVERY_STATUS_RETRY:
         PAUSE.wait(0.02)
     first = rendered(service, name)
@@ -209,7 +211,7 @@ def test_moved_to_later_it_takes_its_expiry_along(service):
 def test_a_retry_can_be_moved_and_stays_a_retry(service):
     service.relay.fail_next("MAIL", "451 4.3.0 later")
     accepted = send_pb.COMPLETION_ACCEPTED
-    name = service.send(completion=accepted).delivery
+    name = service.send(completion=accepted, retry=FAR).delivery
     while service.get(name).result.status != delivery_pb.DELIVERY_STATUS_RETRY:
         PAUSE.wait(0.02)
     later = ahead(DAY)
@@ -354,7 +356,7 @@ def test_mail_that_fell_due_while_the_service_was_down_goes_at_the_start(
 ):
     service, again = overdue
     late = service.send(send_at=ahead(0.5), expire_at=ahead(DAY)).delivery
-    end = ahead(1.0)
+    end = ahead(4.0)
     gone = service.send(send_at=ahead(0.5), expire_at=end).delivery
     service.app.close()
     while ahead(0).ToNanoseconds() <= end.ToNanoseconds():

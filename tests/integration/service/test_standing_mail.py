@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from postroom.v1 import delivery_pb2 as delivery_pb
@@ -46,21 +47,35 @@ def stuck(tmp_path, relay):
             yield service
 
 
-def stands(service):
-    """Whether something stands, within a while."""
-    for _ in range(500):
-        if service.app.engine._posting._standing:
+def stands(service, mails=1):
+    """Whether so many mails stand, within a while."""
+    lines = service.app.engine._posting._standing._lines
+    for _ in range(int(CALL / 0.01)):
+        if sum(len(line.mails) for line in list(lines.values())) >= mails:
             return True
         PAUSE.wait(0.01)
     return False
+
+
+@contextmanager
+def all_standing(service):
+    """What is sent in the block stands, `MAILS` of it, until its end."""
+    dispatcher = service.app.engine._dispatcher
+    assert dispatcher.reserve("main", "default")
+    try:
+        yield
+        assert stands(service, MAILS)
+    finally:
+        dispatcher.give_back("main", {"default": 1})
 
 
 def test_mail_that_stood_is_never_claimed(narrow, monkeypatch):
     claims = []
     monkeypatch.setattr(narrow.app.engine.outbox, "claim", claims.append)
     with MailStream(narrow) as stream:
-        for number in range(MAILS):
-            stream.send(to=f"n{number}@example.com")
+        with all_standing(narrow):
+            for number in range(MAILS):
+                stream.send(to=f"n{number}@example.com")
         outcomes = stream.outcomes(MAILS)
 
     assert {one.result.status for one in outcomes.values()} == {SUCCESS}
@@ -74,11 +89,12 @@ def test_mail_that_stood_is_accepted_in_the_commit_that_records_the_one_before(n
     commits = narrow.app.engine.outbox.commits
     before = sum(commits().works.bucket_counts)
     with MailStream(narrow) as stream:
-        for number in range(MAILS):
-            stream.send(to=f"n{number}@example.com")
+        with all_standing(narrow):
+            for number in range(MAILS):
+                stream.send(to=f"n{number}@example.com")
         stream.outcomes(MAILS)
 
-    # The first few find the slot free, or come when nothing stands yet.
+    # Else it were two for each.
     assert sum(commits().works.bucket_counts) - before < 1.5 * MAILS
 
 
@@ -97,8 +113,9 @@ def test_what_the_store_refuses_is_told_and_the_next_takes_its_slot(
 
     monkeypatch.setattr(narrow.app.engine.outbox, "begin_accept", refuse_one)
     with MailStream(narrow) as stream:
-        for _ in range(MAILS):
-            stream.send()
+        with all_standing(narrow):
+            for _ in range(MAILS):
+                stream.send()
         outcomes = stream.outcomes(MAILS).values()
 
     told = [error_reason(one) for one in outcomes if one.HasField("error")]
@@ -133,7 +150,8 @@ def test_a_slot_that_was_given_back_is_taken_by_what_stands(narrow):
     assert took < standing.STAND / 2
 
 
-def test_mail_stands_for_a_moment_and_is_then_in_the_store(stuck):
+def test_mail_stands_for_a_moment_and_is_then_in_the_store(stuck, monkeypatch):
+    monkeypatch.setattr(standing, "STAND", 4.0)
     with MailStream(stuck) as stream:
         for number in range(3):
             stream.send(request_id=f"r-{number}")
@@ -173,7 +191,7 @@ def test_what_stands_when_the_service_ends_is_kept(tmp_path, relay, long):
 def found_by_request(service, request_id):
     """The delivery that it made, within a while."""
     asked = requests_pb.GetDeliveryRequest(request_id=request_id)
-    for _ in range(250):
+    for _ in range(int(CALL / 0.02)):
         try:
             return service.stub.GetDelivery(asked, timeout=CALL).delivery
         except Exception:  # noqa: BLE001  there is none yet

@@ -18,6 +18,8 @@ from tests.support.silence import silent_relay
 ACCEPTED = send_pb2.COMPLETION_ACCEPTED
 HOLD = send_pb2.ON_UNCERTAIN_HOLD
 ONCE = send_pb2.RetryPolicy(disabled=True)
+FAR = send_pb2.RetryPolicy(min_delay={"seconds": 3600})
+"""The delay is drawn from none up to so much."""
 LATER = "451 4.3.0 later"
 DAY = 86_400
 
@@ -44,7 +46,7 @@ def scheduled(service):
 
 def put_off(service):
     service.relay.fail_next("MAIL", LATER)
-    return service.send(completion=ACCEPTED)
+    return service.send(completion=ACCEPTED, retry=FAR)
 
 
 def under_way(service):

@@ -28,7 +28,7 @@ PARTS = ("parts/a", "parts/b")
 
 @pytest.fixture
 def impatient(tmp_path, relay):
-    settings = "[server]\nbody_timeout = 1.0"
+    settings = "[server]\nbody_timeout = 4.0"
     relays = {"main": plain(relay.port)}
     with running(tmp_path, relays, relay, settings) as service:
         yield service
@@ -103,7 +103,7 @@ def test_a_caller_that_gives_up_leaves_nothing(service, way):
         yield from opening_frames("SendMessageStream")
         given_up.wait(CALL)
 
-    timeout = 1.5 if way == "deadline" else CALL
+    timeout = 6.0 if way == "deadline" else CALL
     call = service.stub.SendMessageStream.future(frames(), timeout=timeout)
     assert some_there(service)
     if way == "cancel":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
@@ -130,8 +131,9 @@ def test_taking_back_twice_is_harmless_also_when_some_have_it(service):
     name = service.send(
         to="ada@example.com bob@example.com",
         completion=send_pb.COMPLETION_RELAYED_OR_QUEUED,
-        retry=send_pb.RetryPolicy(max_attempts=5),
-        timeout=1,
+        retry=send_pb.RetryPolicy(
+            quick_delays=[Duration(seconds=60)], min_delay=Duration(seconds=3600)
+        ),
     ).delivery
     request = requests_pb.CancelDeliveryRequest(delivery=name)
 
