@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Any
 
 from tests.gates.load import subject_of
 from tests.support.relays import PoliteRelay
@@ -50,8 +51,8 @@ class HoldingRelay(PoliteRelay):
         self._come_to(f"before {verb}")
         return super()._answer(verb, default)
 
-    def _yes(self, peer: Peer, verb: str, default: str) -> bool:
-        said_yes = super()._yes(peer, verb, default)
+    def _yes(self, peer: Peer, verb: str, *answering: Any) -> bool:
+        said_yes = super()._yes(peer, verb, *answering)
         self._come_to(f"after {verb}")
         return said_yes
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from postroom import Client, Health, PostroomError
@@ -22,11 +22,15 @@ PAUSE = threading.Event()
 
 @dataclass
 class Daemon:
-    """A running `postroomd`; *log* has what it wrote so far, line by line."""
+    """A running `postroomd`; *log* has what it wrote so far, line by line.
+
+    *reader* ends with the last that has its standard error.
+    """
 
     process: subprocess.Popen[bytes]
     target: str
-    log: list[bytes] = field(default_factory=list)
+    log: list[bytes]
+    reader: threading.Thread
 
     def kill(self) -> None:
         """`kill -9`."""
@@ -34,9 +38,11 @@ class Daemon:
         self.process.wait(10)
 
     def stop(self, patience: float = 30.0) -> int:
-        """SIGTERM; the exit status."""
+        """SIGTERM; the exit status, when all that it wrote is in the log."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(patience)
+        status = self.process.wait(patience)
+        self.reader.join(patience)
+        return status
 
 
 def free_port() -> int:
@@ -75,7 +81,7 @@ def daemon(
     try:
         if not _ready(Client(target, max_attempts=1, ca_file=ca_file), process):
             raise AssertionError(b"".join(log).decode())
-        yield Daemon(process, target, log)
+        yield Daemon(process, target, log, reader)
     finally:
         if process.poll() is None:
             process.kill()

@@ -10,7 +10,9 @@ import re
 import ssl
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.support.scripted_relay import PATIENCE, Peer, Script
 
@@ -24,6 +26,10 @@ ALL_EXTENSIONS = (
     "DSN",
     "VRFY",
 )
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,14 @@ class PoliteRelay:
                 peer.say(*self._ehlo(peer))
             elif verb == "RCPT" and not envelope[0]:
                 peer.say("503 5.5.1 no sender")
-            elif self._yes(peer, verb, _YES.get(verb, "250 2.0.0 ok")):
+            elif self._yes(
+                peer, verb, _YES.get(verb, "250 2.0.0 ok"), partial(self._heard, line)
+            ):
                 envelope = self._obey(peer, line, envelope)
+
+    def _heard(self, line: str) -> None:
+        if line.upper().startswith("AUTH"):
+            self.log_ins.append(line)
 
     def _obey(
         self, peer: Peer, line: str, envelope: tuple[str, list[str]]
@@ -87,8 +99,6 @@ class PoliteRelay:
         match line.split(maxsplit=1)[0].upper():
             case "STARTTLS":
                 peer.start_tls(self.tls)
-            case "AUTH":
-                self.log_ins.append(line)
             case "MAIL":
                 return (line, [])
             case "RCPT":
@@ -108,8 +118,9 @@ class PoliteRelay:
                 return
             content = peer.data()
         self._came(content)
-        if self._yes(peer, "BODY", "250 2.0.0 queued"):
-            self.mails.append(Mail(sender, tuple(recipients), content))
+        # Whoever hears a yes finds the mail.
+        mail = Mail(sender, tuple(recipients), content)
+        self._yes(peer, "BODY", "250 2.0.0 queued", lambda: self.mails.append(mail))
 
     def _came(self, content: bytes) -> None:
         """*content* came to its end, and is not answered yet."""
@@ -124,10 +135,20 @@ class PoliteRelay:
         lines = ["relay.example greets you", *words]
         return [f"250-{word}" for word in lines[:-1]] + [f"250 {lines[-1]}"]
 
-    def _yes(self, peer: Peer, verb: str, default: str) -> bool:
+    def _yes(
+        self,
+        peer: Peer,
+        verb: str,
+        default: str,
+        if_so: Callable[[], object] = _nothing,
+    ) -> bool:
+        """Answer; a yes is said when *if_so* is done."""
         answer = self._answer(verb, default)
+        said_yes = answer[0] in "23"
+        if said_yes:
+            if_so()
         peer.say(answer)
-        return answer[0] in "23"
+        return said_yes
 
     def _answer(self, verb: str, default: str) -> str:
         waiting = self._answers.get(verb)

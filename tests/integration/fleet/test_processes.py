@@ -18,6 +18,7 @@ from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.sandbox.relay_faults import Delay
 
 from tests.support.fleets import (
+    PATIENCE,
     fleet,
     fleet_settings,
     members,
@@ -161,6 +162,8 @@ def test_processes_leave_in_order_when_the_supervisor_is_killed(config):
         pids = members(service).values()
         service.kill()
         until(lambda: not any(map(psutil.pid_exists, pids)))
+        # What they wrote last may still be on its way.
+        service.reader.join(PATIENCE)
         stopped = {e["process"] for e in told(service, "service.stopped")}
 
     assert stopped == {1, 2}
