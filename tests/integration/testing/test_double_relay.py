@@ -80,7 +80,7 @@ def test_trouble_may_happen_some_times_only(postroom, send):
 
 def test_a_slow_relay_takes_the_callers_time(postroom, send):
     with postroom.relay.slow(60):
-        result = send(timeout=1.0, retry=AT_ONCE)
+        result = send(wait_timeout=1.0, retry=AT_ONCE)
 
     assert result.reason is FailureReason.DEADLINE
     postroom.inbox.assert_empty()
