@@ -2,7 +2,7 @@
 
 Leaked threads: a test fails if a thread that began in it lives on after it and all
 its fixtures: any non-daemon thread, and every thread named "postroom-...".  The check
-waits (joins) a few seconds, so stop what you start and needn't wait for it yourself.
+waits (joins) for some time, so stop what you start and needn't wait for it yourself.
 Threads of fixtures of a wider scope exist before the test and are not counted; where
 such a server starts further threads during a test, mark the test
 `@pytest.mark.shared_threads`.
@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.postgres import stop_postgres
 from tests.support.threads import left_behind, stacks, watched_threads
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 # A loaded machine generates slowly; that says nothing about the code under test.
 settings.register_profile(

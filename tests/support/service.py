@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,12 +54,11 @@ class Service:
 
     def settled(self, name: str):
         """The delivery's result once it is final."""
-        for _ in range(600):
-            result = self.get(name).result
-            if result.is_final:
-                return result
+        ends_at = time.monotonic() + CALL
+        while not (result := self.get(name).result).is_final:
+            assert time.monotonic() < ends_at, f"not settled: {result}"
             PAUSE.wait(0.02)
-        raise AssertionError(f"not settled: {result}")
+        return result
 
 
 ON_POSTGRES = os.environ.get("POSTROOM_TEST_STORE", "sqlite") == "postgres"

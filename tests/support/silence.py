@@ -1,4 +1,4 @@
-"""A relay that accepts connections and never says a word."""
+"""Ports where nobody answers: one that is silent, and one where nobody listens."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from dataclasses import dataclass, field
 class SilentRelay:
     port: int
     connected: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def nobody_listens() -> Iterator[int]:
+    """A port that refuses connections, and that nobody else is given meanwhile."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from tests.integration.client.answers import (
 )
 from tests.integration.client.clients import skip_pauses
 from tests.support.fake_service import Refusal, serving
+from tests.support.silence import nobody_listens
 
 MAIL = {"to": "ada@example.com", "subject": "Hello", "text": "It works."}
 
@@ -262,13 +263,12 @@ def test_a_closed_client_says_so(connect, service):
 
 
 def test_nobody_at_the_target_is_told_in_plain_words(connect, pauses):
-    with serving() as gone:
-        target = gone.target
-    with connect(target) as client:
+    with nobody_listens() as port, connect(f"127.0.0.1:{port}") as client:
         skip_pauses(client, pauses)
         with pytest.raises(Unavailable) as refusal:
             client.send(**MAIL)
 
+    target = f"127.0.0.1:{port}"
     assert str(refusal.value) == f"no Postroom service at {target} (connection refused)"
     assert refusal.value.nothing_sent
     assert len(pauses) == 3

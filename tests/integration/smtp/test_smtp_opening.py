@@ -17,6 +17,7 @@ from postroom_server.smtp.timeouts import NO_DEADLINE, Deadline
 
 from tests.support.relays import drips, endless_reply, greeting_with, plays, ready, then
 from tests.support.scripted_relay import QUICK, Peer, ScriptedRelay
+from tests.support.silence import nobody_listens
 
 IMPATIENT = replace(QUICK, greeting=0.2)
 goodbye = plays("C: QUIT\nS: 221 bye")
@@ -175,10 +176,12 @@ def test_a_deadline_that_has_passed_ends_it_before_the_first_word():
 
 
 def test_a_port_where_nobody_listens_is_a_network_failure():
-    relay = ScriptedRelay()
-    relay.__exit__(None)
-    with pytest.raises(SessionError, match="refused") as failed:
-        open_session(relay.settings())
+    with (
+        nobody_listens() as port,
+        ScriptedRelay() as relay,
+        pytest.raises(SessionError, match="refused") as failed,
+    ):
+        open_session(relay.settings(port=port))
 
     assert (failed.value.phase, failed.value.reason) == (
         Phase.CONNECT,
