@@ -38,6 +38,7 @@ class StoredQuotas:
 class _Take(Work[Taken]):
     def __init__(self, quota: Quota, least: int, most: int) -> None:
         super().__init__()
+        self.locks = f"quota {quota.scope}"
         self._quota = quota
         self._bounds = (least, most)
 
@@ -57,6 +58,7 @@ class _Take(Work[Taken]):
 class _Return(Work[None]):
     def __init__(self, quota: Quota, count: int) -> None:
         super().__init__()
+        self.locks = f"quota {quota.scope}"
         self._values = {"scope": quota.scope, "day": quota.day, "count": count}
 
     def perform(self, connection: Connection, /) -> None:

@@ -24,6 +24,8 @@ class Work(Generic[T]):
     old.
     """
 
+    locks = ""
+    """What its own steps keep from other processes, where there are any."""
     adds = False
     size = 0
 

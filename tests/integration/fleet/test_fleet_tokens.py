@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from postroom_server.domain.clock import Instant
+from postroom_server.domain.octets import StoredOctets
 from postroom_server.domain.pacing import Rate
 from postroom_server.domain.relays import RelayPause
 from postroom_server.outbox.quotas import Quota
+from postroom_server.outbox.store import Blob
+from postroom_server.outbox.stored_quotas import StoredQuotas
+from postroom_server.outbox.work import Work
 
 from tests.support.builders import NOW
 
@@ -111,6 +116,71 @@ def test_processes_together_spend_the_recipients_of_a_day_exactly(join):
         )
 
     assert spent == 90
+
+
+class Meeting(Work):
+    """Met by another process in the midst of a commit, when it is first tried."""
+
+    def __init__(self, barrier):
+        super().__init__()
+        self._barrier = barrier
+        self.tries = 0
+
+    def perform(self, _connection, /):
+        self.tries += 1
+        if self.tries == 1:
+            self._barrier.wait(LONG)
+
+
+def of_quota(does, scope, *counts):
+    """Work on a day's quota, as the store makes it."""
+    made = []
+    store = StoredQuotas(SimpleNamespace(run=made.append), None)
+    getattr(store, does)(Quota(scope, 20_000, 100), *counts)
+    return made.pop()
+
+
+def takes(_outbox, scope):
+    return of_quota("take", scope, 1, 1)
+
+
+def gives_back(_outbox, scope):
+    return of_quota("give_back", scope, 1)
+
+
+def keeps_a_blob(outbox, tenant):
+    blob = Blob(tenant, StoredOctets.of(b"x"), outbox.created_at)
+    return outbox.blobs._keeping(blob, outbox.created_at)
+
+
+@pytest.mark.parametrize("work", [takes, gives_back, keeps_a_blob])
+def test_processes_that_want_the_same_quotas_are_not_in_each_others_way(join, work):
+    fleet, barrier = [join(), join()], threading.Barrier(2)
+    meetings = [Meeting(barrier) for _ in fleet]
+
+    def commit(outbox, works):
+        return [one.error for one in outbox._committer._writer.commit(works)]
+
+    assert commit(fleet[0], [takes(fleet[0], scope) for scope in "ab"]) == [None] * 2
+    with ThreadPoolExecutor(2) as threads:
+        told = [
+            threads.submit(commit, one, [work(one, first), meeting, work(one, last)])
+            for one, meeting, (first, last) in zip(
+                fleet, meetings, ["ab", "ba"], strict=True
+            )
+        ]
+
+    assert [one.result() for one in told] == [[None] * 3] * 2
+    # One that the database had to break off would have been tried again.
+    assert [one.tries for one in meetings] == [1, 1]
+
+
+def test_each_hears_of_its_own_quota_whatever_the_order(join):
+    works = [of_quota("take", scope, 1, most) for scope, most in [("b", 2), ("a", 1)]]
+
+    outcomes = join()._committer._writer.commit(works)
+
+    assert [one.result.count for one in outcomes] == [2, 1]
 
 
 def test_what_a_killed_process_held_is_wasted_and_nothing_is_spent_twice(join):

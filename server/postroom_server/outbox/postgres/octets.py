@@ -120,6 +120,10 @@ class Arrived:
 class _KeepAlone(KeepBlob):
     """Two processes must not share what is left of a quota."""
 
+    def __init__(self, blob: Blob, now: Instant, quota: int) -> None:
+        super().__init__(blob, now, quota)
+        self.locks = f"blobs {blob.tenant}"
+
     def perform(self, connection: Connection, /) -> bool:
         cast("Link", connection).run("quota_alone", (self._blob.tenant,))
         return super().perform(connection)
