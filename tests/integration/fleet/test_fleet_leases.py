@@ -24,7 +24,9 @@ from tests.support.outboxes import accept, claim
 PATIENCE = 30.0
 CLOCK = SystemClock()
 NEVER_RENEWED = LeaseSettings(length=0.4, renewed_every=3600.0, margin=0.1)
-"""The lease of a process that stands still."""
+"""The lease of a process that stands still, and has nothing."""
+LONG = LeaseSettings(length=120.0, renewed_every=3600.0)
+"""The lease of one that has something; `stand_still` lets it end."""
 NOTHING_KEPT = Retention(content=0.0, deliveries=0.0, events=0.0)
 
 
@@ -47,6 +49,16 @@ def until(told) -> None:
             return
         pause.wait(0.05)
     raise AssertionError("it did not come")
+
+
+def stand_still(outbox) -> None:
+    """As if it had done so until its lease ended."""
+    node = outbox._node
+    link = node._connect(str)
+    past = "UPDATE node SET until = clock_timestamp() - interval '1 s' WHERE owner = %s"
+    assert link.raw.execute(past, (node.owner,)).rowcount == 1
+    link.close()
+    node._deadline = 0.0
 
 
 def come_back(outbox) -> None:
@@ -126,17 +138,18 @@ def _waits_for_a_lock(link) -> bool:
 
 
 def test_a_lease_that_ended_is_taken_over_and_its_holder_knows(join):
-    slow, other = join(NEVER_RENEWED), join()
+    slow, other = join(LONG), join()
     delivery = live(slow, leased=True)
+    stand_still(slow)
 
-    until(lambda: other.leased() == [delivery])
+    assert other.leased() == [delivery]
     assert not slow.holds(delivery)
 
 
 def test_who_lost_its_lease_claims_nothing(join):
-    slow = join(NEVER_RENEWED)
+    slow = join(LONG)
     live(slow)
-    until(lambda: not slow._node.is_live)
+    stand_still(slow)
 
     assert claim(slow, now()) == []
     assert len(claim(join(), now())) == 1
@@ -156,9 +169,10 @@ def test_who_lost_its_lease_takes_no_mail_until_it_has_another(join):
 
 
 def test_the_outcome_of_one_that_was_taken_over_is_stored_by_one_of_both(join):
-    slow, other = join(NEVER_RENEWED), join()
+    slow, other = join(LONG), join()
     delivery = live(slow, leased=True)
-    until(other.leased)
+    stand_still(slow)
+    assert other.leased() == [delivery]
     TakingOver(other, CLOCK, lambda _: True).run_once()
     come_back(slow)
 
@@ -184,23 +198,17 @@ def test_who_comes_back_under_a_new_name_does_not_hold_what_it_had(join):
 
 
 def test_a_lease_that_ended_can_not_be_renewed_though_nobody_noticed(join):
-    slow, other = join(NEVER_RENEWED), join()
+    slow, other = join(LONG), join()
     delivery = live(slow, leased=True)
+    stand_still(slow)
     node = slow._node
-    until(lambda: not node.is_live)
     link = node._connect(str)
-    until(lambda: _has_ended(link))
     node._renew(link)
     link.close()
 
     assert node.was_lost
     assert not slow.holds(delivery)
     assert other.leased() == [delivery]
-
-
-def _has_ended(link) -> bool:
-    past = "SELECT 1 FROM node WHERE until < clock_timestamp()"
-    return bool(link.raw.execute(past).fetchall())
 
 
 def test_what_is_relayed_waits_where_its_caller_does(join):
