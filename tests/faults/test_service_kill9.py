@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
-from postroom import Client, PostroomError, Status
+from postroom import Client, PostroomError, RetryPolicy, Status
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import PAUSE, daemon, free_port
@@ -53,6 +54,8 @@ def _mail(request_id):
         "subject": "x",
         "text": "x",
         "request_id": request_id,
+        # Long enough between two attempts to be killed there.
+        "retry": RetryPolicy(quick_delays=[timedelta(seconds=30)]),
         "timeout": 60,
     }
 

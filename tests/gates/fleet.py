@@ -13,11 +13,12 @@ from typing import Self
 
 import psutil
 
+from tests.gates.figures import figure
 from tests.support.process import Daemon, daemon, free_port
 from tests.support.service import plain, settings
 
 ROOT = Path(__file__).parents[2]
-START = 10.0
+START = figure(40.0, 10.0)
 """Seconds, without those in which the machine had others to serve."""
 POOL = 4
 NO_KEYS: Mapping[str, object] = MappingProxyType({})

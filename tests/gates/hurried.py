@@ -10,6 +10,7 @@ POSTROOM_GATE_DEATH: a FIFO; told "PASSES POINT", it kills itself when it comes 
 point after so many others; see `POINTS`.
 POSTROOM_GATE_SLOW: up to so many seconds pass between what a transaction writes and its
 commit, so that those of several processes overlap.
+POSTROOM_GATE_LEASE: how long a lease is, where none is to end.
 POSTROOM_GATE_CLOCK: a file that holds the seconds by which the wall clock is ahead.
 """
 
@@ -80,7 +81,8 @@ class _Death:
 
 def hurry() -> None:
     """Make times short that no setting makes so short."""
-    LeaseSettings.__init__.__kwdefaults__.update(LEASE)
+    length = float(os.environ.get("POSTROOM_GATE_LEASE", LEASE["length"]))
+    LeaseSettings.__init__.__kwdefaults__.update({**LEASE, "length": length})
     taking_over.PAUSE = LOOKS_EVERY
     recovery.UNCERTAIN_DELAY = AGAIN_AFTER
     decision.UNCERTAIN_DELAY = AGAIN_AFTER

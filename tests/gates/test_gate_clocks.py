@@ -59,7 +59,11 @@ class Scheduler:
 def test_a_clock_that_jumps_sends_nothing_early_and_nothing_twice(tmp_path, size):
     watch = Watch(tmp_path / "ahead")
     url = postgres().fresh() if size > 1 else ""
-    environment = {"POSTROOM_GATE_CLOCK": str(tmp_path / "ahead")}
+    environment = {
+        "POSTROOM_GATE_CLOCK": str(tmp_path / "ahead"),
+        # Hours end it where they should not; a machine that is slow for a moment, never.
+        "POSTROOM_GATE_LEASE": "60",
+    }
     with (
         Sink(tmp_path, ALL_EXTENSIONS) as sink,
         Fleet(tmp_path, sink.port, size, url, **environment) as fleet,
@@ -89,6 +93,8 @@ def after_jump(
     soon = scheduler.send(random.uniform(2, 4))
     passed = scheduler.send(jump / 2) if jump > 0 else soon
     later = scheduler.send(abs(jump) + HOUR)
+    # On its way already, it goes on.
+    was_due = scheduler.due[soon] <= watch.now() + EARLY
     watch.turn(jump)
     jumped_at = time.time()
     expected = {passed} if jump > 0 else set()
@@ -101,7 +107,7 @@ def after_jump(
     found = [f"{marker}: overdue after {jump}" for marker in expected - taken.keys()]
     if later in taken:
         found.append(f"{later}: hours early after {jump}")
-    if taken.get(soon, 0.0) > jumped_at:
+    if not was_due and taken.get(soon, 0.0) > jumped_at:
         early = scheduler.due[soon] - watch.ahead - taken[soon]
         found += [f"{soon}: {early:.1f} s early after {jump}"] if early > EARLY else []
     return found

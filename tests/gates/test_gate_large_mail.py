@@ -4,6 +4,7 @@ little of its time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +24,9 @@ FILES = Letter(files=(25,) * 4)
 EVERYTHING = Letter(text=100, html=100, files=(25,) * 4)
 CALLERS, EXTRA_OF_MANY = 16, 100 * MB
 SMALL_ONES = figure(100, 1000)
-ROUNDS = 3
-"""Of so many measurements one must hold: noise only ever adds."""
+TURNS = 12
+"""How often both are measured at most, in turns: noise only ever adds.  A disk that
+many share stands still for a third of a second now and then."""
 ALLOWED = 0.25
 """Seconds of p99 that large mail may add to small mail."""
 
@@ -63,11 +65,10 @@ def test_all_that_is_allowed_arrives_as_it_is_rendered(service):
 
 
 def test_small_mail_does_not_wait_for_large_mail(service):
-    added = []
-    for _ in range(ROUNDS):
-        alone = p99(service.small_ones(SMALL_ONES))
-        beside = p99(service.small_ones_beside(SMALL_ONES, BODY))
-        added.append(beside - alone)
-        if added[-1] <= ALLOWED:
+    alone = beside = math.inf
+    for _ in range(TURNS):
+        alone = min(alone, p99(service.small_ones(SMALL_ONES)))
+        beside = min(beside, p99(service.small_ones_beside(SMALL_ONES, BODY)))
+        if beside - alone <= ALLOWED:
             return
-    pytest.fail(f"large mail adds {min(added) * 1e3:.0f} ms to small mail")
+    pytest.fail(f"large mail adds {(beside - alone) * 1e3:.0f} ms to small mail")

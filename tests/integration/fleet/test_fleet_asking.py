@@ -163,13 +163,13 @@ def test_what_is_pending_is_not_tried_again(pair, relay, monkeypatch):
 def test_mail_that_waits_for_a_retry_is_taken_back_and_its_caller_hears(pair, relay):
     first, second = pair
     relay.fail_next("MAIL", "451 4.3.0 later")
-    retry = send_pb.RetryPolicy(quick_delays=[{"seconds": 20}])
+    retry = send_pb.RetryPolicy(quick_delays=[{"seconds": 25}])
     call = first.stub.SendMessage.future(a_request(retry=retry), timeout=CALL)
     (name,) = listed(second, RETRY)
     answer = cancel(second, name)
 
     assert answer.outcome == requests_pb.CANCEL_OUTCOME_CANCELLED
-    assert call.result(5.0).result.status == CANCELLED
+    assert call.result(PATIENCE / 2).result.status == CANCELLED
 
 
 def listed(service, status):

@@ -11,6 +11,7 @@ from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import send_pb2 as send_pb
 from postroom_server.delivery import afar, elsewhere
 from postroom_server.outbox.postgres.news import News
+from postroom_server.rpc import context
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.fleets import serving, until
@@ -166,11 +167,13 @@ def test_mail_that_waits_for_a_retry_ends_when_the_last_of_all_callers_leaves(pa
     assert len(pair.first.get(f"deliveries/{delivery_id}").result.attempts) == 1
 
 
-def test_a_twin_that_runs_out_of_time_leaves_the_mail_to_the_first(pair):
+def test_a_twin_that_runs_out_of_time_leaves_the_mail_to_the_first(pair, monkeypatch):
+    # The answer of a busy machine takes longer than the usual quarter of a second.
+    monkeypatch.setattr(context, "MARGIN", 3.0)
     request = a_request(request_id="twin")
     one = pair.first.stub.SendMessage.future(request, timeout=CALL)
     assert pair.begun.wait(PATIENCE)
-    other = pair.second.stub.SendMessage(request, timeout=6.0).result
+    other = pair.second.stub.SendMessage(request, timeout=12.0).result
     pair.held.set()
 
     assert other.status == delivery_pb.DELIVERY_STATUS_SENDING
