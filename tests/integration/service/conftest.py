@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from postroom_server.delivery import waiting
-from postroom_server.rpc import context
+from postroom_server.rpc import context, mail_stream
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.service import Service, plain, running
@@ -31,6 +31,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(context, "MARGIN", 3.0)
     monkeypatch.setattr(waiting, "BREAKING_OFF", 2.0)
+    monkeypatch.setattr(mail_stream, "LAST_ANSWERS", 2.5)
 
 
 @pytest.fixture(scope="module")
