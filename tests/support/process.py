@@ -18,6 +18,8 @@ from postroom import Client, Health, PostroomError
 
 START = 60.0
 PAUSE = threading.Event()
+_names: list[int] = []
+"""Descriptors of what reserves ports."""
 
 
 @dataclass
@@ -49,12 +51,28 @@ def free_port() -> int:
     """A port that was free a moment ago, below those that the kernel hands out.
 
     A process that is killed and started again wants its port back, which no connection
-    of another may have been given meanwhile.
+    of another may have been given meanwhile.  Nobody gets it twice, nor gets what tests
+    that run side by side have got and not bound yet.
     """
     while True:
         port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        if _reserved(port):
+            with contextlib.suppress(OSError), socket.create_server(_here(port)):
+                return port
+
+
+def _here(port: int) -> tuple[str, int]:
+    return ("127.0.0.1", port)
+
+
+def _reserved(port: int) -> bool:
+    """Whether it is ours from now on, as long as this process lives."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as name:
+        # A name without a file, which ends with us.
+        name.bind(f"\0postroom-tests-{port}")
+        _names.append(name.detach())
+        return True
+    return False
 
 
 @contextlib.contextmanager
