@@ -83,7 +83,7 @@ class Course:
         accepted = outcome is AttemptOutcome.ACCEPTED
         return Attempt(
             number=delivery.attempts_made,
-            relay=f"relays/{delivery.relay}",
+            relay=delivery.relay_name,
             started_at=delivery.leased_at or ended_at,
             ended_at=ended_at,
             outcome=outcome,

@@ -168,7 +168,7 @@ def report(ready: Ready) -> ValidationReport:
     delivery = ready.delivery
     return ValidationReport(
         size_bytes=delivery.size_bytes,
-        relay=f"relays/{delivery.relay}",
+        relay=delivery.relay_name,
         envelope_from=delivery.envelope_from or "<>",
         recipients=tuple(RecipientPlan(r.address, r.wire) for r in delivery.recipients),
         warnings=ready.valid.warnings,

@@ -170,7 +170,7 @@ class Looking:
         if change.after.due_at is None:
             return Start.NOW
         # One that was taken out of the configuration since can't be asked.
-        self.sending.relays.find(f"relays/{delivery.relay}")
+        self.sending.relays.find(delivery.relay_name)
         start = self.sending.start(change.after, caller, asked)
         if start is Start.HERE:
             gate = self.sending.starts.gates[delivery.relay]

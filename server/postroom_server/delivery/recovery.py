@@ -148,7 +148,7 @@ def _attempt(delivery: Delivery, outcome: AttemptOutcome, now: Instant) -> Attem
     uncertain = outcome is AttemptOutcome.UNCERTAIN
     return Attempt(
         number=delivery.attempts_made,
-        relay=f"relays/{delivery.relay}",
+        relay=delivery.relay_name,
         started_at=delivery.leased_at or now,
         ended_at=now,
         outcome=outcome,

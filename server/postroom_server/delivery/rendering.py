@@ -100,7 +100,7 @@ def _went_as_utf8(delivery: Delivery, mailing: Mailing) -> bool:
 def _report(delivery: Delivery, size: int) -> ValidationReport:
     return ValidationReport(
         size_bytes=size,
-        relay=f"relays/{delivery.relay}",
+        relay=delivery.relay_name,
         envelope_from=delivery.envelope_from or "<>",
         recipients=tuple(RecipientPlan(r.address, r.wire) for r in delivery.recipients),
     )

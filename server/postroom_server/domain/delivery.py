@@ -171,6 +171,11 @@ class Delivery:
         return f"deliveries/{self.id}"
 
     @property
+    def relay_name(self) -> str:
+        """The name of its relay, for callers; *relay* is its bare id."""
+        return f"relays/{self.relay}"
+
+    @property
     def status(self) -> DeliveryStatus:
         if self.leased_at is not None:
             return _SENDING

@@ -154,7 +154,7 @@ def _lost(delivery: Delivery, now: Instant) -> Change:
     """An attempt that nobody makes costs nothing, and is due again at once."""
     attempt = Attempt(
         number=delivery.attempts_made,
-        relay=delivery.relay,
+        relay=delivery.relay_name,
         started_at=delivery.leased_at or now,
         ended_at=now,
         outcome=AttemptOutcome.LOST,

@@ -171,6 +171,7 @@ def test_a_claim_whose_caller_had_gone_is_released_and_costs_nothing(hasty):
     assert isinstance(raised, NotReady)
     assert released.status is DeliveryStatus.QUEUED
     assert released.tries == 0
+    assert [attempt.relay for attempt in released.attempts] == [released.relay_name]
     assert [d.id for d in claim(hasty, retries=True)] == [delivery.id]
 
 

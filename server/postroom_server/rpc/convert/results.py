@@ -88,7 +88,7 @@ def stored_delivery(
         result=result_fields(delivery, full=full),
         request_id=delivery.request_id,
         completion=number(delivery.plan.completion),
-        relay=f"relays/{delivery.relay}",
+        relay=delivery.relay_name,
         envelope_from=delivery.envelope_from or "<>",
         subject="" if delivery.content_purged else delivery.subject,
         send_at=timestamp_if(delivery.send_at),
@@ -145,7 +145,7 @@ def _attempts(delivery: Delivery) -> Sequence[Attempt]:
         return delivery.attempts
     running = Attempt(
         number=delivery.attempts_made,
-        relay=f"relays/{delivery.relay}",
+        relay=delivery.relay_name,
         started_at=delivery.leased_at,
     )
     return kept_attempts((*delivery.attempts, running))
