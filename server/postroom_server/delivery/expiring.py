@@ -13,7 +13,7 @@ from collections.abc import Callable
 from postroom_server.delivery.waits import News, WaitRoom
 from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.delivery import Delivery
-from postroom_server.domain.transitions import expired, settle
+from postroom_server.domain.transitions import expire
 from postroom_server.outbox.store import Outbox
 
 PAGE = 500
@@ -56,8 +56,7 @@ class Expiring:
         return sum(self._settle(delivery, now) for delivery in over)
 
     def _settle(self, delivery: Delivery, now: Instant) -> bool:
-        fates = {r.wire: expired(r) for r in delivery.open_recipients}
-        change = settle(delivery, fates, now)
+        change = expire(delivery, now)
         if not self._outbox.save(change):
             # Somebody else was faster, and knows better.
             return False

@@ -24,7 +24,7 @@ from postroom_server.domain.submission import Completion
 from postroom_server.domain.transitions import (
     Change,
     Fate,
-    expired,
+    expire,
     settle,
     settle_open,
 )
@@ -136,8 +136,7 @@ class Patience:
             return now
         if now.leased_at is not None or now.expire_at > self.clock.now():
             return None
-        fates = {r.wire: expired(r) for r in now.open_recipients}
-        after = self._stored(settle(now, fates, self.clock.now()))
+        after = self._stored(expire(now, self.clock.now()))
         return after if after is not None and after.status.is_final else None
 
     def _give_up(self, wait: Wait, delivery: Delivery) -> Delivery:

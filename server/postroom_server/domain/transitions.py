@@ -59,16 +59,6 @@ class Fate:
     in_doubt: bool = False
 
 
-def expired(recipient: Recipient) -> Fate:
-    """The end of its time; what the relay said of it last stays."""
-    return Fate(
-        status=RecipientStatus.EXPIRED,
-        reason=recipient.reason,
-        reply=recipient.reply,
-        detail="expired",
-    )
-
-
 def newly_accepted(delivery: Delivery) -> Change:
     """*delivery* is durably stored."""
     return Change(
@@ -167,6 +157,20 @@ def settle_open(delivery: Delivery, fate: Fate, now: Instant) -> Change:
 def settle(delivery: Delivery, fates: Mapping[str, Fate], now: Instant) -> Change:
     """Recipients meet *fates* (by their `wire`), and nothing more is to come."""
     return _step(delivery, fates, (now, None))
+
+
+def expire(delivery: Delivery, now: Instant) -> Change:
+    """The end of its time; what the relay said last of each recipient stays."""
+    fates = {
+        r.wire: Fate(
+            status=RecipientStatus.EXPIRED,
+            reason=r.reason,
+            reply=r.reply,
+            detail="expired",
+        )
+        for r in delivery.open_recipients
+    }
+    return settle(delivery, fates, now)
 
 
 def mark_data(delivery: Delivery) -> Change:

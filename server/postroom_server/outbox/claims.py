@@ -13,9 +13,8 @@ from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.transitions import (
     Change,
     begin_attempt,
-    expired,
+    expire,
     finish_attempt,
-    settle,
 )
 from postroom_server.outbox.records import (
     UnreadableDelivery,
@@ -116,8 +115,7 @@ class Claim(Work[Sequence[Taken]]):
 
     def _step(self, delivery: Delivery) -> Change:
         if delivery.expire_at <= self._now:
-            fates = {r.wire: expired(r) for r in delivery.open_recipients}
-            return settle(delivery, fates, self._now)
+            return expire(delivery, self._now)
         return begin_attempt(delivery, self._now)
 
     def _read(self, connection: Connection, row: tuple[Any, ...]) -> Delivery | None:

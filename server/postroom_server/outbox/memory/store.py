@@ -17,8 +17,7 @@ from postroom_server.domain.lane import LaneKey
 from postroom_server.domain.transitions import (
     Change,
     begin_attempt,
-    expired,
-    settle,
+    expire,
 )
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.event_pages import EventSource, Place, RecordedEvent
@@ -240,8 +239,7 @@ class MemoryOutbox(Looking):
 
 def _step(delivery: Delivery, now: Instant) -> Change:
     if delivery.expire_at <= now:
-        fates = {r.wire: expired(r) for r in delivery.open_recipients}
-        return settle(delivery, fates, now)
+        return expire(delivery, now)
     return begin_attempt(delivery, now)
 
 
