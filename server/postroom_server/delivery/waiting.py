@@ -34,8 +34,6 @@ from postroom_server.outbox.store import Outbox
 BREAKING_OFF = 0.2
 """Seconds that an attempt gets to end once it is called off; within the margin that an
 answer keeps to its caller's deadline."""
-AT_ANOTHER = 0.1
-"""Seconds until a caller may try again: another process may answer at once."""
 NOT_BEGUN = 0.01
 """Seconds between looks at an attempt that was claimed and has not begun."""
 
@@ -234,7 +232,7 @@ class Patience:
         change = settle_open(delivery, fate, self.clock.now())
         after = self._stored(change, forget_request=True)
         if after is change.after and self.waits.closing:
-            raise Draining(WE_LEAVE, AT_ANOTHER)
+            raise Draining(WE_LEAVE)
         if after is change.after:
             raise DeadlinePassed(
                 "the time ran out before an attempt was begun; the mail was withdrawn"

@@ -161,7 +161,7 @@ class Watcher:
             waiting = seat.waiting
             events = tuple(waiting.popleft() for _ in range(min(most, len(waiting))))
             if not events and hub.closed:
-                raise Draining("this server is shutting down", 0.1)
+                raise Draining("this server is shutting down")
             known = position_of(events[-1]) if waiting else hub.position
             self._position = max(self._position, known, key=_place)
         return Batch(events, self._position)

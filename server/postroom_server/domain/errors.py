@@ -203,7 +203,12 @@ class RateLimited(BusyError):
 
 
 class Draining(BusyError):
+    """The process is leaving; another may answer at once."""
+
     reason = "DRAINING"
+
+    def __init__(self, message: str, retry_after: float = 0.1) -> None:
+        super().__init__(message, retry_after)
 
 
 class NotReady(BusyError):

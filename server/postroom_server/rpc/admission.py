@@ -191,7 +191,7 @@ def _overloaded() -> PostroomError:
 
 
 def _draining() -> PostroomError:
-    return Draining("this server is shutting down", 0.1)
+    return Draining("this server is shutting down")
 
 
 def _not_ready() -> PostroomError:

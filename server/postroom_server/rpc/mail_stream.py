@@ -45,8 +45,6 @@ MOST_MAILS_UNSTORED = 128
 """Mails that wait for the store, or for a slot before; few enough to stand for one."""
 LAST_ANSWERS = 0.2
 """Seconds after the end of the call's time in which answers may still come."""
-AT_ANOTHER = 0.1
-"""Seconds until a caller may try again: another process may answer at once."""
 
 _Event = tuple[Item, "Told | Exception"] | None
 """An item and its answer; None: look what has changed."""
@@ -134,7 +132,7 @@ class MailStream:
         if self._read_all:
             return True
         if self._draining:
-            raise Draining("this server is shutting down", AT_ANOTHER)
+            raise Draining("this server is shutting down")
         return False
 
     def _next(self) -> _Event:
