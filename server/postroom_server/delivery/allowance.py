@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postroom_server.domain.clock import MICROSECONDS, Clock
-from postroom_server.domain.pacing import DAY, Limits
+from postroom_server.domain.pacing import DAY, Limits, until_tomorrow
 from postroom_server.domain.values import value
 from postroom_server.outbox.quotas import Quota, Quotas
 from postroom_server.outbox.tokens import Tokens
@@ -38,10 +38,6 @@ class Gear:
     def day(self) -> int:
         """The number of the day."""
         return int(self.clock.now() // (DAY * MICROSECONDS))
-
-    def until_tomorrow(self) -> float:
-        """Seconds."""
-        return DAY - self.clock.now() / MICROSECONDS % DAY
 
 
 @value(frozen=True, slots=True)
@@ -112,7 +108,7 @@ class Allowance:
             tokens = self._gear.tokens
             waits.append(tokens.wait(self._scope, self._messages, ahead))
         if self._recipients and self._gear.quotas.left(self._today) < recipients:
-            waits.append(self._gear.until_tomorrow())
+            waits.append(until_tomorrow(self._gear.clock.now()))
         return max(waits)
 
     @property

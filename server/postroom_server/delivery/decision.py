@@ -17,8 +17,8 @@ from postroom_server.delivery.schedule import (
     Chance,
     allows_another,
     long_delay,
+    next_day_delay,
     quick_delay,
-    until_tomorrow,
 )
 from postroom_server.domain.clock import Instant, after
 from postroom_server.domain.delivery import Delivery, RecipientStatus
@@ -137,7 +137,7 @@ def _after_leaving_alone(delivery: Delivery, situation: Situation) -> _Next:
 def _on_another_day(delivery: Delivery, situation: Situation) -> _Next:
     if delivery.plan.completion is Completion.RELAYED:
         return _Next(RecipientStatus.TEMP_FAILED)
-    delay = until_tomorrow(situation.now, situation.chance)
+    delay = next_day_delay(situation.now, situation.chance)
     return _Next(RecipientStatus.DEFERRED, delay)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from postroom_server.domain.clock import MICROSECONDS, Instant
-from postroom_server.domain.pacing import DAY
+from postroom_server.domain.clock import Instant
+from postroom_server.domain.pacing import until_tomorrow
 from postroom_server.domain.submission import RetryPolicy
 
 UNCERTAIN_DELAY = 300.0
@@ -43,9 +43,9 @@ def long_delay(policy: RetryPolicy, tries: int, chance: Chance) -> float | None:
     return max(SHORTEST_DELAY, ceiling * chance())
 
 
-def until_tomorrow(now: Instant, chance: Chance) -> float:
+def next_day_delay(now: Instant, chance: Chance) -> float:
     """The delay until the next day (UTC), and up to `MORNING` more."""
-    return DAY - now / MICROSECONDS % DAY + MORNING * chance()
+    return until_tomorrow(now) + MORNING * chance()
 
 
 def allows_another(policy: RetryPolicy, tries: int) -> bool:

@@ -13,9 +13,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from postroom_server.domain.clock import MICROSECONDS, Instant
+
 DAY = 86_400.0
+"""Seconds."""
 _ROUNDING = 1e-9
 """Of a token: what sums of floats may be short of a whole one."""
+
+
+def until_tomorrow(now: Instant) -> float:
+    """Seconds until the next day (UTC) begins."""
+    return DAY - now / MICROSECONDS % DAY
 
 
 @dataclass(frozen=True, slots=True)
