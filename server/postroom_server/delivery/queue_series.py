@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from postroom_server.delivery.engine import DeliveryEngine
-from postroom_server.domain.clock import Clock, Instant, seconds_between
+from postroom_server.domain.clock import Clock, Instant
 from postroom_server.domain.stats import CloseReason, PoolStats
 from postroom_server.outbox.commit_counts import CommitReading
 from postroom_server.outbox.store import QueueDepth
@@ -83,14 +83,14 @@ class QueueSeries:
         total = self.store.depth(now)
         relays = {r.id: self.store.depth(now, r.id) for r in self.engine.relays}
         yield Reading(QUEUE, {(s,): n for s, n in _states(total).items()})
-        yield single(OLDEST, _age(total, now))
+        yield single(OLDEST, total.oldest_due_age(now))
         by_state = {
             (relay, state): count
             for relay, depth in relays.items()
             for state, count in _states(depth).items()
         }
         yield Reading(RELAY_QUEUE, by_state)
-        ages = {(relay,): _age(depth, now) for relay, depth in relays.items()}
+        ages = {(r,): depth.oldest_due_age(now) for r, depth in relays.items()}
         yield Reading(RELAY_OLDEST, ages)
 
 
@@ -126,11 +126,6 @@ def _states(depth: QueueDepth) -> Mapping[str, int]:
         "retrying": depth.retrying,
         "sending": depth.sending,
     }
-
-
-def _age(depth: QueueDepth, now: Instant) -> float:
-    oldest = depth.oldest_due_at
-    return 0.0 if oldest is None else max(0.0, seconds_between(oldest, now))
 
 
 def _sessions(pools: Mapping[str, PoolStats]) -> Mapping[Labels, int]:

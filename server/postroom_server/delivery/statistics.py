@@ -135,14 +135,12 @@ class _Moment:
         )
 
     def _told(self, depth: QueueDepth) -> QueueStats:
-        oldest = depth.oldest_due_at
-        age = 0.0 if oldest is None else max(0.0, seconds_between(oldest, self.now))
         return QueueStats(
             due=depth.due,
             scheduled=depth.scheduled,
             retrying=depth.retrying,
             sending=depth.sending,
-            oldest_due_age=age,
+            oldest_due_age=depth.oldest_due_age(self.now),
         )
 
 

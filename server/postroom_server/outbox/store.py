@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from postroom_server.domain.clock import Instant
+from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.counters import Counters
 from postroom_server.domain.delivery import Delivery, DeliveryStatus
 from postroom_server.domain.labels import Pairs
@@ -100,6 +100,11 @@ class QueueDepth:
     retrying: int = 0
     sending: int = 0
     oldest_due_at: Instant | None = None
+
+    def oldest_due_age(self, now: Instant) -> float:
+        """For how many seconds the oldest has been due; 0 where none is."""
+        oldest = self.oldest_due_at
+        return 0.0 if oldest is None else max(0.0, seconds_between(oldest, now))
 
 
 @value(frozen=True, slots=True, kw_only=True)
