@@ -9,9 +9,8 @@ from postroom_server.domain.clock import Instant
 from postroom_server.domain.relays import RelayPause
 from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.readers import Readers
-from postroom_server.outbox.rows import Rows
-from postroom_server.outbox.statements import Connection, statement
-from postroom_server.outbox.work import Work
+from postroom_server.outbox.statements import statement
+from postroom_server.outbox.work import Written
 
 
 class Pauses(Protocol):
@@ -46,11 +45,11 @@ class StoredPauses:
     def keep(self, relay: str, pause: RelayPause) -> None:
         """*relay* is paused; see `Pauses.keep`."""
         row = (relay, pause.reason, pause.paused_by, pause.paused_at)
-        self._committer.run(_Written({"put_pause": [row]}))
+        self._committer.run(Written({"put_pause": [row]}))
 
     def end(self, relay: str) -> None:
         """*relay* is not paused any more; see `Pauses.end`."""
-        self._committer.run(_Written({"drop_pause": [(relay,)]}))
+        self._committer.run(Written({"drop_pause": [(relay,)]}))
 
 
 class LocalPauses:
@@ -70,13 +69,3 @@ class LocalPauses:
     def end(self, relay: str) -> None:
         """*relay* is not paused any more; see `Pauses.end`."""
         self._pauses.pop(relay, None)
-
-
-class _Written(Work[None]):
-    """Rows, and no more."""
-
-    def __init__(self, rows: Rows) -> None:
-        super().__init__(rows)
-
-    def perform(self, _connection: Connection, /) -> None:
-        """Its rows are all."""

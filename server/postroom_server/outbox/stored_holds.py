@@ -10,7 +10,7 @@ from postroom_server.outbox.committer import Committer
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.rows import Rows
 from postroom_server.outbox.statements import Connection, statement
-from postroom_server.outbox.work import Work
+from postroom_server.outbox.work import Written
 
 SCOPE = "store"
 """The key of the one row."""
@@ -31,11 +31,11 @@ class StoredHolds:
     def begin(self, hold: Hold, *, restored: bool = False) -> None:
         """Nothing is claimed from now on; see `Holds.begin`."""
         rows: Rows = {"put_hold": [(SCOPE, hold.reason, hold.since)]}
-        self._committer.run(_Renamed(rows) if restored else _Written(rows))
+        self._committer.run(_Renamed(rows) if restored else Written(rows))
 
     def end(self) -> None:
         """What is due may be claimed again; see `Holds.end`."""
-        self._committer.run(_Written({"drop_hold": [(SCOPE,)]}))
+        self._committer.run(Written({"drop_hold": [(SCOPE,)]}))
 
 
 def hold_in(connection: Connection) -> Hold | None:
@@ -45,17 +45,7 @@ def hold_in(connection: Connection) -> Hold | None:
     return None
 
 
-class _Written(Work[None]):
-    """Rows, and no more."""
-
-    def __init__(self, rows: Rows) -> None:
-        super().__init__(rows)
-
-    def perform(self, _connection: Connection, /) -> None:
-        """Its rows are all."""
-
-
-class _Renamed(_Written):
+class _Renamed(Written):
     """Rows, and another identity of the store."""
 
     def perform(self, connection: Connection, /) -> None:

@@ -48,6 +48,16 @@ class Work(Generic[T]):
         return ()
 
 
+class Written(Work[None]):
+    """Rows, and no more."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows)
+
+    def perform(self, _connection: Connection, /) -> None:
+        """Its rows are all."""
+
+
 @value(frozen=True, slots=True)
 class Outcome(Generic[T]):
     """The result of a piece of work, or what its caller must be told instead."""

@@ -18,7 +18,7 @@ from postroom_server.outbox.rows import (
 )
 from postroom_server.outbox.statements import Connection, Row, statement, write_rows
 from postroom_server.outbox.store import Content, RequestRecord
-from postroom_server.outbox.work import Work
+from postroom_server.outbox.work import Work, Written
 
 _LONG_AGO = Instant(0)
 
@@ -156,14 +156,11 @@ class Save(Work[bool]):
         raise error
 
 
-class Forget(Work[None]):
+class Forget(Written):
     """Free a request id again."""
 
     def __init__(self, request: RequestRecord) -> None:
         super().__init__({"drop_request": [made_key(request)]})
-
-    def perform(self, _connection: Connection, /) -> None:
-        """Its row is all."""
 
 
 class Withdraw(Work[None]):
