@@ -32,7 +32,7 @@ def migrate_file(path: Path, clock: Clock) -> Migrated:
     """
     if not path.is_file():
         raise StoreForeign(f"there is no store at {path}")
-    lock = StoreLock.take(path.with_name(f"{path.name}.lock"))
+    lock = StoreLock.take(path)
     try:
         with closing(connect_writer(path)) as connection:
             before = revision_of(connection, path)

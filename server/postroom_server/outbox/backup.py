@@ -18,7 +18,7 @@ from pathlib import Path
 from postroom_server.domain.clock import Instant
 from postroom_server.outbox.beside import beside
 from postroom_server.outbox.errors import BackupFailed
-from postroom_server.outbox.incoming import Place, flush_folder
+from postroom_server.outbox.incoming import Place, files_beside, flush_folder
 from postroom_server.outbox.restoring import mark_as_copy
 
 BLOCK = 1 << 20
@@ -41,7 +41,7 @@ def back_up(path: Path, target: Path, now: Instant) -> BackedUp:
     `BackupFailed` or `OSError`; what was copied so far then stays under other names.
     """
     partial = target.with_name(f"{target.name}.partial")
-    files = target.with_name(f"{target.name}.files")
+    files = files_beside(target)
     for taken in (target, files):
         if taken.exists():
             raise BackupFailed(f"{taken} is there already")
@@ -53,7 +53,7 @@ def back_up(path: Path, target: Path, now: Instant) -> BackedUp:
         mark_as_copy(copy, now)
         # One file, whatever the copy is moved to.
         copy.execute("PRAGMA journal_mode = DELETE").fetchall()
-        source = Place(path.with_name(f"{path.name}.files"))
+        source = Place(files_beside(path))
         copied = _with_files(copy, source, Place(files))
     _flush(partial)
     partial.rename(target)

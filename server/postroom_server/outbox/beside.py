@@ -46,7 +46,7 @@ def beside(path: Path) -> Iterator[sqlite3.Connection]:
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     lock: StoreLock | None = None
     with contextlib.suppress(StoreLocked):
-        lock = StoreLock.take(path.with_name(f"{path.name}.lock"))
+        lock = StoreLock.take(path)
     try:
         connection = _only_reading(path) if lock is None else connect_reader(path)
         with closing(connection):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from postroom_server.outbox.beside import beside
 from postroom_server.outbox.checking import Finding, HasOctets, findings
-from postroom_server.outbox.incoming import Place
+from postroom_server.outbox.incoming import Place, files_beside
 
 MOST_TOLD = 100
 
@@ -18,7 +18,7 @@ def check_file(path: Path) -> list[Finding]:
 
     Raises `StoreUnusableError` where there is nothing that could be checked.
     """
-    place = Place(path.with_name(f"{path.name}.files"))
+    place = Place(files_beside(path))
     with beside(path) as connection:
         damage = list(_damage(connection))
         # What a damaged file says of its rows is not worth telling.

@@ -30,6 +30,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
+def files_beside(store: Path) -> Path:
+    """The folder of the files that belong to the store in the file *store*."""
+    return store.with_name(f"{store.name}.files")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """The folder of the files.

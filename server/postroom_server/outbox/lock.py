@@ -21,8 +21,9 @@ class StoreLock:
         self._descriptor = descriptor
 
     @classmethod
-    def take(cls, path: Path) -> StoreLock:
-        """Hold *path*, or raise `StoreLocked` if another process (or we) do."""
+    def take(cls, store: Path) -> StoreLock:
+        """Hold the lock of *store*; `StoreLocked` if another process (or we) do."""
+        path = store.with_name(f"{store.name}.lock")
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)
         try:

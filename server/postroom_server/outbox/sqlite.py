@@ -26,15 +26,14 @@ from postroom_server.outbox.committing import CommittingOutbox, OnStored, Outbox
 from postroom_server.outbox.connecting import connect_reader, connect_writer
 from postroom_server.outbox.errors import StoreForeign
 from postroom_server.outbox.files import Files
+from postroom_server.outbox.incoming import files_beside
 from postroom_server.outbox.lock import StoreLock
 from postroom_server.outbox.migrating import prepare
 from postroom_server.outbox.readers import Readers
 from postroom_server.outbox.restoring import begin_anew
 from postroom_server.outbox.setting_aside import InFiles
 from postroom_server.outbox.sqlite_writer import SqliteWriter
-from postroom_server.outbox.store import (
-    BlobTerms,
-)
+from postroom_server.outbox.store import BlobTerms
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.waiting import LineSettings
 
@@ -71,7 +70,7 @@ class SqliteOutbox(CommittingOutbox):
         version, or if it is no store.
         """
         with ExitStack() as undo:
-            lock = StoreLock.take(path.with_name(f"{path.name}.lock"))
+            lock = StoreLock.take(path)
             undo.callback(lock.release)
             writer = _writer(path, clock)
             undo.callback(writer.close)
@@ -79,7 +78,7 @@ class SqliteOutbox(CommittingOutbox):
             undo.callback(readers.close)
             committer = Committer(writer, clock, settings.line)
             undo.callback(committer.close)
-            files = Files(path.with_name(f"{path.name}.files"))
+            files = Files(files_beside(path))
             blobs = SqliteBlobs(committer, readers, clock, settings.blobs, files=files)
             parts = OutboxParts(
                 committer, readers, blobs, files.find, lock.release, InFiles(files)
