@@ -19,7 +19,7 @@ from tests.support.fake_service import Refusal
 
 MAIL = {"to": "ada@example.com", "subject": "Hello", "text": "It works."}
 LATE = Refusal(code=grpc.StatusCode.UNAVAILABLE, reason="DRAINING", retry_after=60)
-PATIENCE = 5.0
+PATIENCE = 20.0
 PROGRAM = """
 import asyncio, gc, sys, threading
 from postroom import AsyncClient

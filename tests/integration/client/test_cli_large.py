@@ -179,8 +179,9 @@ def test_mail_for_later_is_not_waited_for(run, service):
 
 
 def test_mail_for_later_has_a_local_time(run, service):
-    in_two_days = (datetime.now(UTC) + timedelta(days=2)).astimezone()
-    noon = in_two_days.replace(hour=12, minute=0, second=0, microsecond=0)
+    in_two_days = datetime.now().astimezone() + timedelta(days=2)
+    # With the offset of that noon, which may be another than that of now.
+    noon = datetime(*in_two_days.timetuple()[:3], 12).astimezone()
     run("send", *MAIL, "--text", "x", "--at", f"{noon:%Y-%m-%dT%H:%M}")
     (request,) = service.requests
 
