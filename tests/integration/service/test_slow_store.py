@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 from postroom.v1 import delivery_pb2 as delivery_pb
+from postroom_server.outbox.waiting import Ticket
 from postroom_server.outbox.work import Work
 
 from tests.support.service import CALL, PAUSE, a_request, reason
@@ -25,17 +26,21 @@ class Stuck(Work):
         assert self.released.wait(CALL)
 
 
+class Untold(Ticket):
+    """Nobody waits for it, and so nobody's patience ends."""
+
+    def tell(self):
+        pass
+
+
 @pytest.fixture
 def stuck(service):
     work = Stuck()
-    run = service.app.engine.outbox._committer.run
-    thread = threading.Thread(target=run, args=[work])
-    thread.start()
+    service.app.engine.outbox._committer.begin(Untold(work))
     assert work.begun.wait(CALL)
     service.released = work.released
     yield service
     work.released.set()
-    thread.join()
 
 
 @pytest.mark.usefixtures("unhurried")
