@@ -65,16 +65,20 @@ from postroom_server.smtp.probe import probe
 from postroom_server.smtp.probe_report import ProbeReport
 from postroom_server.smtp.timeouts import Deadline
 
+WAITING_PER_RELAY = 64
+"""Callers who may wait for one relay, each with a thread: a quarter of those for sends.
+"""
 LAST_WORD = 2.0
 """Seconds that attempts get to end after they were broken off at the end of a drain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
-    """What an engine is made of; *waiting_per_relay* callers may wait for one relay.
+    """What an engine is made of.
 
-    *several_tenants*: one of them may not have all of these places.  *tenants* have
-    limits of their own.  *fleet* is the other processes, *sharing* what all may do.
+    *several_tenants*: one of them may not have all places of those who wait for a
+    relay.  *tenants* have limits of their own.  *fleet* is the other processes,
+    *sharing* what all may do.
     """
 
     outbox: Outbox
@@ -86,7 +90,6 @@ class EngineParts:
     limits: Limits
     observer: Observer
     statistics: Statistics
-    waiting_per_relay: int = 64
     several_tenants: bool = False
     tenants: Mapping[str, PaceLimits] = field(default_factory=dict)
     tokens: Tokens
@@ -102,10 +105,9 @@ class DeliveryEngine:
         self.relays = parts.relays
         self.limits = parts.limits
         self.outbox = parts.outbox
-        self.waiting_per_relay = parts.waiting_per_relay
         self._statistics = parts.statistics
         shared = parts.several_tenants
-        self._waits = waits = WaitRoom(parts.waiting_per_relay, shared=shared)
+        self._waits = waits = WaitRoom(WAITING_PER_RELAY, shared=shared)
         self._clock = parts.clock
         self._marks = parts.marks
         self._closing = threading.Event()

@@ -19,8 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-import structlog
-
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.dispatcher import Slot
 from postroom_server.delivery.fingerprint import fingerprint
@@ -49,7 +47,6 @@ from postroom_server.outbox.store import Accepting, RequestRecord
 
 LOOKERS = 8
 """Threads for what may block; they share commits of the store."""
-_log = structlog.get_logger(__name__)
 
 
 class Posting:

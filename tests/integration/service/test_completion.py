@@ -11,6 +11,7 @@ from postroom.v1 import attempt_pb2 as attempt_pb
 from postroom.v1 import delivery_pb2 as delivery_pb
 from postroom.v1 import delivery_requests_pb2 as requests_pb
 from postroom.v1 import send_pb2 as send_pb
+from postroom_server.delivery.engine import WAITING_PER_RELAY
 
 from tests.support.service import CALL, a_request, plain, reason, running
 from tests.support.silence import silent_relay
@@ -158,7 +159,7 @@ def test_a_caller_that_leaves_while_queued_leaves_a_delivery_to_resume(stuck):
 
 def test_callers_of_one_relay_cannot_hold_all_threads(stuck):
     service, _ = stuck
-    most = service.app.engine.waiting_per_relay
+    most = WAITING_PER_RELAY
     holders = [
         service.stub.SendMessage.future(a_request(), timeout=2 * CALL)
         for _ in range(most)

@@ -26,15 +26,10 @@ from postroom_server.rpc.convert.times import (
 def delivery_result(
     delivery: Delivery,
     *,
-    full: bool = True,
     replayed: bool = False,
-    with_attempts: bool = True,
 ) -> wire.DeliveryResult:
-    """What became of *delivery*; without recipients and attempts unless *full*."""
-    fields = result_fields(
-        delivery, full=full, replayed=replayed, with_attempts=with_attempts
-    )
-    return wire.DeliveryResult(**fields)
+    """What became of *delivery*; *replayed*: an earlier call asked for it."""
+    return wire.DeliveryResult(**result_fields(delivery, replayed=replayed))
 
 
 def result_fields(
@@ -44,7 +39,10 @@ def result_fields(
     replayed: bool = False,
     with_attempts: bool = True,
 ) -> Fields:
-    """The fields of `delivery_result`, for what holds it."""
+    """The fields of `delivery_result`, for what holds it.
+
+    Without recipients and attempts unless *full*, or without the attempts alone.
+    """
     status = delivery.status
     attempts = _attempts(delivery) if full and with_attempts else ()
     return {
