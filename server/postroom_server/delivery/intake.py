@@ -166,12 +166,19 @@ class Intake:
 def report(ready: Ready) -> ValidationReport:
     """What would be sent."""
     delivery = ready.delivery
+    return report_of(delivery, delivery.size_bytes, ready.valid.warnings)
+
+
+def report_of(
+    delivery: Delivery, size: int, warnings: tuple[str, ...] = ()
+) -> ValidationReport:
+    """What is sent for *delivery*, whose bytes are *size* octets."""
     return ValidationReport(
-        size_bytes=delivery.size_bytes,
+        size_bytes=size,
         relay=delivery.relay_name,
         envelope_from=delivery.envelope_from or "<>",
         recipients=tuple(RecipientPlan(r.address, r.wire) for r in delivery.recipients),
-        warnings=ready.valid.warnings,
+        warnings=warnings,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from postroom_server.delivery.intake import Intake, report
+from postroom_server.delivery.intake import Intake, report, report_of
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.delivery.relays import Relays
 from postroom_server.domain.delivery import Delivery, RecipientStatus
@@ -17,11 +17,7 @@ from postroom_server.domain.errors import (
 )
 from postroom_server.domain.octets import DamagedOctets
 from postroom_server.domain.references import BLOBS
-from postroom_server.domain.submission import (
-    RecipientPlan,
-    Submission,
-    ValidationReport,
-)
+from postroom_server.domain.submission import Submission, ValidationReport
 from postroom_server.mail.composer import Form
 from postroom_server.outbox.store import Outbox
 
@@ -73,7 +69,7 @@ class Rendering:
         except DamagedOctets as error:
             raise gone from error
         chunks = _told(bytes_.chunks, lambda _: gone)
-        told = _report(delivery, bytes_.size)
+        told = report_of(delivery, bytes_.size)
         return Rendered(told, delivery.message_id, bytes_.size, chunks)
 
 
@@ -94,13 +90,4 @@ def _went_as_utf8(delivery: Delivery, mailing: Mailing) -> bool:
     return any(
         r.status is RecipientStatus.DELIVERED and not r.wire.isascii()
         for r in delivery.recipients
-    )
-
-
-def _report(delivery: Delivery, size: int) -> ValidationReport:
-    return ValidationReport(
-        size_bytes=size,
-        relay=delivery.relay_name,
-        envelope_from=delivery.envelope_from or "<>",
-        recipients=tuple(RecipientPlan(r.address, r.wire) for r in delivery.recipients),
     )
