@@ -60,17 +60,8 @@ class LineStart:
 
         Raises as `Outbox.begin_accept`.
         """
-        posted.stage, posted.reserved = Stage.STORING, True
-        mail = posted.mail
-        change = accepted_now(posted.delivery, leased=True)
-        posted.given(change.after)
-        try:
-            accepting = self._sending.outbox.begin_accept(
-                change, mail.ready.content, mail.request, partial(self._pass_on, posted)
-            )
-        except BaseException:
-            give_slot_back(posted, self._sending)
-            raise
+        posted.reserved = True
+        accepting = begin_storing(posted, self._sending, self._pass_on, leased=True)
         self._fates.storing(posted, accepting)
 
     def _following(self, relay: str) -> Posted | None:
@@ -115,6 +106,31 @@ class LineStart:
         posted.stage = Stage.BEGUN
         self._fates.begun(posted)
         return Claimed(posted.delivery, ready.content), ready.mailing
+
+
+def begin_storing(
+    posted: Posted,
+    sending: Sending,
+    on_end: Callable[[Posted, Accepting], object],
+    *,
+    leased: bool,
+) -> Accepting:
+    """Give *posted* to the store, *leased*: with its first attempt begun.
+
+    *on_end* hears of the end on the thread that commits.  Where the store takes it not,
+    its slot is free again; raises as `Outbox.begin_accept`.
+    """
+    posted.stage = Stage.STORING
+    mail = posted.mail
+    change = accepted_now(posted.delivery, leased=leased)
+    posted.given(change.after)
+    try:
+        return sending.outbox.begin_accept(
+            change, mail.ready.content, mail.request, partial(on_end, posted)
+        )
+    except BaseException:
+        give_slot_back(posted, sending)
+        raise
 
 
 def give_slot_back(posted: Posted, sending: Sending) -> None:

@@ -27,6 +27,7 @@ from postroom_server.delivery.hearing import Duties, Event, Hearing
 from postroom_server.delivery.line_start import (
     Fates,
     LineStart,
+    begin_storing,
     give_slot_back,
 )
 from postroom_server.delivery.posted import Done, Posted, Stage
@@ -35,7 +36,6 @@ from postroom_server.delivery.sending import (
     Answer,
     Sending,
     Waiting,
-    accepted_now,
 )
 from postroom_server.delivery.standing import Standing
 from postroom_server.delivery.starts import Start
@@ -155,17 +155,11 @@ class Posting:
             self._hearing.tell(partial(self._end, posted, error))
 
     def _store(self, posted: Posted, *, leased: bool) -> None:
-        posted.stage = Stage.STORING
-        mail = posted.mail
-        change = accepted_now(posted.delivery, leased=leased)
-        posted.given(change.after)
-        on_end = partial(self._on_stored, posted)
         try:
-            accepting = self._sending.outbox.begin_accept(
-                change, mail.ready.content, mail.request, on_end
+            accepting = begin_storing(
+                posted, self._sending, self._on_stored, leased=leased
             )
         except BaseException:
-            give_slot_back(posted, self._sending)
             self._teller.leave(posted)
             raise
         self._storing_there(posted, accepting)
