@@ -16,6 +16,7 @@ from collections.abc import Callable
 import structlog
 
 Work = Callable[[], None]
+"""What one of them is to do once."""
 
 _log = structlog.get_logger(__name__)
 

@@ -19,16 +19,11 @@ from functools import partial
 
 import structlog
 
+from postroom_server.delivery.crew import Work
 from postroom_server.delivery.gate import RelayGate
 from postroom_server.delivery.lanes import Lane
 from postroom_server.delivery.mailing import Mailing
-from postroom_server.delivery.rounds import (
-    Deliver,
-    Following,
-    Rounds,
-    Take,
-    Work,
-)
+from postroom_server.delivery.rounds import Deliver, Following, Rounds, Take
 from postroom_server.delivery.tenant_gates import TenantGates
 from postroom_server.domain.clock import Clock, Instant, after
 from postroom_server.domain.delivery import Delivery

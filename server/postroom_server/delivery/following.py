@@ -16,11 +16,11 @@ from enum import Enum
 from postroom_server.delivery.caller import Caller
 from postroom_server.delivery.interest import Interest
 from postroom_server.delivery.watching import (
+    MOST_READ,
     Batch,
     EventHub,
     Position,
     Watcher,
-    position_of,
 )
 from postroom_server.domain.clock import Clock, after
 from postroom_server.domain.errors import InvalidToken
@@ -34,8 +34,6 @@ SEARCH = 2.0
 """
 MOST_TOLD = 100
 """Events told at once over a stream."""
-MOST_READ = 500
-"""Events of one read."""
 
 
 class Start(Enum):
@@ -177,6 +175,6 @@ def _pieces(batch: Batch) -> Iterator[Batch]:
     """*batch* in parts of at most `MOST_TOLD` events; the last ends where it ends."""
     events = batch.events
     while len(events) > MOST_TOLD:
-        yield Batch(events[:MOST_TOLD], position_of(events[MOST_TOLD - 1]))
+        yield Batch(events, batch.position).first(MOST_TOLD)
         events = events[MOST_TOLD:]
     yield Batch(events, batch.position)

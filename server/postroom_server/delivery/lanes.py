@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
-from postroom_server.delivery.crew import Crew
+from postroom_server.delivery.crew import Crew, Work
 from postroom_server.delivery.turns import Turns
 from postroom_server.domain.clock import Instant, seconds_between
 from postroom_server.domain.lane import LaneKey
@@ -54,15 +54,15 @@ class Lane:
         # Apart: they wait as long as the store is away, and mail must not wait behind.
         self._recorders = Crew(most, f"postroom-record-{relay}")
 
-    def begin(self, work: Callable[[], None]) -> bool:
+    def begin(self, work: Work) -> bool:
         """Have *work* done by a thread that delivers; whether there is one."""
         return self._run(self._threads, work)
 
-    def record(self, work: Callable[[], None]) -> bool:
+    def record(self, work: Work) -> bool:
         """The same for *work* that may wait for the store; no mail waits behind it."""
         return self._run(self._recorders, work)
 
-    def _run(self, crew: Crew, work: Callable[[], None]) -> bool:
+    def _run(self, crew: Crew, work: Work) -> bool:
         try:
             crew.run(work)
         except RuntimeError:

@@ -117,8 +117,8 @@ def begin_storing(
 ) -> Accepting:
     """Give *posted* to the store, *leased*: with its first attempt begun.
 
-    *on_end* hears of the end on the thread that commits.  Where the store takes it not,
-    its slot is free again; raises as `Outbox.begin_accept`.
+    *on_end* hears how that ended, on the thread that commits.  Raises as
+    `Outbox.begin_accept` where it is refused at once; its slot is free again then.
     """
     posted.stage = Stage.STORING
     mail = posted.mail

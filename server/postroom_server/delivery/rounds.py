@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from postroom_server.delivery.crew import Work
 from postroom_server.delivery.mailing import Mailing
 from postroom_server.domain.delivery import Delivery
 from postroom_server.outbox.store import Claimed
-
-Work = Callable[[], None]
 
 Take = Callable[[], tuple[Claimed, Mailing] | None]
 """Tells a delivering thread what there is for it."""
