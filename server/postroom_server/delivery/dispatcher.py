@@ -32,6 +32,9 @@ from postroom_server.domain.lane import LaneKey
 from postroom_server.outbox.store import Claimed, Outbox
 
 SAFETY_NET = 5.0
+"""Seconds between looks at every lane, whatever was heard."""
+TROUBLED_PAUSE = 1.0
+"""Seconds until the next claim after one that failed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -233,7 +236,7 @@ class Dispatcher:
     def _pause(self) -> None:
         with self._lock:
             if not self._stopping:
-                self._changed.wait(1.0)
+                self._changed.wait(TROUBLED_PAUSE)
 
     def _look_everywhere(self) -> None:
         """Ask the store what is due, in case that something was not heard of."""

@@ -17,8 +17,9 @@ from postroom_server.domain.transitions import expire
 from postroom_server.outbox.store import Outbox
 
 PAGE = 500
+"""Deliveries of one read."""
 PAGES = 20
-"""Of one look: 10,000 deliveries take some tenths of a second, in small steps."""
+"""Reads of one look: 10,000 deliveries take some tenths of a second, in small steps."""
 
 
 class Expiring:

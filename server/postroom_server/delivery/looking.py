@@ -45,6 +45,8 @@ from postroom_server.outbox.store import Outbox, RequestRecord
 
 RECORDING = 5.0
 """Seconds to wait for an outcome that is just being stored."""
+STOPPING = 0.1
+"""Seconds that an attempt gets to end which was called off, so that it can be told."""
 TRIES = 16
 """A change is made on what was just read; so often may someone else be faster."""
 
@@ -230,7 +232,7 @@ class Looking:
 
     def _stopped(self, delivery: Delivery, control: AttemptControl) -> Cancellation:
         """Called off in time: mostly it ends at once, and can be told so."""
-        control.recorded.wait(0.1)
+        control.recorded.wait(STOPPING)
         now = self.get(delivery.tenant, delivery.id)
         return Cancellation(now, pending=not now.status.is_final)
 

@@ -11,6 +11,7 @@ from postroom_server.domain.dsn import dsn_problems
 from postroom_server.domain.errors import Problem
 from postroom_server.domain.labels import pair_problems, tag_problems
 from postroom_server.domain.limits import Limits
+from postroom_server.domain.pacing import DAY
 from postroom_server.domain.submission import (
     Completion,
     OnUncertain,
@@ -21,10 +22,13 @@ from postroom_server.domain.submission import (
 )
 
 SHORTEST_WAIT = 0.1
+"""Seconds; the longest is a limit (`max_wait`)."""
 QUICK_DELAY_RANGE = (0.1, 60.0)
+"""Seconds."""
 QUICK_DELAYS_MOST = 3
 MIN_DELAY_RANGE = (10.0, 3600.0)
-MAX_DELAY_MOST = 86_400.0
+"""Seconds."""
+MAX_DELAY_MOST = DAY
 ATTEMPTS_MOST = 100
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 
@@ -57,7 +61,7 @@ def send_at_problems(
     """What is wrong with when the caller wants it to begin."""
     ahead = seconds_between(now, begins_at(send_at, now))
     if ahead > limits.max_send_ahead:
-        days = limits.max_send_ahead / 86_400
+        days = limits.max_send_ahead / DAY
         yield Problem("send_at", f"must be at most {days:g} days ahead")
 
 
@@ -76,7 +80,7 @@ def expiry_problems(
         later = "now" if expire_at <= now else "send_at"
         yield Problem("expire_at", f"must be later than {later}")
     elif seconds_between(begins, expire_at) > limits.max_expiry:
-        days = limits.max_expiry / 86_400
+        days = limits.max_expiry / DAY
         yield Problem("expire_at", f"must be at most {days:g} days {whence}")
 
 

@@ -30,6 +30,7 @@ from postroom_server.domain.transitions import (
 from postroom_server.outbox.store import Outbox
 
 CRASHES = 3
+"""Attempts in a row that died with a process, until a delivery is set aside."""
 
 _log = structlog.get_logger(__name__)
 

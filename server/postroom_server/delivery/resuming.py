@@ -28,6 +28,7 @@ from postroom_server.outbox.store import Outbox
 AT_ONCE = 32
 """Threads, so that many share a commit."""
 PAGE = 500
+"""Deliveries of one read."""
 
 _log = structlog.get_logger(__name__)
 

@@ -43,6 +43,7 @@ another process is still about to store what comes before it."""
 PAUSE = 0.005
 """Seconds between two reads, at least: what comes meanwhile is read together."""
 TROUBLED_PAUSE = 1.0
+"""Seconds until the next read after one that failed."""
 
 _log = structlog.get_logger(__name__)
 

@@ -22,6 +22,7 @@ from postroom_server.outbox.incoming import Place, files_beside, flush_folder
 from postroom_server.outbox.restoring import mark_as_copy
 
 BLOCK = 1 << 20
+"""Octets that are copied at a time."""
 
 
 @dataclass(frozen=True, slots=True)

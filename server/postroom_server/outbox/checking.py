@@ -16,6 +16,7 @@ from postroom_server.outbox.records import UnreadableDelivery, delivery_in
 from postroom_server.outbox.statements import Connection, statement
 
 PAGE = 500
+"""Rows of one read."""
 RULES = {
     "check_content": "live deliveries have no content",
     "check_waiting": "waiting deliveries are never due",

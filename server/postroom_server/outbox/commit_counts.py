@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from postroom_server.domain.distribution import SECONDS_BOUNDS, Distribution, Spread
 
 WORKS_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+"""Pieces of work; a batch has 256 at most (`LineSettings`)."""
 
 
 @dataclass(frozen=True, slots=True)

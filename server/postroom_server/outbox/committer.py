@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 FIRST_DELAY = 0.1
 MOST_DELAY = 3.0
+"""Seconds until the store is tried again: the first, and the longest."""
 IDLE_AFTER = 0.5
 """Seconds without work after which the log is moved into the database."""
 

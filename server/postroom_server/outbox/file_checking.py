@@ -11,6 +11,7 @@ from postroom_server.outbox.checking import Finding, HasOctets, findings
 from postroom_server.outbox.incoming import Place, files_beside
 
 MOST_TOLD = 100
+"""Damaged places of a file."""
 
 
 def check_file(path: Path) -> list[Finding]:

@@ -22,6 +22,7 @@ UNTOUCHED = 3600.0
 """Seconds after which a file that nothing refers to may go."""
 
 SHARDS = 256
+"""Folders: the first octet of a digest names one."""
 SHARDS_AT_ONCE = 8
 """Folders that one sweep looks into.  Swept each minute, all are within 32 minutes."""
 

@@ -27,6 +27,7 @@ from typing import Protocol
 from postroom_server.domain.errors import NotReady
 
 SLOTS = 4096
+"""Attempts that may be past their end of data at the same time."""
 _SIZE = 64
 _LENGTH = (SLOTS + 1) * _SIZE
 _FLAG = 0x4D

@@ -15,6 +15,7 @@ T = TypeVar("T")
 A_MOMENT = 0.25
 """Seconds."""
 KEPT_TIMES = 20
+"""An answer is kept so many times as long as it took to find."""
 MOST = 1_000
 """Answers that are kept."""
 

@@ -10,6 +10,7 @@ from postroom_server.outbox.writer import Writer
 
 KEPT_PAGES = 1024
 GIVEN_BACK_PAGES = 1024
+"""Free pages, of 4 KiB: how many stay, and how many one turn gives back."""
 
 
 class SqliteWriter(Writer):

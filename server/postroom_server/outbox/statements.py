@@ -20,6 +20,7 @@ from typing import Any, Protocol, cast
 from postroom_server.outbox.connecting import Writing
 
 MOST_ROWS = 32
+"""Rows that one run of a query writes."""
 _HEAD = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 _EACH = re.compile(r"EACH(\([^)]*\))")
 

@@ -24,6 +24,7 @@ from postroom_server.rpc.reading import CallerGone, Reader
 SERVING = 1
 NOT_SERVING = 2
 SERVICE_UNKNOWN = 3
+"""The numbers of `HealthCheckResponse.ServingStatus`."""
 
 CHECK_LIMIT = 5.0
 """Seconds; both methods answer at once."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 MOST_TOGETHER = 8192
 """Mails of all streams; each costs some kilobytes while it waits."""
 MOST_EACH = 1000
+"""Mails of one stream."""
 
 
 class Windows:

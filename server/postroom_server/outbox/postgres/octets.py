@@ -26,6 +26,7 @@ from postroom_server.outbox.statements import Connection
 from postroom_server.outbox.store import Arriving, Blob
 
 IN_MEMORY = 4 * BLOCK
+"""Octets on their way in; what has more goes into a temporary file."""
 SWEPT = 200
 """How many unused ones one sweep removes."""
 

@@ -39,6 +39,7 @@ from postroom_server.outbox.telling import tell
 
 _LOCK = "SELECT pg_advisory_xact_lock(7061420, 0)"
 OLDEST = 150000
+"""The oldest PostgreSQL that will do, as it numbers itself: 15.0."""
 WITH_LEAST = "0009"
 """From this revision on a store says which versions can use it."""
 TRIES = 30

@@ -22,10 +22,14 @@ DELIVERIES_MOST = 100
 KINDS_MOST = 30
 TAGS_MOST = 10
 PAIRS_MOST = 5
+"""Entries of the lists in a filter."""
 PULLED = 100
 PULLED_MOST = 1000
+"""Events of one pull: unless another number is asked for, and at most."""
 WAIT_MOST = 60.0
+"""Seconds."""
 ANSWER_BYTES = 1 << 20
+"""Octets of the events in one answer."""
 _FRAME = 8
 """Octets around an event in its answer, at most."""
 

@@ -25,9 +25,12 @@ from postroom_server.rpc.convert.times import instant_of
 
 PAGE_SIZE = 50
 PAGE_SIZE_MOST = 500
+"""Deliveries of one page: unless another number is asked for, and at most."""
 STATUSES_MOST = 20
 PAIRS_MOST = 5
+"""Entries of the lists in a filter."""
 PAGE_BYTES = 1 << 20
+"""Octets of the deliveries in one page."""
 _FRAME = 8
 """Octets around a delivery in its page, at most."""
 

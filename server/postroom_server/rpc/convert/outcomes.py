@@ -22,6 +22,7 @@ from postroom_server.rpc.errors import NAME_LIMIT, TEXT_LIMIT, row_of
 from postroom_server.rpc.status import metadata_of
 
 MOST_VIOLATIONS = 50
+"""Problems of one item that are told; the others are counted."""
 _DESCRIPTION_LIMIT = 256
 
 Told = Answer | send_pb2.ValidationReport | PostroomError
