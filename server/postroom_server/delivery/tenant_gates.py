@@ -1,8 +1,7 @@
 """What tenants may do beside what their relays can: their own rates and shares.
 
-A tenant's mail is counted where an attempt begins, whoever asked for it, and over all
-relays.  Called under
-the dispatcher's lock or from callers' threads; never blocks.
+A tenant's mail is counted where an attempt takes a slot, whoever asked for it, and over
+all relays.  Called under the dispatcher's lock or from callers' threads; never blocks.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ class MarkKeeper(Protocol):
         """Drop what was left, when all of it has been dealt with."""
 
     def mark(self, delivery_id: str, version: int) -> int:
-        """Mark what is past its point of no return; the slot to clear."""
+        """Mark what is past its point of no return; the slot to clear.
+
+        Raises `NotReady` if no slot is left.
+        """
 
     def clear(self, slot: int) -> None:
         """The attempt's end is stored; *slot* is free again."""

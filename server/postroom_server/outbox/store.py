@@ -12,8 +12,10 @@
   before it is acted on, but for `save`: its change may have been stored, and repeating
   it tells.
 
-Every method may be called from any thread and blocks; `begin_accept` waits for no
-commit, only until large octets are written.
+Every method may be called from any thread and blocks, but for those that `begin`:
+`begin_save` and `begin_commit` wait for nothing, and `begin_accept` only until large
+octets are written.  What they are given to call may be called by the thread that
+commits, which nobody may hold up.
 """
 
 from __future__ import annotations
