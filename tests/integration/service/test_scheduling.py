@@ -332,7 +332,7 @@ def test_moving_races_with_taking_back_and_delivering_and_one_of_them_wins(servi
     delivered = ends.count(delivery_pb.DELIVERY_STATUS_SUCCESS)
 
     assert delivered + ends.count(delivery_pb.DELIVERY_STATUS_CANCELLED) == 12
-    assert set(lost) == {"TOO_LATE"}
+    assert set(lost) <= {"TOO_LATE"}
     assert len(service.relay.messages) == delivered
 
 
