@@ -117,11 +117,12 @@ def test_a_field_of_the_batch_that_is_not_known_is_refused(service):
     assert reason(refused.value) == "UNKNOWN_FIELD"
 
 
+@pytest.mark.timeout(180)
 def test_500_entries_that_are_accepted_are_answered_when_they_are_stored(service):
     outcomes = batch(service, *[a_request(completion=ACCEPTED)] * 500)
 
     assert len({o.result.delivery for o in outcomes}) == 500
-    assert len(service.relay.wait_for(500, timeout=CALL)) == 500
+    assert len(service.relay.wait_for(500, timeout=4 * CALL)) == 500
 
 
 @pytest.mark.usefixtures("unhurried")
