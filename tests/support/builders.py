@@ -76,8 +76,8 @@ def an_attachment(data: bytes = b"%PDF-1.7", **fields: Any) -> Attachment:
     return Attachment(**{**plain, **fields})
 
 
-def an_identity(name: str = "1") -> Identity:
-    return Identity(f"<{name}@example.org>", NOW, "b0undary")
+def an_identity() -> Identity:
+    return Identity("<1@example.org>", NOW, "b0undary")
 
 
 def a_content(*to: str, **fields: Any) -> Content:

@@ -136,11 +136,11 @@ def client_certificate(
 
 @contextmanager
 def secure_channel(
-    address: str, client: Sequence[bytes] = (), trusted: bytes | None = None
+    address: str, client: Sequence[bytes] = ()
 ) -> Iterator[grpc.Channel]:
     """A connection of its own that trusts the good authority; *client*: key and
     certificate."""
-    trusted = trusted or authority().cert_pem.bytes()
+    trusted = authority().cert_pem.bytes()
     credentials = grpc.ssl_channel_credentials(trusted, *client)
     with grpc.secure_channel(address, credentials, options=LOCAL) as channel:
         yield channel

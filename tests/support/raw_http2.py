@@ -85,7 +85,7 @@ class RawConnection:
     def close(self) -> None:
         self._socket.close()
 
-    def call(self, path: str, headers: Headers = (), *, end: bool = False) -> int:
+    def call(self, path: str, headers: Headers = ()) -> int:
         """Open a stream with headers, and nothing more."""
         stream = self._http.get_next_available_stream_id()
         self._answers[stream] = Answer()
@@ -97,7 +97,7 @@ class RawConnection:
             ("te", "trailers"),
             ("content-type", "application/grpc"),
         )
-        self._http.send_headers(stream, [*fixed, *headers], end_stream=end)
+        self._http.send_headers(stream, [*fixed, *headers])
         self._flush()
         return stream
 

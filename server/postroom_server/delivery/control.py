@@ -37,7 +37,8 @@ class AttemptControl:
 
     *limit* gives the deadline (monotonic) each time that it is asked for; *mark* makes
     the point of no return known to the next process, and may refuse.  *number* is the
-    attempt's, among those of its delivery.
+    attempt's, among those of its delivery.  *recorded* opens when nothing more becomes
+    of it: its end is stored, or can't be.
     """
 
     def __init__(
@@ -118,11 +119,6 @@ class AttemptControl:
     def past_end_of_data(self) -> bool:
         """Whether the relay may have the mail already."""
         return self._stage is _PAST_END_OF_DATA
-
-    @property
-    def is_over(self) -> bool:
-        """Whether only the recording is left; `recorded` tells its end."""
-        return self._stage is _OVER
 
 
 class UnderWay:
