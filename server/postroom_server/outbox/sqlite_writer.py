@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
 
 from postroom_server.outbox.writer import Writer
 
@@ -17,13 +16,6 @@ class SqliteWriter(Writer):
     """The writing connection of a file; of these there is one."""
 
     BEGIN = "BEGIN IMMEDIATE"
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        connect: Callable[[], sqlite3.Connection],
-    ) -> None:
-        super().__init__(connection, connect)
 
     def tidy(self) -> bool:
         """Do a little of what can wait; whether there is more of it.
