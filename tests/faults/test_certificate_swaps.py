@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("certificates_child.py")
 
@@ -17,7 +22,7 @@ def test_no_handshake_is_left_without_its_certificate(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
 

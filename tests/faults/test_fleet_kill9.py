@@ -20,6 +20,9 @@ from tests.support.builders import a_content
 from tests.support.outboxes import accept
 from tests.support.postgres import postgres
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("fleet_child.py")
 KILLS = 20 if os.environ.get("POSTROOM_GATES") == "full" else 2

@@ -19,6 +19,9 @@ from postroom_server.outbox.postgres.store import PostgresOutbox
 
 from tests.support.postgres import postgres
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("fleet_marks_child.py")
 CLOCK = SystemClock()

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
 from postroom import Client, Health, PostroomError
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import PAUSE, free_port
 from tests.support.service import plain, settings
+
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
 
 MAILS = 60
 PATIENCE = 30.0

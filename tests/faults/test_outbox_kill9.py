@@ -18,6 +18,9 @@ from postroom_server.outbox.sqlite import SqliteOutbox
 
 from tests.support.builders import a_content
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("outbox_child.py")
 KILLS = 50 if os.environ.get("POSTROOM_GATES") == "full" else 5

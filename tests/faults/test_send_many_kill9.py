@@ -11,6 +11,9 @@ from postroom_server.sandbox.relay import SandboxRelay
 from tests.support.process import PAUSE, daemon, free_port
 from tests.support.service import plain, settings
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 MAILS = 400
 KILLED_AFTER = 100
 

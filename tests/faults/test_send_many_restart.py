@@ -6,11 +6,15 @@ import threading
 from collections import Counter
 from contextlib import ExitStack
 
+import pytest
 from postroom import Client
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import daemon, free_port
 from tests.support.service import plain, settings
+
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
 
 MAILS = 300
 

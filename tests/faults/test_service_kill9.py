@@ -13,6 +13,9 @@ from postroom_server.sandbox.relay import SandboxRelay
 from tests.support.process import PAUSE, daemon, free_port
 from tests.support.service import plain, settings
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 
 def test_a_relayed_send_without_its_caller_is_not_sent_later(tmp_path):
     port = free_port()

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
+import pytest
 from postroom import Client, Completion, PostroomError, RetryPolicy, Status
 from postroom_server.sandbox.relay import SandboxRelay
 
 from tests.support.process import PAUSE, daemon, free_port
 from tests.support.service import plain, settings
 from tests.support.silence import silent_relay
+
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
 
 MAIL = {"from_": "me@example.com", "to": "ada@example.com", "subject": "x", "text": "x"}
 AN_HOUR = RetryPolicy(min_delay=timedelta(hours=1))

@@ -12,6 +12,9 @@ import pytest
 from tests.support.process import daemon, free_port
 from tests.support.service import of_the_file, plain, settings
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 SECRET = "canary-7c1f"
 
 
@@ -20,7 +23,7 @@ def postroomd(*arguments, **environment):
         [sys.executable, "-m", "postroom_server", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=80,
         check=False,
         env={**os.environ, **environment},
     )

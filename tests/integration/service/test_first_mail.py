@@ -13,6 +13,9 @@ from tests.support.fake_service import serving
 from tests.support.process import free_port
 from tests.support.sources import ROOT
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 PATIENCE = 90.0
 
 

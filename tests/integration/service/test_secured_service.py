@@ -19,6 +19,9 @@ from tests.support.callers import tls_files
 from tests.support.process import PAUSE, free_port
 from tests.support.service import plain, settings
 
+# It starts processes, which a loaded machine does slowly.
+pytestmark = pytest.mark.timeout(180)
+
 MAIL = {
     "to": "ada@example.com",
     "from_": "me@example.com",
@@ -32,7 +35,7 @@ def postroomd(*arguments):
         [sys.executable, "-m", "postroom_server", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=80,
         check=False,
     )
 
