@@ -16,6 +16,7 @@ import typer
 from postroom_server.app import App
 from postroom_server.config import Config, ConfigError, load_config, print_config
 from postroom_server.outbox.errors import StoreUnusableError
+from postroom_server.refusing import exposure, in_words
 from postroom_server.rpc.server_info import server_version
 from postroom_server.sandbox.relay import SandboxRelay
 from postroom_server.store_command import store_commands
@@ -128,7 +129,13 @@ def serve(  # noqa: PLR0913  one for each option
         if show_config:
             typer.echo(print_config(loaded), nl=False)
         if check_config:
-            typer.echo("the configuration is fine")
+            _tell_findings(
+                exposure(
+                    loaded,
+                    insecure_plaintext=insecure_plaintext,
+                    insecure_tokens=insecure_tokens,
+                )
+            )
         if show_config or check_config:
             return
         one = Member.of(member) if member else None
@@ -180,13 +187,24 @@ def _load(path: Path | None, environ: Mapping[str, str]) -> Config:
         raise typer.Exit(BAD_CONFIGURATION) from None
 
 
+def _tell_findings(exposed: str | None) -> None:
+    if exposed is not None:
+        typer.echo(f"listen: {exposed}", err=True)
+        raise typer.Exit(BAD_CONFIGURATION)
+    typer.echo("the configuration is fine")
+
+
 def _sandbox(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Config:
     """The configuration for a relay inside, which is started.
 
     The environment says the rest, such as POSTROOM_LISTEN.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    relay = stack.enter_context(SandboxRelay(folder / "mail"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        relay = stack.enter_context(SandboxRelay(folder / "mail"))
+    except OSError as error:
+        typer.echo(f"postroomd: --sandbox: {in_words(error)}", err=True)
+        raise typer.Exit(CANNOT_START) from None
     relay_keys = {
         "POSTROOM_RELAYS__SANDBOX__HOST": "127.0.0.1",
         "POSTROOM_RELAYS__SANDBOX__PORT": str(relay.port),
@@ -214,7 +232,7 @@ def _serve(app: App, member: Member | None) -> None:
         app.start()
     except (StoreUnusableError, OSError) as error:
         # `ListenError`, and folders that are not there or not ours.
-        typer.echo(f"postroomd: {error}", err=True)
+        typer.echo(f"postroomd: {in_words(error)}", err=True)
         raise typer.Exit(CANNOT_START) from None
     keep_logs_as_set_up()
     _leave_alone_what_stays()

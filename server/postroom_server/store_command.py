@@ -23,6 +23,7 @@ from postroom_server.outbox.backup import back_up
 from postroom_server.outbox.checking import Finding
 from postroom_server.outbox.errors import StoreUnusableError
 from postroom_server.outbox.file_checking import check_file
+from postroom_server.refusing import in_words
 from postroom_server.telemetry.logs import LogLevel, set_up_logs
 
 FOUND = 1
@@ -222,6 +223,9 @@ def _loaded(context: typer.Context) -> Config:
         config = load_config(context.obj, os.environ)
     except ConfigError as error:
         typer.echo(str(error), err=True)
+        if context.obj is None:
+            advice = "--config names a configuration file: it says where the store is"
+            typer.echo(f"postroomd: {advice}", err=True)
         raise typer.Exit(BAD_CONFIGURATION) from None
     # What goes well is told by the command itself.
     level = max(config.log.level, LogLevel.WARNING)
@@ -234,7 +238,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (StoreUnusableError, PostroomError, OSError) as error:
-        typer.echo(f"postroomd: {error}", err=True)
+        typer.echo(f"postroomd: {in_words(error)}", err=True)
         raise typer.Exit(CANNOT) from None
 
 

@@ -9,6 +9,8 @@ import os
 import sys
 
 MISSING = "postroom: the command line needs an extra: pip install 'postroom[cli]'"
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended, as shells have it."""
 
 
 def main() -> None:
@@ -22,4 +24,10 @@ def main() -> None:
             raise
         sys.stderr.write(f"{MISSING}\n")
         sys.exit(2)
-    app(prog_name="postroom")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    try:
+        app(prog_name="postroom")
+    except KeyboardInterrupt:
+        # While the commands were made; one that runs is ended in its own way.
+        sys.exit(INTERRUPTED)

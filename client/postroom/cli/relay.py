@@ -118,7 +118,10 @@ def _why(one: Relay) -> str:
         return f"since {when(pause.paused_at)}{by}: {pause.reason or 'no reason given'}"
     if condition.resumes_in:
         return f"tried again in {condition.resumes_in:.0f} s"
-    return f"{condition.failures} failures in a row" if condition.failures else ""
+    failures = condition.failures
+    if not failures:
+        return ""
+    return "1 failure" if failures == 1 else f"{failures} failures in a row"
 
 
 def _tell(out: Console, one: Relay) -> None:

@@ -44,6 +44,7 @@ def refuse_another(used: RequestRecord, method: str, fingerprint: bytes) -> None
     """Raise `RequestIdReused` unless *used* was for the same."""
     if (used.method, used.fingerprint) != (method, fingerprint):
         raise RequestIdReused(
-            f'request_id "{used.request_id}" was used for something else',
+            f'request_id "{used.request_id}" was used for another request '
+            f"(deliveries/{used.delivery_id})",
             delivery=f"deliveries/{used.delivery_id}",
         )

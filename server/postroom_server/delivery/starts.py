@@ -53,6 +53,8 @@ class Starts:
         recipients = len(delivery.open_recipients)
         wait = gate.wait(ahead, recipients)
         own = self.tenants.rate_wait(delivery.tenant, recipients)
+        # Whose time has run out is not told of a limit that is not in the way.
+        patience = max(0.0, patience)
         if max(wait, own) <= patience:
             return Start.NOW
         if completion is not Completion.RELAYED:

@@ -57,9 +57,8 @@ def listening(
             _bind_unix(server, path, identity)
             yield address
             return
+        refuse_exposed(settings)
         host = _host(address)
-        if not is_loopback(host):
-            _refuse_exposed(settings)
         identity = stack.enter_context(_identity(settings, clock, on_certificates))
         _probe(address, shared=settings.shares_port).close()
         yield f"{host}:{_bind(server, address, identity)}"
@@ -102,8 +101,11 @@ def _identity(
         certificates.close()
 
 
-def _refuse_exposed(settings: RpcSettings) -> None:
+def refuse_exposed(settings: RpcSettings) -> None:
     """Raise `ListenError` where other machines would reach too much."""
+    address = settings.listen
+    if address.startswith(UNIX) or is_loopback(_host(address)):
+        return
     where = f"refusing to listen on {settings.listen}"
     if settings.tls is not None:
         if not settings.credentials:

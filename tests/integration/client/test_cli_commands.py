@@ -265,6 +265,14 @@ def test_health_is_a_word_and_an_exit_code(run, service, name, word, code):
     assert json.loads(as_json.stdout)["status"] == word
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_health_names_what_it_does_not_know(run, options):
+    found = run(*options, "health", "main")
+
+    assert found.exit_code == 4
+    assert "no such service: main (a relay is named relays/main)" in found.stderr
+
+
 def test_nobody_at_the_target_is_told(run, monkeypatch):
     monkeypatch.setenv("POSTROOM_TARGET", "unix:/nonexistent/postroom.sock")
     found = run("health")

@@ -89,8 +89,9 @@ def test_a_folder_that_is_not_there_is_told_in_one_line(config, tmp_path):
     done = postroomd("--config", config, POSTROOM_STORE__URL=f"sqlite:///{missing}")
 
     assert done.returncode == 3
-    assert str(missing) in done.stderr
-    assert "Traceback" not in done.stderr
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith(f"postroomd: {missing}")
+    assert "Errno" not in told
 
 
 def test_a_port_in_use_is_told_in_a_clear_word(config):
@@ -119,3 +120,31 @@ def test_plaintext_beyond_this_machine_needs_the_long_word(config):
 
     assert done.returncode == 3
     assert "--insecure-plaintext" in done.stderr
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 2), (("--insecure-plaintext",), 0)])
+def test_what_would_be_refused_at_the_start_is_told_by_the_check(config, options, code):
+    done = postroomd(
+        "--config", config, "--check-config", *options, POSTROOM_LISTEN="0.0.0.0:0"
+    )
+
+    assert done.returncode == code
+    assert ("--insecure-plaintext" in done.stderr) == bool(code)
+    assert ("fine" in done.stdout) == (not code)
+
+
+def test_a_sandbox_that_is_no_folder_is_told_in_one_line(tmp_path):
+    taken = tmp_path / "mail.txt"
+    taken.touch()
+
+    done = postroomd("--sandbox", taken)
+
+    assert done.returncode == 3
+    assert done.stderr == f"postroomd: --sandbox: {taken}: File exists\n"
+
+
+def test_who_looks_after_a_store_and_names_none_is_told_how():
+    done = postroomd("store", "check")
+
+    assert done.returncode == 2
+    assert "--config" in done.stderr

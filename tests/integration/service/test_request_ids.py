@@ -95,6 +95,7 @@ def test_another_body_under_the_same_request_id_is_refused(service, other):
 
     assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
     assert reason(caught.value) == "REQUEST_ID_REUSED"
+    assert name in caught.value.details()
     assert service.get(name).result.status == delivery_pb.DELIVERY_STATUS_SUCCESS
     assert len(service.relay.messages) == 1
 
