@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,8 @@ def main() -> int:
         print(f"Another service answers at {TARGET}, and would get the mail.")
         print("Choose another address:  POSTROOM_TARGET=127.0.0.1:50052 make run")
         return 1
+    # `kill` stops the service too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = start_server()
     try:
         with Client(TARGET) as client:
