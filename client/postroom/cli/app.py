@@ -35,6 +35,7 @@ Exit codes:
   2  wrong usage, or a file that can't be read
   3  the mail or the request is not valid
   4  the service is unavailable, or gave another error
+  130  broken off by Ctrl-C
 
 \b
 Examples:

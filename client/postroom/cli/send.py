@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import typer
 from rich.console import Console
 
 from postroom.arguments import SendArguments
+from postroom.cli import INTERRUPTED
 from postroom.cli.batch import send_batch
 from postroom.cli.eml import composed
 from postroom.cli.labels import (
@@ -154,17 +157,34 @@ def _send(
     *,
     validate_only: bool,
 ) -> None:
-    with bar("Uploading", BYTES) as mail["on_progress"]:
-        if validate_only:
-            report = asked.client.validate(raw, **mail)
-        else:
-            result = asked.client.send(raw, **mail)
     if validate_only:
+        with bar("Uploading", BYTES) as mail["on_progress"]:
+            report = asked.client.validate(raw, **mail)
         asked.show(report, _show_report)
         return
+    # Made here where it was not given: who breaks off is told it.
+    mail["request_id"] = mail["request_id"] or str(uuid4())
+    told = _told_if_broken_off(mail["request_id"])
+    with told, bar("Uploading", BYTES) as mail["on_progress"]:
+        result = asked.client.send(raw, **mail)
     asked.show(result, show_result)
     if not result.ok:
         raise typer.Exit(ExitCode.NOT_DELIVERED)
+
+
+@contextmanager
+def _told_if_broken_off(request_id: str) -> Iterator[None]:
+    """End at Ctrl-C with how to learn what became of the mail."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        line = plain(
+            "postroom: broken off, it may be sent or not: ask with"
+            f" 'postroom get --request-id {request_id}', or send it again with"
+            f" --request-id {request_id}"
+        )
+        typer.echo(line.plain, err=True)
+        raise typer.Exit(INTERRUPTED) from error
 
 
 def _show_report(out: Console, report: ValidationReport) -> None:

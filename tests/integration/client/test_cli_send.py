@@ -3,11 +3,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import grpc
 import pytest
-from postroom.cli import main
 from postroom.cli.app import app
 from postroom.v1 import send_pb2
 from typer.testing import CliRunner
@@ -282,24 +280,3 @@ def test_without_its_extra_the_command_says_how_to_get_it():
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
     assert "postroom[cli]" in run.stderr
-
-
-@pytest.mark.parametrize("when", ["import postroom.cli.app", "app()"])
-def test_ctrl_c_before_the_command_runs_ends_it_without_a_traceback(
-    monkeypatch, capsys, when
-):
-    def interrupted(**_options):
-        raise KeyboardInterrupt
-
-    class Interrupting:
-        def __getattr__(self, _name):
-            raise KeyboardInterrupt
-
-    loaded = Interrupting() if when != "app()" else SimpleNamespace(app=interrupted)
-    monkeypatch.setitem(sys.modules, "postroom.cli.app", loaded)
-
-    with pytest.raises(SystemExit) as ended:
-        main()
-
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == ""
