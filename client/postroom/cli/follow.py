@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -59,7 +59,8 @@ def follow(  # noqa: PLR0913  one for each option
     with session(context, as_json=as_json) as asked:
         last = [follow_from]
         wanted["on_cursor"] = lambda cursor: last.__setitem__(0, cursor)
-        _say_if_away(asked)
+        placed = bool(follow_from or from_beginning)
+        _look_ahead(asked, delivery or (), from_now=not placed)
         try:
             _tell(asked, asked.client.watch(**wanted))
         except KeyboardInterrupt:
@@ -69,12 +70,21 @@ def follow(  # noqa: PLR0913  one for each option
                 typer.echo(f"go on with: postroom watch {place}", err=True)
 
 
-def _say_if_away(asked: Session) -> None:
-    """Whoever waits for events of a service that is not there is to know it."""
+def _look_ahead(asked: Session, deliveries: Iterable[str], *, from_now: bool) -> None:
+    """Nobody is to wait without a word for what can't come.
+
+    Raises `NotFound` and `InvalidRequest` for a delivery that there is not.
+    """
     try:
         asked.client.health()
+        found = [asked.client.get(delivery).result for delivery in deliveries]
     except (Unavailable, DeadlineExceeded) as error:
         typer.echo(f"{error}: waiting for it", err=True)
+        return
+    for result in found:
+        if from_now and result.is_final:
+            settled = f"{result.delivery} is settled already, {result.status}"
+            typer.echo(f"{settled}: --from-beginning tells how", err=True)
 
 
 def _tell(asked: Session, events: Iterator[Event]) -> None:

@@ -236,6 +236,33 @@ def test_the_command_ends_at_ctrl_c_and_says_how_to_go_on(client, service):
     assert "postroom watch --follow-from" in told
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [("no pe", 3, "delivery: must look like"), ("nope", 4, "deliveries/nope")],
+)
+def test_the_command_waits_for_no_delivery_that_there_is_not(
+    service, name, code, words
+):
+    target = ["--target", service.app.server.address]
+    ended = CliRunner().invoke(app, [*target, "watch", "--delivery", name])
+
+    assert ended.exit_code == code
+    assert words in ended.stderr
+
+
+def test_the_command_says_that_a_delivery_is_settled_already(client, service):
+    result = client.send(**MAIL)
+    program = [sys.executable, "-m", "postroom.cli", "--target"]
+    watch = [*program, service.app.server.address, "watch"]
+    with subprocess.Popen(
+        [*watch, "--delivery", result.delivery], stderr=subprocess.PIPE, text=True
+    ) as process:
+        told = process.stderr.readline()
+        process.kill()
+
+    assert f"{result.delivery} is settled already, SUCCESS" in told
+
+
 def test_the_command_takes_one_start():
     ended = CliRunner().invoke(app, ["watch", "--from-beginning", "--follow-from", "x"])
 
