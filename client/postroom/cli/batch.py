@@ -26,7 +26,7 @@ from postroom.cli.ledger import Ledger, Line, NoLedger
 from postroom.cli.parts import mail_of, refuse
 from postroom.cli.progress import MAILS, bar
 from postroom.cli.rows import BadRows, Row, checked, rows_of
-from postroom.cli.session import ExitCode, Session, json_text
+from postroom.cli.session import ExitCode, Session, json_text, unreadable
 from postroom.cli.show import plain
 from postroom.client import Client
 from postroom.errors import InvalidRequest, Unavailable
@@ -125,9 +125,11 @@ def send_batch(asked: Session, given: Mapping[str, Any]) -> None:
         _tell_bad(bad)
         raise typer.Exit(ExitCode.INVALID) from bad
     except NoLedger as error:
-        raise typer.BadParameter(f"{result} holds something else") from error
+        hint = f"{result} holds something else"
+        raise typer.BadParameter(hint, param_hint="--result") from error
     except OSError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
+        option = "--result" if error.filename == str(result) else None
+        raise unreadable(option, error.filename, error) from error
     _sum_up(asked, batch, total, result)
 
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import typer
 
 from postroom._mailboxes import read_mailbox
+from postroom.cli.session import unreadable
 from postroom.messages import RawMessage
 
 MAX_HEADER = 1_048_576
@@ -65,7 +66,7 @@ def _opened(name: str, files: ExitStack) -> BinaryIO:
     try:
         return files.enter_context(open(name, "rb"))  # noqa: PTH123  as it was typed
     except OSError as error:
-        raise typer.BadParameter(f"{name}: {error.strerror}") from error
+        raise unreadable("--eml", name, error) from error
 
 
 def _header(file: BinaryIO) -> bytes:

@@ -17,6 +17,7 @@ import typer
 from postroom.arguments import SendArguments
 from postroom.cli.labels import beside, dsn_of, pairs
 from postroom.cli.options import Priority, Wait
+from postroom.cli.session import unreadable
 from postroom.messages import Attachment, Dsn, RetryPolicy, Unsubscribe
 
 PARTS = (
@@ -40,7 +41,7 @@ def mail_of(given: Mapping[str, Any]) -> SendArguments:
         mail[name] = given[name]  # type: ignore[literal-required]
     for name in ("text", "html"):
         if given[name] is not None:
-            mail[name] = content(given[name])  # type: ignore[literal-required]
+            mail[name] = content(given[name], f"--{name}")  # type: ignore[literal-required]
     mail["attachments"] = [
         *(given["attach"] or ()),
         *map(_inline, given["inline"] or ()),
@@ -116,16 +117,16 @@ def refuse(given: Mapping[str, Any], names: Iterable[str], *, beside: str) -> No
             raise typer.BadParameter(f"{option} can't be given with {beside}")
 
 
-def content(given: str) -> str:
-    """What *given* says, or the file that it names; "@@" stands for "@"."""
+def content(given: str, option: str) -> str:
+    """What *given* to *option* says, or the file that it names; "@@" stands for "@"."""
     if given == "-":
-        return _input()
+        return _input(option)
     if given.startswith("@@"):
         return given[1:]
     if given.startswith("@"):
-        return _text_of(Path(given[1:]))
+        return _text_of(Path(given[1:]), option)
     if _FILE_NAME.fullmatch(given) or _is_file(given):
-        return _text_of(Path(given))
+        return _text_of(Path(given), option)
     return given
 
 
@@ -139,20 +140,22 @@ def _is_file(given: str) -> bool:
         return False
 
 
-def _text_of(path: Path) -> str:
+def _text_of(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}") from error
+        raise unreadable(option, path, error) from error
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{path} is no UTF-8 text") from error
+        hint = f"{path} is no UTF-8 text"
+        raise typer.BadParameter(hint, param_hint=option) from error
 
 
-def _input() -> str:
+def _input(option: str) -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
-        raise typer.BadParameter("the standard input is no UTF-8 text") from error
+        hint = "the standard input is no UTF-8 text"
+        raise typer.BadParameter(hint, param_hint=option) from error
 
 
 def _inline(given: str) -> Attachment:
@@ -162,7 +165,7 @@ def _inline(given: str) -> Attachment:
     try:
         return Attachment.from_path(path, inline=True, content_id=content_id)
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}") from error
+        raise unreadable("--inline", path, error) from error
 
 
 def _header(given: str) -> tuple[str, str]:

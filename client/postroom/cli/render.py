@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from postroom.cli.session import session
+from postroom.cli.session import session, unreadable
 
 
 def render(
@@ -42,4 +42,4 @@ def render(
             with output.open("wb") as file:
                 asked.client.render_to(file, delivery)
         except OSError as error:
-            raise typer.BadParameter(f"{output}: {error.strerror}") from error
+            raise unreadable("--output", output, error) from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -83,7 +84,14 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Session]:
         # Without a file it is our own output that failed, which is typer's to end.
         if error.filename is None:
             raise
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
+        raise _unread(error, settings) from error
+
+
+def unreadable(
+    option: str | None, path: str | Path, error: OSError
+) -> typer.BadParameter:
+    """The wrong usage of *option*: it names the file *path*, which gave *error*."""
+    return typer.BadParameter(f"{path}: {error.strerror}", param_hint=option)
 
 
 def json_text(answer: object) -> str:
@@ -120,7 +128,17 @@ def _client(settings: Settings) -> Client:
         advice = str(error).replace("leave plaintext out", "leave --plaintext out")
         raise typer.BadParameter(advice) from error
     except OSError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from error
+        raise _unread(error, settings) from error
+
+
+def _unread(error: OSError, settings: Settings) -> typer.BadParameter:
+    """What *error* says of a file, with the option that names it, if that is known."""
+    files = {
+        str(path): "--" + name.replace("_", "-")
+        for name, path in settings.security.items()
+        if name.endswith("_file")
+    }
+    return unreadable(files.get(str(error.filename)), error.filename, error)
 
 
 def _tell(error: PostroomError, *, as_json: bool) -> None:
