@@ -21,7 +21,7 @@ from postroom._failures import (
     is_refused,
     leaves_doubt,
 )
-from postroom._problems import in_seconds
+from postroom._problems import time_allowed
 from postroom._retry import REAL, Persistence, Surroundings
 from postroom._tokens import Metadata, Token
 from postroom._trace import call_metadata, trace_metadata
@@ -58,7 +58,7 @@ class Terms:
     def persistence(self, given: CallArguments) -> Persistence:
         """The attempts at a part of a call; its time begins now."""
         timeout = given.get("timeout")
-        allowed = self.timeout if timeout is None else in_seconds(timeout)
+        allowed = self.timeout if timeout is None else time_allowed(timeout)
         return Persistence(allowed, self.max_attempts, self.surroundings)
 
     def once(self, given: CallArguments) -> Attempts:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from postroom._convert import number_of
 from postroom._labels import dsn_of, metadata_of, tags_of
+from postroom._names import check_names
 from postroom._problems import Problems, duration
 from postroom.arguments import (
     ListArguments,
@@ -173,15 +174,20 @@ def request_id_of(request: Message) -> str:
     return request.request_id if isinstance(request, _CHANGES) else ""
 
 
-def delivery_name(delivery: DeliveryLike) -> str:
-    """The whole name of *delivery*, of which the last part is enough."""
+def delivery_name(delivery: object) -> str:
+    """The whole name of *delivery*, of which the last part is enough.
+
+    Raises `TypeError` for what names none.
+    """
     match delivery:
         case Delivery():
             return delivery.name
         case DeliveryResult():
             return delivery.delivery
-        case _:
+        case str():
             return delivery if "/" in delivery else f"deliveries/{delivery}"
+    kind = type(delivery).__name__
+    raise TypeError(f"delivery: give its name, or what told of it, not {kind}")
 
 
 def relay_name(relay: str | None) -> str:
@@ -189,12 +195,6 @@ def relay_name(relay: str | None) -> str:
     if not relay or "/" in relay:
         return relay or ""
     return f"relays/{relay}"
-
-
-def check_names(given: Mapping[str, object], declared: type) -> None:
-    """Raise `TypeError` for an argument that *declared*, a TypedDict, has not."""
-    for name in sorted(given.keys() - declared.__annotations__.keys()):
-        raise TypeError(f"there is no argument {name!r}")
 
 
 def _filter(

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from postroom._attempts import Attempts, Terms
-from postroom._calls import check_names, delivery_name
+from postroom._calls import delivery_name
 from postroom._convert import number_of, read
 from postroom._failures import Failure
 from postroom._labels import metadata_of, tags_of
+from postroom._names import check_names
 from postroom._problems import Problems, duration
 from postroom.arguments import (
     DeliveryName,

@@ -13,7 +13,6 @@ from postroom._problems import Problems
 from postroom.arguments import MailArguments
 from postroom.messages import (
     Addresses,
-    AddressLike,
     Attachment,
     AttachmentLike,
     Headers,
@@ -39,9 +38,9 @@ def set_message(
 
     Raises `OSError` for a file that can't be read.
     """
-    message.subject = given.get("subject", "")
-    message.message_id = given.get("message_id", "")
-    message.envelope_from = given.get("envelope_from", "")
+    message.subject = given.get("subject") or ""
+    message.message_id = given.get("message_id") or ""
+    message.envelope_from = given.get("envelope_from") or ""
     message.headers.extend(_headers(given.get("headers", ())))
     if unsubscribe := given.get("unsubscribe"):
         message.unsubscribe.CopyFrom(_unsubscribe(unsubscribe))
@@ -82,22 +81,27 @@ def _set_people(
         message.from_mailbox.CopyFrom(_mailbox("message.from", from_, problems))
     if sender := given.get("sender"):
         message.sender.CopyFrom(_mailbox("message.sender", sender, problems))
-    message.to.extend(_mailboxes("to", given.get("to", ()), problems))
-    message.cc.extend(_mailboxes("cc", given.get("cc", ()), problems))
-    message.bcc.extend(_mailboxes("bcc", given.get("bcc", ()), problems))
-    reply_to = _mailboxes("reply_to", given.get("reply_to", ()), problems)
+    message.to.extend(_mailboxes("to", given.get("to"), problems))
+    message.cc.extend(_mailboxes("cc", given.get("cc"), problems))
+    message.bcc.extend(_mailboxes("bcc", given.get("bcc"), problems))
+    reply_to = _mailboxes("reply_to", given.get("reply_to"), problems)
     message.reply_to.extend(reply_to)
 
 
 def _mailboxes(
-    field: str, given: Addresses, problems: Problems
+    field: str, given: Addresses | None, problems: Problems
 ) -> Iterator[message_pb2.Mailbox]:
-    several = (given,) if isinstance(given, str | Mailbox) else given
+    several = (given,) if isinstance(given, str | Mailbox) else given or ()
+    if not isinstance(several, Iterable):
+        raise TypeError(f"{field}: give mailboxes, not {type(several).__name__}")
     for place, one in enumerate(several):
         yield _mailbox(f"message.{field}[{place}].address", one, problems)
 
 
-def _mailbox(field: str, given: AddressLike, problems: Problems) -> message_pb2.Mailbox:
+def _mailbox(field: str, given: object, problems: Problems) -> message_pb2.Mailbox:
+    if not isinstance(given, str | Mailbox):
+        kind = type(given).__name__
+        raise TypeError(f"{field}: give text or a Mailbox, not {kind}")
     try:
         mailbox = read_mailbox(given)
     except ValueError as error:
@@ -132,6 +136,11 @@ def _unsubscribe(given: Unsubscribe) -> message_pb2.Unsubscribe:
     )
 
 
-def _headers(given: Headers) -> Iterable[message_pb2.Header]:
+def _headers(given: Headers) -> Iterator[message_pb2.Header]:
     pairs = given.items() if isinstance(given, Mapping) else given
-    return [message_pb2.Header(name=name, value=value) for name, value in pairs]
+    for place, pair in enumerate(pairs):
+        match pair:
+            case (str() as name, str() as value):
+                yield message_pb2.Header(name=name, value=value)
+            case _:
+                raise TypeError(f"headers[{place}]: give a name and its value, texts")

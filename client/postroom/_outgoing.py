@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from postroom._calls import DeliveryLike, check_names, delivery_name, send_options
+from postroom._calls import DeliveryLike, delivery_name, send_options
 from postroom._contents import MAX_WITHIN, Contents, Part
 from postroom._message import set_message, set_raw
+from postroom._names import check_names
 from postroom._problems import Problems
 from postroom.arguments import MailArguments, SendArguments
 from postroom.errors import InvalidRequest, Violation

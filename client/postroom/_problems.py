@@ -75,6 +75,20 @@ def duration(given: Seconds | None) -> Duration | None:
     return span
 
 
+def time_allowed(given: object) -> float:
+    """*given* as the time that a call may take, in seconds.
+
+    Raises `TypeError` and `ValueError` for what is none.
+    """
+    if not isinstance(given, int | float | timedelta):
+        kind = type(given).__name__
+        raise TypeError(f"timeout: give seconds or a timedelta, not {kind}")
+    allowed = in_seconds(given)
+    if not allowed >= 0:
+        raise ValueError(f"timeout: {given} is no time to wait")
+    return allowed
+
+
 def in_seconds(given: Seconds) -> float:
     """*given* as a number of seconds."""
     return given.total_seconds() if isinstance(given, timedelta) else given

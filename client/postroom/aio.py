@@ -28,7 +28,7 @@ from postroom._convert import read
 from postroom._events import Watching, pull_request, pulled
 from postroom._mail_line import Method
 from postroom._many import WINDOW, Course, common_of, mail_of
-from postroom._problems import in_seconds
+from postroom._problems import time_allowed
 from postroom._rendering import Rendering
 from postroom._sources import source_of
 from postroom._watching import awatched
@@ -107,7 +107,7 @@ class AsyncClient(AsyncSpeaker):
         self.target = target
         self._terms = Terms(
             target=target,
-            timeout=in_seconds(timeout),
+            timeout=time_allowed(timeout),
             max_attempts=max_attempts,
             token=self._way.token,
         )
@@ -167,9 +167,9 @@ class AsyncClient(AsyncSpeaker):
         stream that breaks off, what has no answer goes again with its request id, so
         that nobody gets it twice; also where the service is away, for at most
         *timeout* at a time.  What is wrong with one mail is told as its `Sent.error`;
-        raises `PostroomError` where no more can be sent at all, and what reading
-        *mails* raises.  Leaving the loop early gives up what was to be relayed and has
-        no answer yet.
+        raises `PostroomError` where no more can be sent at all, `TypeError` for a slip
+        in an argument, and what reading *mails* raises.  Leaving the loop early gives
+        up what was to be relayed and has no answer yet.
         """
         shared = common_of(common)
         course: Course[K] = Course(self._terms, shared, window)

@@ -192,9 +192,12 @@ def test_a_closed_client_sends_nothing(client):
         list(client.send_many(mails(3)))
 
 
-def test_what_is_no_argument_is_a_slip(client):
-    with pytest.raises(TypeError, match="wrong"):
-        list(client.send_many([(1, a_mail(wrong=1))]))
+@pytest.mark.parametrize("slip", ["wrong", "subject", "to"])
+def test_a_slip_of_the_program_is_raised_as_send_raises_it(client, slip):
+    with pytest.raises(TypeError, match=slip):
+        client.send(**a_mail(**{slip: 1}))
+    with pytest.raises(TypeError, match=slip):
+        list(client.send_many([(1, a_mail(**{slip: 1}))]))
 
 
 kinds = st.sampled_from(["good", "refused", "invalid", "unknown relay", "html"])

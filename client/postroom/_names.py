@@ -1,0 +1,26 @@
+"""The names of arguments, and which of them are text; slips of the program are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import get_type_hints
+
+
+def check_names(given: Mapping[str, object], declared: type) -> None:
+    """Raise `TypeError` for an argument that *declared*, a TypedDict, has not.
+
+    Also for one that is to be text and is not; None: it is not given.
+    """
+    for name in sorted(given.keys() - declared.__annotations__.keys()):
+        raise TypeError(f"there is no argument {name!r}")
+    for name in _texts(declared) & given.keys():
+        if not isinstance(given[name], str | None):
+            raise TypeError(f"{name}: give text, not {type(given[name]).__name__}")
+
+
+@cache
+def _texts(declared: type) -> frozenset[str]:
+    """The arguments in *declared* that are text."""
+    hints = get_type_hints(declared)
+    return frozenset(name for name, kind in hints.items() if kind is str)
