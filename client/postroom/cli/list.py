@@ -59,17 +59,22 @@ def list_deliveries(  # noqa: PLR0913  one for each option
         "message_id": message_id,
         "tag": tag,
         "metadata": pairs(meta),
-        "page_size": min(limit or LARGEST_PAGE, LARGEST_PAGE),
+        # One more, which tells that there is more.
+        "page_size": min(limit + 1 if limit else LARGEST_PAGE, LARGEST_PAGE),
     }
     if since:
         conditions["accepted_from"] = _local(since)
     with session(context, as_json=as_json) as asked:
-        found = islice(asked.client.list(**conditions), limit or None)
+        every = iter(asked.client.list(**conditions))
+        found = islice(every, limit or None)
         if asked.json:
             listed = [delivery.to_dict() for delivery in found]
             typer.echo(json_text(listed))
         else:
             _show(asked.out, found)
+        if next(every, None) is not None:
+            text = f"the newest {limit} of more; --limit takes a number, 0 for all"
+            typer.echo(f"postroom: {text}", err=True)
 
 
 def _local(time: datetime) -> datetime:

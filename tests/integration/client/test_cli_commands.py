@@ -117,7 +117,24 @@ def test_a_list_is_a_table_with_an_end(run, service):
     (request,) = service.requests
     assert request.filter.statuses == [delivery_pb2.DELIVERY_STATUS_SUCCESS]
     assert request.filter.HasField("accepted_from")
-    assert request.page_size == 3
+    assert request.page_size == 4
+    assert found.stderr == (
+        "postroom: the newest 3 of more; --limit takes a number, 0 for all\n"
+    )
+
+
+@pytest.mark.parametrize("limit", ["0", "5", "6"])
+def test_a_list_that_is_whole_says_nothing_of_more(run, service, limit):
+    names = [f"deliveries/{number}" for number in range(5)]
+    page = delivery_requests_pb2.ListDeliveriesResponse(
+        deliveries=[delivery(name) for name in names]
+    )
+    service.script("ListDeliveries", page)
+
+    found = run("list", "--limit", limit)
+
+    assert len(found.stdout.splitlines()) == 6
+    assert found.stderr == ""
 
 
 def test_a_narrow_terminal_shows_names_that_can_be_copied(run, service, monkeypatch):
