@@ -97,15 +97,22 @@ def newest_mail() -> Path:
 
 def keep_serving(server: subprocess.Popen[bytes]) -> None:
     """Say what can be done now, and wait for Ctrl-C."""
+    try:
+        tell_what_next()
+        while server.poll() is None:
+            # Not one wait without end: Ctrl-C right before it would go unheard.
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        print("\nstopping")
+
+
+def tell_what_next() -> None:
+    """What can be done now, from another terminal."""
     print(f"\nServing on {TARGET}; Ctrl-C ends it.  In another terminal:")
     print(
         "  .venv/bin/postroom send --to bounce@sandbox.example --subject Hi --text Hi"
     )
     print(f"  grpcurl -plaintext {TARGET} describe postroom.v1.DeliveryService")
-    try:
-        server.wait()
-    except KeyboardInterrupt:
-        print("\nstopping")
 
 
 if __name__ == "__main__":
