@@ -17,6 +17,7 @@ the test is skipped.  Foreign programs: `tests.support.tools.require_tool`.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ from tests.support.postgres import stop_postgres
 from tests.support.threads import left_behind, stacks, watched_threads
 
 PATIENCE = 20.0
+
+# Whoever a shell runs in the background ignores Ctrl-C, and so would the programs that
+# tests start and stop with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine generates slowly; that says nothing about the code under test.
 settings.register_profile(
