@@ -21,6 +21,8 @@ BLOCK = 256 * 1024
 """Octets that are read at once, where the reader does not say."""
 
 Opener = Callable[[], AbstractContextManager[BinaryIO]]
+OnDamage = Callable[[str], object]
+"""Hears the digest of what is damaged, or gone."""
 
 
 class DamagedOctets(Exception):
@@ -39,10 +41,6 @@ class TooManyOctets(ValueError):
         self.most = most
 
 
-def _nobody(_sha256: str) -> None:
-    """Nobody keeps what could be damaged."""
-
-
 @dataclass(frozen=True, slots=True)
 class StoredOctets:
     """*size* octets with that *sha256* (hexadecimal); equal where their octets are.
@@ -53,9 +51,7 @@ class StoredOctets:
     sha256: str
     size: int
     open: Opener = field(compare=False, repr=False)
-    on_damage: Callable[[str], object] = field(
-        default=_nobody, compare=False, repr=False
-    )
+    on_damage: OnDamage | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, data: bytes) -> StoredOctets:
@@ -82,7 +78,8 @@ class StoredOctets:
             raise self._damaged("stored octets can't be read") from error
 
     def _damaged(self, how: str) -> DamagedOctets:
-        self.on_damage(self.sha256)
+        if self.on_damage is not None:
+            self.on_damage(self.sha256)
         return DamagedOctets(how, self.sha256)
 
     def _is(self, sha256: str) -> bool:

@@ -12,10 +12,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from postroom_server.domain.octets import StoredOctets
+from postroom_server.domain.octets import OnDamage, StoredOctets
 from postroom_server.outbox.incoming import Incoming, Place, file_errors, flush_folder
 
 UNTOUCHED = 3600.0
@@ -36,8 +35,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._place = Place(folder)
         self._next_shard = 0
-        self.on_damage: Callable[[str], object] = _nobody
-        """Hears the digest of a file that a reading finds damaged, or gone."""
+        self.on_damage: OnDamage | None = None
+        """Hears what a reading finds out about a file."""
         if not folder.is_dir():
             folder.mkdir(mode=0o700)
             flush_folder(folder.parent)
@@ -66,7 +65,7 @@ class Files:
 
     def find(self, sha256: str, size: int) -> StoredOctets:
         """The file of that digest; it is there or `DamagedOctets` when it is read."""
-        return replace(self._place.stored(sha256, size), on_damage=self.on_damage)
+        return self._place.stored(sha256, size, self.on_damage)
 
     def touch(self, octets: StoredOctets) -> bool:
         """Keep the file for an hour; False if it is gone, or not of that size."""
@@ -102,10 +101,6 @@ class Files:
                 return False
             path.unlink()
         return True
-
-
-def _nobody(_sha256: str) -> None:
-    """Nobody keeps it from being written again."""
 
 
 def _is_old(path: Path) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from postroom_server.domain.errors import NotReady, StoreFull
 from postroom_server.domain.limits import MB
-from postroom_server.domain.octets import StoredOctets, TooManyOctets
+from postroom_server.domain.octets import OnDamage, StoredOctets, TooManyOctets
 
 RESERVE = 64 * MB
 """Octets of the disk that uploads leave free: what becomes of mail under way must
@@ -57,9 +57,11 @@ class Place:
         """Where the file of that digest stands."""
         return self.folder / sha256[:2] / sha256
 
-    def stored(self, sha256: str, size: int) -> StoredOctets:
+    def stored(
+        self, sha256: str, size: int, on_damage: OnDamage | None = None
+    ) -> StoredOctets:
         """The file of that digest, to be read any number of times."""
-        return octets_at(self.of(sha256), sha256, size)
+        return octets_at(self.of(sha256), sha256, size, on_damage)
 
     def adopt(self, path: Path, sha256: str) -> None:
         """Give the file at *path*, which was flushed, its name, durably."""
@@ -77,10 +79,12 @@ class Place:
             self._flushed.add(shard)
 
 
-def octets_at(path: Path, sha256: str, size: int) -> StoredOctets:
+def octets_at(
+    path: Path, sha256: str, size: int, on_damage: OnDamage | None = None
+) -> StoredOctets:
     """What is at *path*, to be read as long as it stands there."""
     # Without a buffer: it is read in large blocks.
-    return StoredOctets(sha256, size, lambda: path.open("rb", buffering=0))
+    return StoredOctets(sha256, size, lambda: path.open("rb", buffering=0), on_damage)
 
 
 class Incoming:
