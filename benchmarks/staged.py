@@ -35,6 +35,7 @@ STAGES = {
     "composing": ("mail.composer:compose",),
     "planning, starting, waiting": ("delivery.engine:DeliveryEngine.send",),
     "outbox: its thread, rows and commits": ("outbox.committer:Committer._commit",),
+    "outbox: telling what is stored": ("outbox.waiting:Line.end",),
     "outbox: at its door": (
         "outbox.committer:Committer.run",
         "outbox.committer:Committer.begin",
@@ -45,7 +46,7 @@ STAGES = {
         "delivery.observing:Observer.attempted",
         "rpc.access_log:log_call",
     ),
-    "the attempt: lease, session, verdict": ("delivery.worker:Worker.deliver",),
+    "the attempt: lease, session, verdict": ("delivery.worker:Worker.attempt",),
     "the SMTP dialogue": ("smtp.session:Session.transact",),
 }
 
@@ -104,17 +105,24 @@ class Times:
         return every
 
 
+def found(place: str) -> tuple[Any, str]:
+    """The class or module that has what is at *place* (module:path), and its name."""
+    module, _, path = place.partition(":")
+    owner: Any = importlib.import_module(f"postroom_server.{module}")
+    *parts, name = path.split(".")
+    for part in parts:
+        owner = getattr(owner, part)
+    return owner, name
+
+
 def put(place: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Wrap what is at *place*, wherever it was imported."""
-    module, _, path = place.partition(":")
-    owner = importlib.import_module(f"postroom_server.{module}")
-    *parts, name = path.split(".")
-    if parts:
-        kind = getattr(owner, parts[0])
-        setattr(kind, name, wrap(getattr(kind, name)))
-        return
+    owner, name = found(place)
     plain = getattr(owner, name)
     wrapped = wrap(plain)
+    if isinstance(owner, type):
+        setattr(owner, name, wrapped)
+        return
     for known in [m for n, m in sys.modules.items() if n.startswith("postroom_server")]:
         for attribute, value in list(vars(known).items()):
             if value is plain:
