@@ -22,6 +22,7 @@ import typer
 
 from postroom._sources import source_of
 from postroom.arguments import SendArguments
+from postroom.cli import INTERRUPTED
 from postroom.cli.ledger import Ledger, Line, NoLedger
 from postroom.cli.parts import mail_of, refuse
 from postroom.cli.progress import MAILS, bar
@@ -48,6 +49,7 @@ class _Batch:
         self.counts: Counter[str] = Counter()
         self.skipped = 0
         self.over = False
+        self.broken_off = False
         self._client = client
         self._template = template
         self._ledger = ledger
@@ -57,7 +59,8 @@ class _Batch:
     ) -> None:
         """Send to all *rows* that are not done with, so many at once.
 
-        Ends early, with *over* set, when the service is away.
+        Ends early, with *over* set, when the service is away, and with *broken_off*
+        set at Ctrl-C.
         """
         with bar("Sending", MAILS) as progress:
             mails = self._mails(rows, partial(_show, progress, total))
@@ -68,6 +71,8 @@ class _Batch:
                     self.counts[line.status] += 1
             except Unavailable:
                 self.over = True
+            except KeyboardInterrupt:
+                self.broken_off = True
 
     def _mails(
         self, rows: Iterable[tuple[Row, str]], show: Callable[[int], object]
@@ -186,6 +191,13 @@ def _sum_up(asked: Session, batch: _Batch, total: int, result: Path) -> None:
         if batch.skipped:
             asked.out.print(plain(f"{batch.skipped:6} skipped, as they are done with"))
         asked.out.print(plain(f"each row's fate is in {result}"))
+    if batch.broken_off:
+        typer.echo(
+            "postroom: broken off: run it again to go on; what was under way may be"
+            " sent or not, and nobody gets it twice",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED)
     if batch.over:
         typer.echo("postroom: the service is away: run it again to go on", err=True)
     if batch.over or "ERROR" in counts:

@@ -36,6 +36,31 @@ def test_who_breaks_off_a_mail_is_told_how_to_learn_its_fate(given):
     assert f"postroom get --request-id {request.request_id}" in told
 
 
+def test_who_breaks_off_a_batch_is_told_that_it_goes_on(tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("to\nada@example.com\nbob@example.com\n", encoding="utf-8")
+    mail = ["--subject", "Hello", "--text", "It works.", "--batch", str(rows)]
+    with serving() as service:
+        service.script("SendMessage", service.hang)
+        command = ["-m", "postroom.cli", "--target", service.target, "send", *mail]
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert service.asked.wait(PATIENCE)
+            process.send_signal(signal.SIGINT)
+            counts, told = process.communicate(timeout=PATIENCE)
+        service.stopping.set()
+
+    assert process.returncode == 130
+    assert told.startswith("postroom: broken off: run it again to go on")
+    assert told.count("\n") == 1
+    assert "rows.result.csv" in counts
+
+
 _WHILE_LOADING = """
 class Interrupting:
     def __getattr__(self, _name):
