@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
@@ -195,7 +195,8 @@ class FakeService(DeliveryServiceServicer):
             outcomes.put(self._outcome(index, item.request, context))
 
         def read() -> None:
-            with ThreadPoolExecutor(8) as threads:
+            # A caller who breaks off ends the iteration with an error.
+            with suppress(grpc.RpcError), ThreadPoolExecutor(8) as threads:
                 for index, item in enumerate(request_iterator):
                     threads.submit(answer, index, item)
             outcomes.put(None)

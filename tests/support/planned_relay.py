@@ -27,7 +27,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Break:
-    """How the first connection ends, with the reply to mail number *place* at *verb*.
+    """How a connection ends, with the reply to its mail number *place* at *verb*.
+
+    Of several it is the one that comes there first.
 
     "half" is a reply cut off in its middle; "421" says that it ends; "garbage" is a
     line that no relay says, before the reply; "reset" also loses what was said before.
@@ -78,6 +80,7 @@ class PlannedRelay:
         self._slow = slow
         self._lock = threading.Lock()
         self._connections = 0
+        self._breaking: _State | None = None
 
     def __call__(self, peer: Peer) -> None:
         with self._lock:
@@ -147,7 +150,7 @@ class PlannedRelay:
         if over:
             state.open, state.taken = False, []
         self._reply(peer, state, "END", code)
-        if not (state.first and self.broke):
+        if not (state is self._breaking and self.broke):
             self.answered.add(sender)
 
     def _rset(self, peer: Peer, state: _State, line: str) -> None:
@@ -174,11 +177,15 @@ class PlannedRelay:
             peer.send(bytes([octet]))
 
     def _breaks_at(self, state: _State, verb: str) -> bool:
-        if self._broken is None or self.broke or not state.first:
+        if self._broken is None or self.broke:
             return False
         # RSET comes before the sender of the mail that it makes way for.
         place = state.number + (verb == "RSET")
-        return (place, verb) == (self._broken.place, self._broken.verb)
+        if (place, verb) != (self._broken.place, self._broken.verb):
+            return False
+        with self._lock:
+            self._breaking = self._breaking or state
+        return self._breaking is state
 
     def _break(self, peer: Peer, kind: str) -> None:
         if kind == "garbage":
