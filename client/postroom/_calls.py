@@ -128,6 +128,8 @@ def get_request(
         name = delivery_name(delivery)
         return delivery_requests_pb2.GetDeliveryRequest(delivery=name)
     if delivery is None and request_id is not None:
+        if not isinstance(request_id, str):
+            raise TypeError(f"request_id: give text, not {type(request_id).__name__}")
         return delivery_requests_pb2.GetDeliveryRequest(request_id=request_id)
     raise TypeError("give either a delivery or a request_id")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from postroom._convert import number_of
+from postroom._names import several
 from postroom._problems import Problems
 from postroom.messages import Dsn
 from postroom.v1 import send_pb2
@@ -15,12 +16,21 @@ Metadata = dict[str, str]
 
 
 def tags_of(given: str | Iterable[str]) -> list[str]:
-    """One tag or several as a list."""
-    return [given] if isinstance(given, str) else list(given)
+    """One tag or several as a list; raises `TypeError` for what is no text."""
+    tags = [given] if isinstance(given, str) else list(several("tags", given, "texts"))
+    for place, tag in enumerate(tags):
+        if not isinstance(tag, str):
+            raise TypeError(f"tags[{place}]: give text, not {type(tag).__name__}")
+    return tags
 
 
 def metadata_of(given: Mapping[Any, Any], path: str, problems: Problems) -> Metadata:
-    """*given* as it goes into the field *path*; what is no text goes to *problems*."""
+    """*given* as it goes into the field *path*; what is no text goes to *problems*.
+
+    Raises `TypeError` where it is no mapping.
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{path}: give names and texts, not {type(given).__name__}")
     found: Metadata = {}
     for name, value in given.items():
         if isinstance(name, str) and isinstance(value, str):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from postroom._contents import Contents, Place
 from postroom._mailboxes import read_mailbox
+from postroom._names import several
 from postroom._problems import Problems
 from postroom.arguments import MailArguments
 from postroom.messages import (
@@ -54,7 +55,8 @@ def set_message(
                 reference=f"{name}_blob",
             )
             contents.add(place, body)  # type: ignore[arg-type]
-    for number, attachment in enumerate(given.get("attachments", ())):
+    attachments = several("attachments", given.get("attachments", ()), "a list")
+    for number, attachment in enumerate(attachments):
         _attach(message, number, attachment, contents)
 
 
@@ -137,7 +139,10 @@ def _unsubscribe(given: Unsubscribe) -> message_pb2.Unsubscribe:
 
 
 def _headers(given: Headers) -> Iterator[message_pb2.Header]:
-    pairs = given.items() if isinstance(given, Mapping) else given
+    what = "names and texts"
+    pairs = (
+        given.items() if isinstance(given, Mapping) else several("headers", given, what)
+    )
     for place, pair in enumerate(pairs):
         match pair:
             case (str() as name, str() as value):

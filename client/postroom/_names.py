@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import get_type_hints
+from typing import TypeVar, get_type_hints
+
+T = TypeVar("T")
 
 
 def check_names(given: Mapping[str, object], declared: type) -> None:
@@ -17,6 +19,13 @@ def check_names(given: Mapping[str, object], declared: type) -> None:
     for name in _texts(declared) & given.keys():
         if not isinstance(given[name], str | None):
             raise TypeError(f"{name}: give text, not {type(given[name]).__name__}")
+
+
+def several(name: str, given: Iterable[T], what: str) -> Iterable[T]:
+    """*given*, the argument *name*; raises `TypeError` unless it is *what*, several."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"{name}: give {what}, not {type(given).__name__}")
+    return given
 
 
 @cache

@@ -50,9 +50,16 @@ class Problems:
     def instant(
         self, field: str, given: datetime | timedelta | None, now: datetime
     ) -> Timestamp | None:
-        """*given*, a time or a span from *now*; without a zone it could be any time."""
+        """*given*, a time or a span from *now*; without a zone it could be any time.
+
+        Raises `TypeError` for what is neither.
+        """
         if given is None:
             return None
+        if not isinstance(given, datetime | timedelta):
+            raise TypeError(
+                f"{field}: give a datetime or a timedelta, not {type(given).__name__}"
+            )
         try:
             instant = now + given if isinstance(given, timedelta) else given
         except OverflowError:

@@ -23,6 +23,7 @@ import typer
 from postroom._sources import source_of
 from postroom.arguments import SendArguments
 from postroom.cli import INTERRUPTED
+from postroom.cli.interrupts import interruptible
 from postroom.cli.ledger import Ledger, Line, NoLedger
 from postroom.cli.parts import mail_of, refuse
 from postroom.cli.progress import MAILS, bar
@@ -65,10 +66,11 @@ class _Batch:
         with bar("Sending", MAILS) as progress:
             mails = self._mails(rows, partial(_show, progress, total))
             try:
-                for sent in self._client.send_many(mails, window=parallel):
-                    line = self._line(sent)
-                    self._ledger.write(line)
-                    self.counts[line.status] += 1
+                with interruptible():
+                    for sent in self._client.send_many(mails, window=parallel):
+                        line = self._line(sent)
+                        self._ledger.write(line)
+                        self.counts[line.status] += 1
             except Unavailable:
                 self.over = True
             except KeyboardInterrupt:

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from postroom.arguments import WatchArguments
+from postroom.cli.interrupts import interruptible
 from postroom.cli.labels import Meta, Tags, pairs
 from postroom.cli.session import JsonFlag, Session, json_line, session
 from postroom.cli.show import plain, when, word
@@ -62,7 +63,8 @@ def follow(  # noqa: PLR0913  one for each option
         placed = bool(follow_from or from_beginning)
         _look_ahead(asked, delivery or (), from_now=not placed)
         try:
-            _tell(asked, asked.client.watch(**wanted))
+            with interruptible():
+                _tell(asked, asked.client.watch(**wanted))
         except KeyboardInterrupt:
             # A place is known once the event before it was shown whole.
             start = "--from-beginning" if from_beginning else ""

@@ -16,6 +16,7 @@ from postroom.arguments import SendArguments
 from postroom.cli import INTERRUPTED
 from postroom.cli.batch import send_batch
 from postroom.cli.eml import composed
+from postroom.cli.interrupts import interruptible
 from postroom.cli.labels import (
     Meta,
     NeedsDsn,
@@ -176,7 +177,8 @@ def _send(
 def _told_if_broken_off(request_id: str) -> Iterator[None]:
     """End at Ctrl-C with how to learn what became of the mail."""
     try:
-        yield
+        with interruptible():
+            yield
     except KeyboardInterrupt as error:
         line = plain(
             "postroom: broken off, it may be sent or not: ask with"

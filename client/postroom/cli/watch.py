@@ -17,6 +17,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from postroom.cli.interrupts import interruptible
 from postroom.cli.session import Session, json_line
 from postroom.cli.show import plain, when
 from postroom.cli.stats_tables import Course, Courses, stats_tables, summary
@@ -39,7 +40,7 @@ def watch(asked: Session, ask: Callable[[], Stats], every: float) -> None:
     An error that waiting does not mend is raised.
     """
     try:
-        with _screen(asked) as show:
+        with interruptible(), _screen(asked) as show:
             while True:
                 show(_reading(ask))
                 rest(every)

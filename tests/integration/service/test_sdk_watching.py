@@ -232,8 +232,40 @@ def test_the_command_ends_at_ctrl_c_and_says_how_to_go_on(client, service):
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=CALL)
 
-    assert process.returncode == 0
+    assert process.returncode == 0, told
     assert "postroom watch --follow-from" in told
+
+
+_CTRL_C_AS_A_LOCK_IS_LET_GO = """
+import sys, threading
+from postroom.cli import main
+wait = threading.Condition.wait
+def planted(condition, timeout=None):
+    name = sys._getframe(1).f_globals["__name__"]
+    if threading.current_thread() is threading.main_thread() and "grpc" in name:
+        threading.Condition.wait = wait
+        condition._release_save()
+        raise KeyboardInterrupt
+    return wait(condition, timeout)
+threading.Condition.wait = planted
+main()
+"""
+
+
+def test_ctrl_c_within_a_lock_of_grpc_ends_the_command_like_any(service):
+    program = [sys.executable, "-c", _CTRL_C_AS_A_LOCK_IS_LET_GO, "--target"]
+    ended = subprocess.run(
+        [*program, service.app.server.address, "watch", "--from-beginning"],
+        capture_output=True,
+        text=True,
+        timeout=CALL,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (
+        0,
+        "go on with: postroom watch --from-beginning\n",
+    )
 
 
 @pytest.mark.parametrize(

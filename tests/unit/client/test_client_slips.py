@@ -34,6 +34,14 @@ def client():
         ({"headers": ["X"]}, r"headers\[0\]"),
         ({"headers": ["XY"]}, r"headers\[0\]"),
         ({"headers": {"X": 5}}, r"headers\[0\]"),
+        ({"headers": 5}, "headers: "),
+        ({"headers": "X: y"}, "headers: "),
+        ({"attachments": 5}, "attachments: "),
+        ({"attachments": "invoice.pdf"}, "attachments: "),
+        ({"tags": 5}, "tags: "),
+        ({"tags": ["a", 5]}, r"tags\[1\]: "),
+        ({"metadata": 5}, "metadata: "),
+        ({"send_at": 5}, "send_at: "),
     ],
 )
 def test_an_argument_of_a_wrong_type_is_named(slip, name):
@@ -56,6 +64,11 @@ def test_a_condition_that_is_no_text_is_named():
 def test_what_names_no_delivery_is_told(delivery):
     with pytest.raises(TypeError, match="delivery"):
         delivery_name(delivery)
+
+
+def test_a_request_id_that_is_no_text_is_named(client):
+    with pytest.raises(TypeError, match="request_id: "):
+        client.get(request_id=5)
 
 
 @pytest.mark.parametrize(
