@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from postroom._convert import number_of
 from postroom._labels import dsn_of, metadata_of, tags_of
-from postroom._names import check_names
+from postroom._names import check_names, check_text
 from postroom._problems import Problems, duration
 from postroom.arguments import (
     ListArguments,
@@ -128,8 +128,7 @@ def get_request(
         name = delivery_name(delivery)
         return delivery_requests_pb2.GetDeliveryRequest(delivery=name)
     if delivery is None and request_id is not None:
-        if not isinstance(request_id, str):
-            raise TypeError(f"request_id: give text, not {type(request_id).__name__}")
+        check_text("request_id", request_id)
         return delivery_requests_pb2.GetDeliveryRequest(request_id=request_id)
     raise TypeError("give either a delivery or a request_id")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from postroom._convert import number_of
-from postroom._names import several
+from postroom._names import check_text, several
 from postroom._problems import Problems
 from postroom.messages import Dsn
 from postroom.v1 import send_pb2
@@ -19,8 +19,7 @@ def tags_of(given: str | Iterable[str]) -> list[str]:
     """One tag or several as a list; raises `TypeError` for what is no text."""
     tags = [given] if isinstance(given, str) else list(several("tags", given, "texts"))
     for place, tag in enumerate(tags):
-        if not isinstance(tag, str):
-            raise TypeError(f"tags[{place}]: give text, not {type(tag).__name__}")
+        check_text(f"tags[{place}]", tag)
     return tags
 
 

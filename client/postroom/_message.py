@@ -5,7 +5,7 @@ Pure; contents, which may be files, are gathered for `postroom._contents`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from postroom._contents import Contents, Place
 from postroom._mailboxes import read_mailbox
@@ -93,10 +93,8 @@ def _set_people(
 def _mailboxes(
     field: str, given: Addresses | None, problems: Problems
 ) -> Iterator[message_pb2.Mailbox]:
-    several = (given,) if isinstance(given, str | Mailbox) else given or ()
-    if not isinstance(several, Iterable):
-        raise TypeError(f"{field}: give mailboxes, not {type(several).__name__}")
-    for place, one in enumerate(several):
+    one_or_more = (given,) if isinstance(given, str | Mailbox) else given or ()
+    for place, one in enumerate(several(field, one_or_more, "mailboxes")):
         yield _mailbox(f"message.{field}[{place}].address", one, problems)
 
 
@@ -139,11 +137,8 @@ def _unsubscribe(given: Unsubscribe) -> message_pb2.Unsubscribe:
 
 
 def _headers(given: Headers) -> Iterator[message_pb2.Header]:
-    what = "names and texts"
-    pairs = (
-        given.items() if isinstance(given, Mapping) else several("headers", given, what)
-    )
-    for place, pair in enumerate(pairs):
+    pairs = given.items() if isinstance(given, Mapping) else given
+    for place, pair in enumerate(several("headers", pairs, "names and texts")):
         match pair:
             case (str() as name, str() as value):
                 yield message_pb2.Header(name=name, value=value)

@@ -17,8 +17,14 @@ def check_names(given: Mapping[str, object], declared: type) -> None:
     for name in sorted(given.keys() - declared.__annotations__.keys()):
         raise TypeError(f"there is no argument {name!r}")
     for name in _texts(declared) & given.keys():
-        if not isinstance(given[name], str | None):
-            raise TypeError(f"{name}: give text, not {type(given[name]).__name__}")
+        if given[name] is not None:
+            check_text(name, given[name])
+
+
+def check_text(name: str, given: object) -> None:
+    """Raise `TypeError` unless *given*, the argument *name*, is text."""
+    if not isinstance(given, str):
+        raise TypeError(f"{name}: give text, not {type(given).__name__}")
 
 
 def several(name: str, given: Iterable[T], what: str) -> Iterable[T]:
