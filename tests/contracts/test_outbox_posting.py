@@ -43,11 +43,12 @@ def test_a_request_that_was_used_is_told_and_nothing_is_stored(outbox):
     assert outbox.get("default", second.after.id) is None
 
 
-def test_many_are_begun_before_one_is_awaited(outbox):
+@pytest.mark.parametrize("patient", [False, True])
+def test_many_are_begun_before_one_is_awaited(outbox, patient):
     changes = [a_new_delivery() for _ in range(50)]
     told = SimpleQueue()
     for change in changes:
-        outbox.begin_accept(change, a_content(), None, told.put)
+        outbox.begin_accept(change, a_content(), None, told.put, patient=patient)
 
     for _ in changes:
         assert told.get(timeout=PATIENCE).result() is None

@@ -125,8 +125,13 @@ def begin_storing(
     change = accepted_now(posted.delivery, leased=leased)
     posted.given(change.after)
     try:
+        # Its caller has many under way, and waits for none of them alone.
         return sending.outbox.begin_accept(
-            change, mail.ready.content, mail.request, partial(on_end, posted)
+            change,
+            mail.ready.content,
+            mail.request,
+            partial(on_end, posted),
+            patient=True,
         )
     except BaseException:
         give_slot_back(posted, sending)

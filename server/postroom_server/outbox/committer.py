@@ -1,7 +1,8 @@
 """The one thread that writes, "postroom-committer": group commit.
 
-A batch is whatever came while the batch before it was committed: nobody is made to
-wait for company, and under load many share one flush of the disk.
+A batch is whatever came while the batch before it was committed: no caller who stands
+and waits is made to wait for company, and under load many share one flush of the disk.
+What says that it can wait does so for a moment, as long as the processor is busy.
 
 When the store is away, callers hear so at once, and the thread tries to get it back
 after delays that grow, with jitter, up to `MOST_DELAY`.
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from postroom_server.domain.clock import Clock
 from postroom_server.domain.errors import NotReady, StoreFull
 from postroom_server.outbox.commit_counts import CommitCounts, CommitReading
+from postroom_server.outbox.company import Busyness
 from postroom_server.outbox.errors import RowRefused
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.waiting import Line, LineSettings, Ticket
@@ -45,7 +47,7 @@ class Committer:
     def __init__(self, writer: Writer, clock: Clock, settings: LineSettings) -> None:
         self._writer = writer
         self._clock = clock
-        self._line = Line(clock, settings)
+        self._line = Line(clock, settings, Busyness(clock).is_busy)
         self._counts = CommitCounts()
         self._delay = FIRST_DELAY
         self._next_try = 0.0

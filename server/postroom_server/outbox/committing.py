@@ -41,7 +41,7 @@ from postroom_server.outbox.stored_holds import StoredHolds
 from postroom_server.outbox.stored_quotas import StoredQuotas
 from postroom_server.outbox.telling import tell
 from postroom_server.outbox.tokens import LocalTokens, Tokens
-from postroom_server.outbox.waiting import Ticket
+from postroom_server.outbox.waiting import Haste, Ticket
 from postroom_server.outbox.works import Accept, Remember, Save, Times
 
 OnStored = Callable[[Change], None]
@@ -129,10 +129,14 @@ class CommittingOutbox(Reading):
         content: Content,
         request: RequestRecord | None,
         on_end: Callable[[Accepting], object],
+        *,
+        patient: bool = False,
     ) -> Accepting:
         """Store a new delivery meanwhile; see `Outbox.begin_accept`."""
         work = self._accept(change, content, request)
         accepting = _Accepting(work, self, change, on_end)
+        if patient:
+            accepting.haste = Haste.NONE
         self._committer.begin(accepting)
         return accepting
 
@@ -266,7 +270,7 @@ class _Saving(Ticket[bool]):
     def __init__(
         self, work: Save, outbox: CommittingOutbox, change: Change, on_end: OnSaved
     ) -> None:
-        super().__init__(work)
+        super().__init__(work, Haste.OTHERS)
         self.outbox = outbox
         self.change = change
         self.on_end = on_end

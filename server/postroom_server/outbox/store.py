@@ -256,12 +256,15 @@ class Outbox(Protocol):
         content: Content,
         request: RequestRecord | None,
         on_end: Callable[[Accepting], object],
+        *,
+        patient: bool = False,
     ) -> Accepting:
         """The same without the wait for a commit: *on_end* is given what is returned.
 
         It is called at its end, by any thread, perhaps before this returns; it must
         not block.
         What `accept` raises at once is raised here.
+        *patient*: it may wait a few milliseconds for others to share its commit.
         """
 
     def claim(

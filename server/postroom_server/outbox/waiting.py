@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -30,6 +30,9 @@ class LineSettings:
 
     *most_waiting* and *longest_wait*: work that adds something is refused when so many
     wait, or the first of them for so long.  *patience*: how long a caller waits.
+
+    *gathering*: how long patient work waits for company, and *company* how much of it
+    is enough.
     """
 
     most_waiting: int = 4096
@@ -37,6 +40,8 @@ class LineSettings:
     patience: float = 30.0
     batch_works: int = 256
     batch_bytes: int = 4 * 1_048_576
+    gathering: float = 0.002
+    company: int = 16
 
 
 class Place(Enum):
@@ -48,13 +53,30 @@ class Place(Enum):
     LEFT = "left"
 
 
+class Haste(Enum):
+    """What a piece of work has to say about waiting for company."""
+
+    NONE = "it may wait for some"
+    OTHERS = "it goes as the others do"
+    SOME = "it waits for none"
+
+
+class Rest(Enum):
+    """What the thread that commits waits for, if it does."""
+
+    AWAKE = "nothing"
+    IDLE = "work"
+    GATHERING = "company for patient work"
+
+
 class Ticket(Generic[T]):
     """One piece of work and its way through the line."""
 
-    __slots__ = ("outcome", "place", "queued_at", "work")
+    __slots__ = ("haste", "outcome", "place", "queued_at", "work")
 
-    def __init__(self, work: Work[T]) -> None:
+    def __init__(self, work: Work[T], haste: Haste = Haste.SOME) -> None:
         self.work = work
+        self.haste = haste
         self.queued_at = 0.0
         self.place = Place.WAITING
         self.outcome: Outcome[T] | None = None
@@ -91,18 +113,33 @@ class Turn(Ticket[T]):
         self.signal.release()
 
 
-class Line:
-    """The waiting callers.  Its mutex guards the places of all tickets."""
+def _nobody_gathers() -> bool:
+    return False
 
-    def __init__(self, clock: Clock, settings: LineSettings) -> None:
+
+class Line:
+    """The waiting callers.  Its mutex guards the places of all tickets.
+
+    *gathers* tells whether patient work is to wait for company now.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: LineSettings,
+        gathers: Callable[[], bool] = _nobody_gathers,
+    ) -> None:
         self._clock = clock
         self._settings = settings
+        self._gathers = gathers
         self._mutex = threading.Lock()
-        # Locked; whoever ends the idling unlocks it.  A Condition costs ten times that.
+        # Locked; whoever ends the rest unlocks it.  A Condition costs ten times that.
         self._wake = threading.Lock()
         self._wake.acquire()
         self._waiting: deque[Ticket[Any]] = deque()
-        self._idle = False
+        self._rest = Rest.AWAKE
+        self._patient = False
+        """Whether work that may wait has joined since the last batch was taken."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -124,13 +161,14 @@ class Line:
     def take(self, timeout: float | None) -> list[Ticket[Any]] | None:
         """The next batch; empty after *timeout* seconds; None: closed and empty."""
         with self._mutex:
-            if self._waiting or self._closed:
-                return self._batch_or_end()
-            self._idle = True
-        woken = self._wake.acquire(timeout=-1 if timeout is None else timeout)
+            idle = not self._waiting and not self._closed
+            if idle:
+                self._rest = Rest.IDLE
+        if idle:
+            self._sleep(-1 if timeout is None else timeout)
+        if self._patient and self._gathers():
+            self._gather()
         with self._mutex:
-            if not woken:
-                self._stop_idling()
             return self._batch_or_end()
 
     def end(
@@ -160,7 +198,8 @@ class Line:
         """Let nobody in any more."""
         with self._mutex:
             self._closed = True
-            self._rouse()
+            if self._rest is not Rest.AWAKE:
+                self._end_rest()
 
     def join(self, ticket: Ticket[Any], *, in_time: bool = False) -> None:
         """Give *ticket* the last place; raises `Overloaded` or `NotReady` as `stand`.
@@ -175,27 +214,53 @@ class Line:
             if ticket.work.adds and self._is_long(now):
                 raise Overloaded("too much mail waits for the disk")
             self._waiting.append(ticket)
-            if not in_time:
+            if ticket.haste is Haste.NONE:
+                self._patient = True
+            if self._rest is Rest.GATHERING:
+                if not self._wants_company():
+                    self._end_rest()
+            elif not in_time:
                 self._rouse()
 
     def rouse(self) -> None:
         """Have those who joined in time taken."""
         # Who has joined since it began to idle, sees it idle.
-        if self._idle:
+        if self._rest is Rest.IDLE:
             with self._mutex:
                 self._rouse()
 
-    def _stop_idling(self) -> None:
-        if self._idle:
-            self._idle = False
-        else:
-            # Somebody came just after the time was over.
-            self._wake.acquire()
+    def _gather(self) -> None:
+        """Let others join, if all who wait have time for that."""
+        with self._mutex:
+            if self._closed or not self._wants_company():
+                return
+            self._rest = Rest.GATHERING
+        self._sleep(self._settings.gathering)
+
+    def _wants_company(self) -> bool:
+        """Whether who waits has time for it, and it is not there yet."""
+        waiting = self._waiting
+        if not waiting or len(waiting) >= self._settings.company:
+            return False
+        return all(ticket.haste is not Haste.SOME for ticket in waiting)
+
+    def _sleep(self, timeout: float) -> None:
+        """Rest until somebody ends it, or *timeout* seconds are over (-1: never)."""
+        if self._wake.acquire(timeout=timeout):
+            return
+        with self._mutex:
+            if self._rest is Rest.AWAKE:
+                # Somebody came just after the time was over.
+                self._wake.acquire()
+            self._rest = Rest.AWAKE
 
     def _rouse(self) -> None:
-        if self._idle and (self._waiting or self._closed):
-            self._idle = False
-            self._wake.release()
+        if self._rest is Rest.IDLE and self._waiting:
+            self._end_rest()
+
+    def _end_rest(self) -> None:
+        self._rest = Rest.AWAKE
+        self._wake.release()
 
     def _is_long(self, now: float) -> bool:
         if not self._waiting:
@@ -224,6 +289,7 @@ class Line:
         return None if self._closed and not batch else batch
 
     def _batch(self) -> list[Ticket[Any]]:
+        self._patient = False
         batch: list[Ticket[Any]] = []
         room = self._settings.batch_bytes
         while self._waiting and len(batch) < self._settings.batch_works:

@@ -158,3 +158,20 @@ def test_an_answer_that_two_bring_at_once_is_told_once(service, stream, monkeypa
     assert not list(stream.rest())
     assert rung
     assert nothing_left(service)
+
+
+def test_mail_of_a_stream_may_wait_for_company_and_no_other(
+    service, stream, monkeypatch
+):
+    accept, patient = service.app.engine.outbox.begin_accept, []
+
+    def note(*mail, **how):
+        patient.append(how.get("patient", False))
+        return accept(*mail, **how)
+
+    monkeypatch.setattr(service.app.engine.outbox, "begin_accept", note)
+    service.send()
+    stream.send()
+    stream.outcome()
+
+    assert patient == [False, True]

@@ -103,13 +103,13 @@ def test_what_the_store_refuses_is_told_and_the_next_takes_its_slot(
 ):
     accept, refused = narrow.app.engine.outbox.begin_accept, []
 
-    def refuse_one(*mail):
+    def refuse_one(*mail, **how):
         # What stood is given to the store by who delivered the mail before.
         by = threading.current_thread().name
         if not refused and by.startswith("postroom-deliver"):
             refused.append(mail)
             raise NotReady("away")
-        return accept(*mail)
+        return accept(*mail, **how)
 
     monkeypatch.setattr(narrow.app.engine.outbox, "begin_accept", refuse_one)
     with MailStream(narrow) as stream:

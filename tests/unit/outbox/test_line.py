@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from postroom_server.domain.errors import NotReady, Overloaded
-from postroom_server.outbox.waiting import Line, LineSettings, Ticket
+from postroom_server.outbox.waiting import Haste, Line, LineSettings, Rest, Ticket
 from postroom_server.outbox.work import Outcome, Work
 
 from tests.support.clocks import FakeClock
@@ -226,10 +226,10 @@ def test_a_caller_wakes_who_takes(clock, pool):
 def test_what_is_added_meanwhile_is_taken_with_what_lined_up(clock, pool):
     line = Line(clock, PATIENT)
     taken = pool.submit(line.take, 30.0)
-    await_idle(line)
+    await_rest(line, Rest.IDLE)
     first = Ticket(Task())
     line.join(first, in_time=True)
-    idle = line._idle
+    idle = line._rest is Rest.IDLE
     pool.submit(line.stand, Task())
     batch = taken.result(10)
     line.end(batch[1:], [Outcome("stored")])
@@ -241,21 +241,115 @@ def test_what_is_added_meanwhile_is_taken_with_what_lined_up(clock, pool):
 def test_what_came_in_time_is_taken_when_it_is_called_for(clock, pool):
     line = Line(clock, PATIENT)
     taken = pool.submit(line.take, 30.0)
-    await_idle(line)
+    await_rest(line, Rest.IDLE)
     ticket = Ticket(Task())
     line.join(ticket, in_time=True)
-    idle = line._idle
+    idle = line._rest is Rest.IDLE
     line.rouse()
 
     assert idle
     assert taken.result(10) == [ticket]
 
 
-def await_idle(line):
-    """Wait until who takes has found nothing."""
+def await_rest(line, rest):
+    """Wait until who takes rests like that."""
     pause = threading.Event()
     for _ in range(1000):
-        if line._idle:
+        if line._rest is rest:
             return
         pause.wait(0.01)
     raise AssertionError("nobody takes")
+
+
+SLOW = LineSettings(gathering=600.0, company=4)
+
+
+def patient(haste: Haste = Haste.NONE) -> Ticket:
+    return Ticket(Task(), haste)
+
+
+def busy() -> bool:
+    return True
+
+
+def gathering(clock, pool, *, first=Haste.NONE):
+    """A line whose taker waits for company for one ticket, and what it takes."""
+    line = Line(clock, SLOW, busy)
+    line.join(patient(first))
+    line.join(patient())
+    taken = pool.submit(line.take, None)
+    await_rest(line, Rest.GATHERING)
+    return line, taken
+
+
+@pytest.mark.parametrize("first", [Haste.NONE, Haste.OTHERS])
+def test_patient_work_waits_until_there_is_enough_of_it(clock, pool, first):
+    line, taken = gathering(clock, pool, first=first)
+    line.rouse()
+    line.join(patient())
+    waited = line._rest is Rest.GATHERING
+    line.join(patient())
+
+    assert waited
+    assert len(taken.result(10)) == SLOW.company
+
+
+def test_work_that_waits_for_none_takes_patient_work_along(clock, pool):
+    line, taken = gathering(clock, pool)
+    line.join(patient(Haste.SOME))
+
+    assert len(taken.result(10)) == 3
+
+
+def test_what_comes_in_time_does_not_end_a_wait_for_company(clock, pool):
+    line = Line(clock, SLOW, busy)
+    line.join(patient())
+    taken = pool.submit(line.take, None)
+    await_rest(line, Rest.GATHERING)
+    line.join(patient(Haste.OTHERS), in_time=True)
+    line.join(patient())
+    waits = line._rest is Rest.GATHERING
+    line.join(patient())
+
+    assert waits
+    assert len(taken.result(10)) == 4
+
+
+def test_patient_work_waits_for_company_no_longer_than_is_set(clock):
+    line = Line(clock, replace(SLOW, gathering=0.001), busy)
+    line.join(patient())
+
+    assert len(line.take(None)) == 1
+
+
+def test_who_comes_as_the_gathering_ends_is_taken_and_wakes_nobody_twice(clock):
+    line = Line(clock, replace(SLOW, gathering=0.001), busy)
+    wake = line._wake
+    line.join(patient())
+    line._wake = LateComer(wake, lambda: line.join(patient(Haste.SOME)))
+
+    assert len(line.take(None)) == 2
+    assert wake.locked()
+
+
+def test_a_line_that_closes_waits_for_no_company(clock, pool):
+    line, taken = gathering(clock, pool)
+    line.close()
+
+    assert len(taken.result(10)) == 2
+    assert line.take(None) is None
+
+
+@pytest.mark.parametrize("haste", [Haste.SOME, Haste.OTHERS])
+def test_work_that_does_not_ask_for_it_waits_for_no_company(clock, haste):
+    line = Line(clock, SLOW, busy)
+    line.join(patient(haste))
+
+    assert len(line.take(None)) == 1
+
+
+def test_patient_work_waits_for_nothing_where_the_processor_is_free(clock):
+    line = Line(clock, SLOW)
+    line.join(patient())
+
+    assert len(line.take(None)) == 1

@@ -104,6 +104,8 @@ class MemoryOutbox(Looking):
         content: Content,
         request: RequestRecord | None,
         on_end: Callable[[Accepting], object],
+        *,
+        patient: bool = False,  # noqa: ARG002  nothing is waited for
     ) -> Accepting:
         """Store a new delivery; see `Outbox.begin_accept`."""
         ended = _Ended(self.accept(change, content, request))
