@@ -136,7 +136,7 @@ class CommittingOutbox(Reading):
         work = self._accept(change, content, request)
         accepting = _Accepting(work, self, change, on_end)
         if patient:
-            accepting.haste = Haste.NONE
+            accepting.haste = Haste.PATIENT
         self._committer.begin(accepting)
         return accepting
 
@@ -270,7 +270,7 @@ class _Saving(Ticket[bool]):
     def __init__(
         self, work: Save, outbox: CommittingOutbox, change: Change, on_end: OnSaved
     ) -> None:
-        super().__init__(work, Haste.OTHERS)
+        super().__init__(work, Haste.NEUTRAL)
         self.outbox = outbox
         self.change = change
         self.on_end = on_end

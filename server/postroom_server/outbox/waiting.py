@@ -54,11 +54,11 @@ class Place(Enum):
 
 
 class Haste(Enum):
-    """What a piece of work has to say about waiting for company."""
+    """Whether a piece of work waits for others to share its commit."""
 
-    NONE = "it may wait for some"
-    OTHERS = "it goes as the others do"
-    SOME = "it waits for none"
+    PATIENT = "it may wait a moment"
+    NEUTRAL = "it goes as the others do"
+    URGENT = "it waits for none, nor does what waits with it"
 
 
 class Rest(Enum):
@@ -74,7 +74,7 @@ class Ticket(Generic[T]):
 
     __slots__ = ("haste", "outcome", "place", "queued_at", "work")
 
-    def __init__(self, work: Work[T], haste: Haste = Haste.SOME) -> None:
+    def __init__(self, work: Work[T], haste: Haste = Haste.URGENT) -> None:
         self.work = work
         self.haste = haste
         self.queued_at = 0.0
@@ -138,8 +138,6 @@ class Line:
         self._wake.acquire()
         self._waiting: deque[Ticket[Any]] = deque()
         self._rest = Rest.AWAKE
-        self._patient = False
-        """Whether work that may wait has joined since the last batch was taken."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -166,8 +164,7 @@ class Line:
                 self._rest = Rest.IDLE
         if idle:
             self._sleep(-1 if timeout is None else timeout)
-        if self._patient and self._gathers():
-            self._gather()
+        self._gather()
         with self._mutex:
             return self._batch_or_end()
 
@@ -214,8 +211,6 @@ class Line:
             if ticket.work.adds and self._is_long(now):
                 raise Overloaded("too much mail waits for the disk")
             self._waiting.append(ticket)
-            if ticket.haste is Haste.NONE:
-                self._patient = True
             if self._rest is Rest.GATHERING:
                 if not self._wants_company():
                     self._end_rest()
@@ -230,19 +225,19 @@ class Line:
                 self._rouse()
 
     def _gather(self) -> None:
-        """Let others join, if all who wait have time for that."""
+        """Let others join, if those who wait have time for that."""
         with self._mutex:
-            if self._closed or not self._wants_company():
+            if self._closed or not self._wants_company() or not self._gathers():
                 return
             self._rest = Rest.GATHERING
         self._sleep(self._settings.gathering)
 
     def _wants_company(self) -> bool:
-        """Whether who waits has time for it, and it is not there yet."""
-        waiting = self._waiting
-        if not waiting or len(waiting) >= self._settings.company:
+        """Whether patient work waits, nothing urgent, and too little of it."""
+        if len(self._waiting) >= self._settings.company:
             return False
-        return all(ticket.haste is not Haste.SOME for ticket in waiting)
+        hastes = {ticket.haste for ticket in self._waiting}
+        return Haste.PATIENT in hastes and Haste.URGENT not in hastes
 
     def _sleep(self, timeout: float) -> None:
         """Rest until somebody ends it, or *timeout* seconds are over (-1: never)."""
@@ -289,7 +284,6 @@ class Line:
         return None if self._closed and not batch else batch
 
     def _batch(self) -> list[Ticket[Any]]:
-        self._patient = False
         batch: list[Ticket[Any]] = []
         room = self._settings.batch_bytes
         while self._waiting and len(batch) < self._settings.batch_works:

@@ -261,10 +261,10 @@ def await_rest(line, rest):
     raise AssertionError("nobody takes")
 
 
-SLOW = LineSettings(gathering=600.0, company=4)
+SLOW = LineSettings(gathering=20.0, company=4)
 
 
-def patient(haste: Haste = Haste.NONE) -> Ticket:
+def a_ticket(haste: Haste) -> Ticket:
     return Ticket(Task(), haste)
 
 
@@ -272,23 +272,23 @@ def busy() -> bool:
     return True
 
 
-def gathering(clock, pool, *, first=Haste.NONE):
-    """A line whose taker waits for company for one ticket, and what it takes."""
+def gathering(clock, pool, *, first=Haste.PATIENT):
+    """A line whose taker waits for company for two tickets, and what it takes."""
     line = Line(clock, SLOW, busy)
-    line.join(patient(first))
-    line.join(patient())
+    line.join(a_ticket(first))
+    line.join(a_ticket(Haste.PATIENT))
     taken = pool.submit(line.take, None)
     await_rest(line, Rest.GATHERING)
     return line, taken
 
 
-@pytest.mark.parametrize("first", [Haste.NONE, Haste.OTHERS])
+@pytest.mark.parametrize("first", [Haste.PATIENT, Haste.NEUTRAL])
 def test_patient_work_waits_until_there_is_enough_of_it(clock, pool, first):
     line, taken = gathering(clock, pool, first=first)
     line.rouse()
-    line.join(patient())
+    line.join(a_ticket(Haste.PATIENT))
     waited = line._rest is Rest.GATHERING
-    line.join(patient())
+    line.join(a_ticket(Haste.PATIENT))
 
     assert waited
     assert len(taken.result(10)) == SLOW.company
@@ -296,20 +296,20 @@ def test_patient_work_waits_until_there_is_enough_of_it(clock, pool, first):
 
 def test_work_that_waits_for_none_takes_patient_work_along(clock, pool):
     line, taken = gathering(clock, pool)
-    line.join(patient(Haste.SOME))
+    line.join(a_ticket(Haste.URGENT))
 
     assert len(taken.result(10)) == 3
 
 
 def test_what_comes_in_time_does_not_end_a_wait_for_company(clock, pool):
     line = Line(clock, SLOW, busy)
-    line.join(patient())
+    line.join(a_ticket(Haste.PATIENT))
     taken = pool.submit(line.take, None)
     await_rest(line, Rest.GATHERING)
-    line.join(patient(Haste.OTHERS), in_time=True)
-    line.join(patient())
+    line.join(a_ticket(Haste.NEUTRAL), in_time=True)
+    line.join(a_ticket(Haste.PATIENT))
     waits = line._rest is Rest.GATHERING
-    line.join(patient())
+    line.join(a_ticket(Haste.PATIENT))
 
     assert waits
     assert len(taken.result(10)) == 4
@@ -317,7 +317,7 @@ def test_what_comes_in_time_does_not_end_a_wait_for_company(clock, pool):
 
 def test_patient_work_waits_for_company_no_longer_than_is_set(clock):
     line = Line(clock, replace(SLOW, gathering=0.001), busy)
-    line.join(patient())
+    line.join(a_ticket(Haste.PATIENT))
 
     assert len(line.take(None)) == 1
 
@@ -325,8 +325,8 @@ def test_patient_work_waits_for_company_no_longer_than_is_set(clock):
 def test_who_comes_as_the_gathering_ends_is_taken_and_wakes_nobody_twice(clock):
     line = Line(clock, replace(SLOW, gathering=0.001), busy)
     wake = line._wake
-    line.join(patient())
-    line._wake = LateComer(wake, lambda: line.join(patient(Haste.SOME)))
+    line.join(a_ticket(Haste.PATIENT))
+    line._wake = LateComer(wake, lambda: line.join(a_ticket(Haste.URGENT)))
 
     assert len(line.take(None)) == 2
     assert wake.locked()
@@ -340,16 +340,27 @@ def test_a_line_that_closes_waits_for_no_company(clock, pool):
     assert line.take(None) is None
 
 
-@pytest.mark.parametrize("haste", [Haste.SOME, Haste.OTHERS])
-def test_work_that_does_not_ask_for_it_waits_for_no_company(clock, haste):
+@pytest.mark.parametrize("haste", [Haste.URGENT, Haste.NEUTRAL])
+def test_work_that_does_not_ask_for_it_waits_for_no_company(clock, pool, haste):
     line = Line(clock, SLOW, busy)
-    line.join(patient(haste))
+    line.join(a_ticket(haste))
 
-    assert len(line.take(None)) == 1
+    assert len(pool.submit(line.take, None).result(10)) == 1
 
 
-def test_patient_work_waits_for_nothing_where_the_processor_is_free(clock):
+def test_what_patient_work_left_behind_waits_for_no_company(clock, pool):
+    line = Line(clock, SLOW, busy)
+    patient, record = a_ticket(Haste.PATIENT), a_ticket(Haste.NEUTRAL)
+    for ticket in (patient, record):
+        line.join(ticket)
+    with pytest.raises(NotReady):
+        line.leave(patient)
+
+    assert pool.submit(line.take, None).result(10) == [record]
+
+
+def test_patient_work_waits_for_nothing_where_the_processor_is_free(clock, pool):
     line = Line(clock, SLOW)
-    line.join(patient())
+    line.join(a_ticket(Haste.PATIENT))
 
-    assert len(line.take(None)) == 1
+    assert len(pool.submit(line.take, None).result(10)) == 1
